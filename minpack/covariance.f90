@@ -1,0 +1,57 @@
+! SPDX-License-Identifier: BSD-3-Clause
+! Copyright (c) The leastsq developers
+
+!> The inverse of JᵀJ from its triangular factor.
+module covariance
+    use kinds, only: wp
+    implicit none
+    private
+    public :: covar
+
+contains
+
+    !> Compute (JᵀJ)⁻¹ = P R⁻¹ R⁻ᵀ Pᵀ, unless R has a zero (or NaN) on its diagonal.
+    !>
+    !> Reference: ANL-80-74 (1980), section 2.2 (covariance); Golub, Van Loan, Matrix Computations, section 3.1.
+    pure subroutine covar(n, r, ipvt, cov, singular, inverse)
+        integer, intent(in) :: n                    !! order, n >= 1
+        real(wp), intent(in) :: r(n, n)             !! upper triangle R of J P = Q R
+        integer, intent(in) :: ipvt(n)              !! the permutation P
+        real(wp), intent(out) :: cov(n, n)          !! (JᵀJ)⁻¹, symmetric; zero when singular
+        logical, intent(out) :: singular            !! whether R has no inverse
+        real(wp), intent(out) :: inverse(n, n)      !! work: upper triangle of R⁻¹
+
+        real(wp) :: total
+        integer :: i, j, k
+
+        cov = 0.0_wp
+        singular = .false.
+        do j = 1, n
+            if (.not. abs(r(j, j)) > 0.0_wp) singular = .true.
+        end do
+        if (singular) return
+
+        do j = 1, n
+            inverse(j, j) = 1.0_wp/r(j, j)
+            do i = j - 1, 1, -1
+                total = 0.0_wp
+                do k = i + 1, j
+                    total = total + r(i, k)*inverse(k, j)
+                end do
+                inverse(i, j) = -total/r(i, i)
+            end do
+        end do
+
+        do j = 1, n
+            do i = 1, j
+                total = 0.0_wp
+                do k = j, n
+                    total = total + inverse(i, k)*inverse(j, k)
+                end do
+                cov(ipvt(i), ipvt(j)) = total
+                cov(ipvt(j), ipvt(i)) = total
+            end do
+        end do
+    end subroutine covar
+
+end module covariance

@@ -1,0 +1,228 @@
+! SPDX-License-Identifier: BSD-3-Clause
+! Copyright (c) The leastsq developers
+
+!> The routines Python sees.
+!>
+!> A fit under way is one packed array of double precision numbers owned by the caller: the scalars of
+!> `lm_fit`, the pivots, and the arrays of `lm_layout`, one after the other. Nothing else is kept between
+!> calls. Sizes are checked here, because a wrong one would read or write outside the arrays.
+module packed_state
+    use, intrinsic :: iso_c_binding, only: c_loc, c_f_pointer, c_int, c_double
+    use kinds, only: wp, long
+    use lm, only: lm_fit, lm_layout, layout
+    implicit none
+    private
+    public :: unpack_fit, work_begins, packed_size
+
+    integer(long), parameter :: double_bits = storage_size(1.0_wp)
+    integer(long), parameter :: pivot_bits = storage_size(1_c_int)
+
+contains
+
+    !> Numbers taken by the scalars of a fit.
+    pure function scalars_size() result(size)
+        integer(long) :: size
+
+        type(lm_fit) :: fit
+
+        size = (storage_size(fit) + double_bits - 1)/double_bits
+    end function scalars_size
+
+    !> Position of `work` within the packed array.
+    pure function work_begins(n) result(first)
+        integer, intent(in) :: n
+        integer(long) :: first
+
+        first = scalars_size() + (n*pivot_bits + double_bits - 1)/double_bits + 1
+    end function work_begins
+
+    !> Length of the packed array.
+    pure function packed_size(m, n, analytic) result(size)
+        integer, intent(in) :: m, n, analytic
+        integer(long) :: size
+
+        type(lm_layout) :: at
+
+        at = layout(m, n, analytic)
+        size = work_begins(n) - 1 + at%size
+    end function packed_size
+
+    !> Point at the scalars and the pivots within the packed array.
+    subroutine unpack_fit(n, state, fit, ipvt)
+        integer, intent(in) :: n
+        real(c_double), intent(in), target :: state(*)
+        type(lm_fit), pointer, intent(out) :: fit
+        integer(c_int), pointer, contiguous, intent(out) :: ipvt(:)
+
+        call c_f_pointer(c_loc(state(1)), fit)
+        call c_f_pointer(c_loc(state(1 + scalars_size())), ipvt, [n])
+    end subroutine unpack_fit
+
+end module packed_state
+
+!> Give the length of the packed array of a fit.
+subroutine state_size(m, n, analytic, size)
+    use kinds, only: long
+    use packed_state, only: packed_size
+    implicit none
+    integer, intent(in) :: m                !! residuals
+    integer, intent(in) :: n                !! parameters
+    integer, intent(in) :: analytic         !! 1: the caller supplies Jacobians; 0: forward differences
+    integer(long), intent(out) :: size      !! numbers of double precision
+
+    size = packed_size(m, n, analytic)
+end subroutine state_size
+
+!> Begin a fit in a packed array.
+subroutine start(length, n, state, x0, m, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, diag, task)
+    use, intrinsic :: iso_c_binding, only: c_int
+    use kinds, only: wp, long, task_wrong_size
+    use lm, only: lm_fit, lm_start
+    use packed_state, only: unpack_fit, work_begins, packed_size
+    implicit none
+    integer(long), intent(in) :: length             !! of state
+    integer, intent(in) :: n                        !! parameters
+    real(wp), intent(inout), target :: state(length)        !! the packed array
+    real(wp), intent(in) :: x0(n)                   !! starting point
+    integer, intent(in) :: m                        !! residuals
+    integer, intent(in) :: analytic                 !! 1: the caller supplies Jacobians; 0: forward differences
+    real(wp), intent(in) :: ftol, xtol, gtol        !! tolerances
+    integer, intent(in) :: maxfev                   !! bound on evaluations
+    real(wp), intent(in) :: epsfcn                  !! relative error of the residuals
+    real(wp), intent(in) :: factor                  !! initial step bound
+    integer, intent(in) :: scaled                   !! 1: diag is given
+    real(wp), intent(in) :: diag(n)                 !! scale factors
+    integer, intent(out) :: task                    !! what to do next
+
+    type(lm_fit), pointer :: fit
+    integer(c_int), pointer, contiguous :: ipvt(:)
+
+    task = task_wrong_size
+    if (length < packed_size(m, n, analytic)) return
+    call unpack_fit(n, state, fit, ipvt)
+    ipvt = 0
+    call lm_start(m, n, x0, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, diag, &
+                  fit, state(work_begins(n)), task)
+end subroutine start
+
+!> Hand in residuals; get the next task and the point it is for.
+subroutine take_residuals(m, n, state, f, x, task)
+    use, intrinsic :: iso_c_binding, only: c_int
+    use kinds, only: wp, task_wrong_size
+    use lm, only: lm_fit, lm_residuals
+    use packed_state, only: unpack_fit, work_begins
+    implicit none
+    integer, intent(in) :: m                        !! residuals handed in
+    integer, intent(in) :: n                        !! parameters
+    real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
+    real(wp), intent(in) :: f(m)                    !! residuals at the x last asked about
+    real(wp), intent(inout) :: x(n)                 !! out: where to evaluate next, or the solution
+    integer, intent(out) :: task                    !! what to do next
+
+    type(lm_fit), pointer :: fit
+    integer(c_int), pointer, contiguous :: ipvt(:)
+
+    call unpack_fit(n, state, fit, ipvt)
+    task = task_wrong_size
+    if (fit%m /= m .or. fit%n /= n) return
+    call lm_residuals(m, n, f, fit, ipvt, state(work_begins(n)), x, task)
+end subroutine take_residuals
+
+!> Hand in a Jacobian; get the next task and the point it is for.
+subroutine take_jacobian(entries, n, state, jacobian, by_columns, x, task)
+    use, intrinsic :: iso_c_binding, only: c_int
+    use kinds, only: wp, long, task_wrong_size
+    use lm, only: lm_fit, lm_jacobian
+    use packed_state, only: unpack_fit, work_begins
+    implicit none
+    integer(long), intent(in) :: entries            !! of the Jacobian
+    integer, intent(in) :: n                        !! parameters
+    real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
+    real(wp), intent(in) :: jacobian(entries)       !! Jacobian at the x last asked about
+    integer, intent(in) :: by_columns               !! 1: columns of J lie together; 0: rows do
+    real(wp), intent(inout) :: x(n)                 !! out: where to evaluate next, or the solution
+    integer, intent(out) :: task                    !! what to do next
+
+    type(lm_fit), pointer :: fit
+    integer(c_int), pointer, contiguous :: ipvt(:)
+    integer(long) :: row_stride, column_stride
+
+    call unpack_fit(n, state, fit, ipvt)
+    task = task_wrong_size
+    if (fit%n /= n .or. entries /= int(fit%m, long)*n) return
+    row_stride = n
+    column_stride = 1
+    if (by_columns == 1) then
+        row_stride = 1
+        column_stride = fit%m
+    end if
+    call lm_jacobian(fit%m, n, jacobian, row_stride, column_stride, fit, ipvt, state(work_begins(n)), x, task)
+end subroutine take_jacobian
+
+!> Say how a fit stands.
+subroutine outcome(state, info, nfev, njev, column)
+    use, intrinsic :: iso_c_binding, only: c_int
+    use kinds, only: wp
+    use lm, only: lm_fit
+    use packed_state, only: unpack_fit
+    implicit none
+    real(wp), intent(in), target :: state(*)        !! the packed array of a fit
+    integer, intent(out) :: info                    !! exit code
+    integer, intent(out) :: nfev                    !! evaluations of the residuals
+    integer, intent(out) :: njev                    !! evaluations of the Jacobian
+    integer, intent(out) :: column                  !! first column that is not finite, when that is the exit code
+
+    type(lm_fit), pointer :: fit
+    integer(c_int), pointer, contiguous :: ipvt(:)
+
+    call unpack_fit(0, state, fit, ipvt)
+    info = fit%info
+    nfev = fit%nfev
+    njev = fit%njev
+    column = fit%column
+end subroutine outcome
+
+!> Copy out what a finished fit knows.
+subroutine details(m, n, state, fvec, fjac, ipvt, qtf, cov, singular)
+    use, intrinsic :: iso_c_binding, only: c_int
+    use kinds, only: wp, long, row_block
+    use lm, only: lm_fit, lm_layout, layout
+    use covariance, only: covar
+    use packed_state, only: unpack_fit, work_begins
+    implicit none
+    integer, intent(in) :: m                        !! residuals
+    integer, intent(in) :: n                        !! parameters
+    real(wp), intent(inout), target :: state(*)             !! the packed array of a finished fit
+    real(wp), intent(inout) :: fvec(m)              !! out: residuals at the solution
+    real(wp), intent(inout) :: fjac(m, n)           !! out: the last factored Jacobian; when m > row_block, only R is set
+    integer, intent(inout) :: ipvt(n)               !! out: its pivots, counted from 0
+    real(wp), intent(inout) :: qtf(n)               !! out: first n entries of Qᵀ f
+    real(wp), intent(inout) :: cov(n, n)            !! out: (JᵀJ)⁻¹
+    integer, intent(out) :: singular                !! 1: cov does not exist
+
+    type(lm_fit), pointer :: fit
+    integer(c_int), pointer, contiguous :: pivots(:)
+    type(lm_layout) :: at
+    integer(long) :: base, first, last
+    integer :: j
+    logical :: no_inverse
+
+    call unpack_fit(n, state, fit, pivots)
+    at = layout(m, n, fit%analytic)
+    base = work_begins(n) - 1
+    fvec = state(base + at%f:base + at%f + m - 1)
+    qtf = state(base + at%qtf:base + at%qtf + n - 1)
+    do j = 1, n
+        if (m <= row_block) then
+            first = base + at%rows + (j - 1)*int(m, long)
+            last = first + m - 1
+        else
+            first = base + at%r + (j - 1)*int(n, long)
+            last = first + j - 1
+        end if
+        fjac(1:last - first + 1, j) = state(first:last)
+    end do
+    call covar(n, state(base + at%r), pivots, cov, no_inverse, state(base + at%s))
+    singular = merge(1, 0, no_inverse)
+    ipvt = pivots - 1
+end subroutine details

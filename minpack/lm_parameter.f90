@@ -1,0 +1,122 @@
+! SPDX-License-Identifier: BSD-3-Clause
+! Copyright (c) The leastsq developers
+
+!> The damping parameter: how far to lean from the Gauss-Newton step towards steepest descent.
+module lm_parameter
+    use kinds, only: wp, smallest
+    use norms, only: enorm
+    use damped_solve, only: qrsolv, solve_triangle
+    implicit none
+    private
+    public :: lmpar
+
+contains
+
+    !> Find par >= 0 and the minimiser z of ‖J z - f‖² + par ‖D z‖² with ‖D z‖ within 10 % of delta,
+    !> or par = 0 where the Gauss-Newton step is no longer than that.
+    !>
+    !> A safeguarded Newton iteration on phi(par) = ‖D z(par)‖ - delta, at most ten steps, between
+    !> bounds that close in on the root.
+    !>
+    !> Reference: J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, LNM 630
+    !> (1978), sections 3 and 5; ANL-80-74 (1980), LMPAR. Identical to MINPACK-1.
+    pure subroutine lmpar(n, r, ipvt, diag, qtf, delta, par, z, s, wa1, wa2, wa3)
+        integer, intent(in) :: n                !! order, n >= 1
+        real(wp), intent(in) :: r(n, n)         !! upper triangle R of J P = Q R
+        integer, intent(in) :: ipvt(n)          !! the permutation P
+        real(wp), intent(in) :: diag(n)         !! diagonal of D, positive
+        real(wp), intent(in) :: qtf(n)          !! first n entries of Qᵀ f
+        real(wp), intent(in) :: delta           !! bound on ‖D z‖, positive
+        real(wp), intent(inout) :: par          !! in: estimate; out: the damping parameter
+        real(wp), intent(out) :: z(n)           !! the minimiser
+        real(wp), intent(out) :: s(n, n)        !! work: triangle of the damped problem
+        real(wp), intent(out) :: wa1(n), wa2(n), wa3(n)  !! work
+
+        integer, parameter :: most_steps = 10
+        real(wp) :: phi, previous_phi, lower, upper, correction, gradient_norm, dznorm
+        integer :: j, step, rank
+
+        ! Gauss-Newton direction.
+        wa1 = qtf
+        call solve_triangle(n, r, wa1, rank)
+        do j = 1, n
+            z(ipvt(j)) = wa1(j)
+        end do
+        wa2 = diag*z
+        dznorm = enorm(n, wa2)
+        phi = dznorm - delta
+        if (phi <= 0.1_wp*delta) then
+            par = 0.0_wp
+            return
+        end if
+
+        lower = 0.0_wp
+        if (rank == n) call newton_correction(n, r, ipvt, diag, wa2, dznorm, phi, delta, lower, wa1)
+        do j = 1, n
+            wa1(j) = triangle_column_sum(j, r(1, j), qtf)/diag(ipvt(j))
+        end do
+        gradient_norm = enorm(n, wa1)
+        upper = gradient_norm/delta
+        if (upper == 0.0_wp) upper = smallest/min(delta, 0.1_wp)
+        par = min(max(par, lower), upper)
+        if (par == 0.0_wp) par = gradient_norm/dznorm
+
+        do step = 1, most_steps
+            if (par == 0.0_wp) par = max(smallest, 0.001_wp*upper)
+            wa1 = sqrt(par)*diag
+            call qrsolv(n, r, ipvt, wa1, qtf, z, s, wa2, wa3)
+            wa2 = diag*z
+            dznorm = enorm(n, wa2)
+            previous_phi = phi
+            phi = dznorm - delta
+            if (abs(phi) <= 0.1_wp*delta) return
+            if (lower == 0.0_wp .and. phi <= previous_phi .and. previous_phi < 0.0_wp) return
+            if (step == most_steps) return
+
+            call newton_correction(n, s, ipvt, diag, wa2, dznorm, phi, delta, correction, wa1)
+            if (phi > 0.0_wp) lower = max(lower, par)
+            if (phi < 0.0_wp) upper = min(upper, par)
+            par = max(lower, par + correction)
+        end do
+    end subroutine lmpar
+
+    !> Newton's correction to par, (phi/delta)/‖T⁻ᵀ Pᵀ(D² z/‖D z‖)‖², for a triangle T without zeros on its diagonal.
+    pure subroutine newton_correction(n, t, ipvt, diag, dz, dznorm, phi, delta, correction, w)
+        integer, intent(in) :: n                !! order
+        real(wp), intent(in) :: t(n, n)         !! upper triangle: R, or S of the damped problem
+        integer, intent(in) :: ipvt(n)          !! the permutation P
+        real(wp), intent(in) :: diag(n)         !! diagonal of D
+        real(wp), intent(in) :: dz(n)           !! D z
+        real(wp), intent(in) :: dznorm          !! ‖D z‖, positive
+        real(wp), intent(in) :: phi             !! ‖D z‖ - delta
+        real(wp), intent(in) :: delta           !! bound on ‖D z‖
+        real(wp), intent(out) :: correction     !! what to add to par
+        real(wp), intent(out) :: w(n)           !! work
+
+        real(wp) :: norm
+        integer :: j
+
+        do j = 1, n
+            w(j) = diag(ipvt(j))*(dz(ipvt(j))/dznorm)
+        end do
+        do j = 1, n
+            w(j) = (w(j) - triangle_column_sum(j - 1, t(1, j), w))/t(j, j)
+        end do
+        norm = enorm(n, w)
+        correction = ((phi/delta)/norm)/norm
+    end subroutine newton_correction
+
+    pure function triangle_column_sum(count, column, weights) result(total)
+        integer, intent(in) :: count
+        real(wp), intent(in) :: column(count), weights(count)
+        real(wp) :: total
+
+        integer :: i
+
+        total = 0.0_wp
+        do i = 1, count
+            total = total + column(i)*weights(i)
+        end do
+    end function triangle_column_sum
+
+end module lm_parameter

@@ -1,0 +1,127 @@
+! SPDX-License-Identifier: BSD-3-Clause
+! Copyright (c) The leastsq developers
+
+!> QR factorisation of a tall matrix, one block of rows at a time.
+!>
+!> The memory traffic is one pass over the matrix: each block is folded into the triangle of all rows before
+!> it while it is in cache. Pivoting is left to the end and done on the small triangle, whose columns have the
+!> same norms and inner products as those of the tall matrix.
+!>
+!> Reference: G. H. Golub, C. F. Van Loan, Matrix Computations, 4th ed. (2013), section 6.5.4 (adding rows);
+!> J. Demmel, L. Grigori, M. Hoemmen, J. Langou, Communication-optimal parallel and sequential QR and LU
+!> factorizations, SIAM J. Sci. Comput. 34 (2012), section 2.2 (sequential TSQR).
+module row_folding
+    use kinds, only: wp, long, row_block
+    use norms, only: enorm
+    use pivoted_qr, only: factor_rows
+    implicit none
+    private
+    public :: fold_jacobian, fold_block
+
+contains
+
+    !> Reduce a tall Jacobian and its residuals to the pivoted triangle, J P = Q R, and the head of Qᵀ f.
+    !>
+    !> Element (i, j) of J is entry 1 + (i - 1)*row_stride + (j - 1)*column_stride of `jac`, so that both
+    !> storage orders are read where they lie.
+    pure subroutine fold_jacobian(m, n, jac, row_stride, column_stride, f, r, qtf, ipvt, acnorm, block, head, wa1, wa2)
+        integer, intent(in) :: m                            !! rows
+        integer, intent(in) :: n                            !! columns
+        integer(long), intent(in) :: row_stride             !! distance between neighbours in a column of J
+        integer(long), intent(in) :: column_stride          !! distance between neighbours in a row of J
+        real(wp), intent(in) :: jac(*)                      !! the Jacobian
+        real(wp), intent(in) :: f(m)                        !! the residuals
+        real(wp), intent(out) :: r(n, n)                    !! upper triangle R
+        real(wp), intent(out) :: qtf(n)                     !! first n entries of Qᵀ f
+        integer, intent(out) :: ipvt(n)                     !! the permutation P
+        real(wp), intent(out) :: acnorm(n)                  !! norms of the columns of J
+        real(wp), intent(out) :: block(row_block, n + 1)    !! work: the rows being folded, residuals last
+        real(wp), intent(out) :: head(n, n)                 !! work: the triangle before pivoting
+        real(wp), intent(out) :: wa1(n), wa2(n)             !! work
+
+        integer :: first, rows, i, j
+
+        head = 0.0_wp
+        qtf = 0.0_wp
+        do first = 1, m, row_block
+            rows = min(row_block, m - first + 1)
+            do j = 1, n
+                do i = 1, rows
+                    block(i, j) = jac(1 + (first + i - 2)*row_stride + (j - 1)*column_stride)
+                end do
+            end do
+            block(1:rows, n + 1) = f(first:first + rows - 1)
+            call fold_block(rows, n, block, head, qtf)
+        end do
+        call factor_rows(n, n, head, qtf, r, ipvt, acnorm, wa1, wa2)
+    end subroutine fold_jacobian
+
+    !> Fold a block of rows [A b] into the triangle of the rows before it, [R; A] -> R and [qtf; b] -> qtf.
+    pure subroutine fold_block(rows, n, block, r, qtf)
+        integer, intent(in) :: rows                             !! rows in this block, at most row_block
+        integer, intent(in) :: n                                !! columns of A
+        real(wp), intent(inout) :: block(row_block, n + 1)      !! A and b; destroyed
+        real(wp), intent(inout) :: r(n, n)                      !! upper triangle
+        real(wp), intent(inout) :: qtf(n)                       !! head of Qᵀ times the right-hand sides so far
+
+        real(wp) :: norm, head, pair(2)
+        integer :: j, k
+
+        do j = 1, n
+            pair(1) = r(j, j)
+            pair(2) = column_norm(rows, block(1, j))
+            norm = enorm(2, pair)
+            if (norm == 0.0_wp) cycle
+            if (r(j, j) < 0.0_wp) norm = -norm
+            block(1:rows, j) = block(1:rows, j)/norm
+            head = r(j, j)/norm + 1.0_wp
+            r(j, j) = -norm
+            do k = j + 1, n
+                call reflect(rows, head, block(1, j), r(j, k), block(1, k))
+            end do
+            call reflect(rows, head, block(1, j), qtf(j), block(1, n + 1))
+        end do
+    end subroutine fold_block
+
+    !> Apply I - v vᵀ/v_1 for v = [head; tail] to [first; rest].
+    pure subroutine reflect(rows, head, tail, first, rest)
+        integer, intent(in) :: rows
+        real(wp), intent(in) :: head
+        real(wp), intent(in) :: tail(rows)
+        real(wp), intent(inout) :: first
+        real(wp), intent(inout) :: rest(rows)
+
+        real(wp) :: projection
+        integer :: i
+
+        projection = 0.0_wp
+        !$omp simd reduction(+:projection)
+        do i = 1, rows
+            projection = projection + tail(i)*rest(i)
+        end do
+        projection = projection/head + first
+        first = first - projection*head
+        do i = 1, rows
+            rest(i) = rest(i) - projection*tail(i)
+        end do
+    end subroutine reflect
+
+    !> Euclidean norm with the sum split over SIMD lanes.
+    pure function column_norm(rows, x) result(norm)
+        integer, intent(in) :: rows
+        real(wp), intent(in) :: x(rows)
+        real(wp) :: norm
+
+        real(wp) :: total
+        integer :: i
+
+        total = 0.0_wp
+        !$omp simd reduction(+:total)
+        do i = 1, rows
+            total = total + x(i)*x(i)
+        end do
+        norm = sqrt(total)
+        if (.not. (norm > 1.0e-140_wp .and. norm < 1.0e140_wp)) norm = enorm(rows, x)
+    end function column_norm
+
+end module row_folding

@@ -1,0 +1,52 @@
+"""Exit codes of a fit and the sentences that explain them."""
+
+from typing import Final
+
+IMPROPER_INPUT: Final = 0
+XTOL: Final = 2
+MAXFEV: Final = 5
+TRIAL_NOT_FINITE: Final = 9
+START_NOT_FINITE: Final = 10
+JACOBIAN_NOT_FINITE: Final = 11
+
+SOLVED: Final = frozenset({1, 2, 3, 4})
+
+_SENTENCES: Final = {
+    0: "Improper input parameters.",
+    1: "Solved: actual and predicted relative reductions in the sum of squares are at most ftol = {ftol:g}.",
+    2: "Solved: the relative change between two consecutive iterates is at most xtol = {xtol:g}.",
+    3: (
+        "Solved: actual and predicted relative reductions in the sum of squares are at most ftol = {ftol:g}, "
+        "and the relative change between two consecutive iterates is at most xtol = {xtol:g}."
+    ),
+    4: (
+        "Solved: the residual vector is orthogonal to the columns of the Jacobian to within gtol = {gtol:g}. "
+        "If the parameters did not move, check that the residuals depend on them."
+    ),
+    5: (
+        "Not solved: stopped after {nfev} evaluations of the residuals (maxfev = {maxfev}). "
+        "The best parameters so far are returned; try a better start, or a larger maxfev."
+    ),
+    6: (
+        "Not solved to ftol = {ftol:g}, which is too small: no further reduction in the sum of squares is possible "
+        "in double precision. The parameters are as good as they get."
+    ),
+    7: (
+        "Not solved to xtol = {xtol:g}, which is too small: no further improvement in the parameters is possible "
+        "in double precision. They are as good as they get."
+    ),
+    8: (
+        "Not solved to gtol = {gtol:g}, which is too small: the residual vector is orthogonal to the columns of the "
+        "Jacobian to machine precision. The parameters are as good as they get."
+    ),
+    9: (
+        "Not solved: the residuals were NaN or infinite at every further step tried, down to steps of relative "
+        "length xtol = {xtol:g}. The best parameters so far are returned; they lie at the edge of where the residuals "
+        "are defined. Try a better start, or parameters for which the residuals are always finite."
+    ),
+}
+
+
+def message(info: int, *, ftol: float, xtol: float, gtol: float, nfev: int, maxfev: int) -> str:
+    """Say in words how a fit ended, with the tolerance or count that decided."""
+    return _SENTENCES[info].format(ftol=ftol, xtol=xtol, gtol=gtol, nfev=nfev, maxfev=maxfev)
