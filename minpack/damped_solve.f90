@@ -6,7 +6,7 @@ module damped_solve
     use kinds, only: wp
     implicit none
     private
-    public :: qrsolv, solve_triangle
+    public :: qrsolv, leading_rank
 
 contains
 
@@ -30,7 +30,7 @@ contains
         real(wp), intent(out) :: rotated(n)     !! work: right-hand side, then solution in pivoted order
 
         real(wp) :: c, cosine, sine, extra, held
-        integer :: i, j, k
+        integer :: i, j, k, leading
 
         do j = 1, n
             s(1:j, j) = r(1:j, j)
@@ -65,31 +65,32 @@ contains
             end do
         end do
 
-        call solve_triangle(n, s, rotated)
+        leading = leading_rank(n, s)
+        rotated(leading + 1:n) = 0.0_wp
+        do j = leading, 1, -1
+            held = 0.0_wp
+            do i = j + 1, leading
+                held = held + s(j, i)*rotated(i)
+            end do
+            rotated(j) = (rotated(j) - held)/s(j, j)
+        end do
         do j = 1, n
             z(ipvt(j)) = rotated(j)
         end do
     end subroutine qrsolv
 
-    !> Solve T y = b in place for an upper triangle T; components from T's first zero diagonal on become 0.
-    pure subroutine solve_triangle(n, t, b, rank)
-        integer, intent(in) :: n                    !! order, n >= 1
-        real(wp), intent(in) :: t(n, n)             !! upper triangle T
-        real(wp), intent(inout) :: b(n)             !! in: right-hand side; out: solution
-        integer, intent(out), optional :: rank      !! entries before the first zero on T's diagonal
+    !> Number of diagonal entries of an upper triangle before its first zero.
+    pure function leading_rank(n, t) result(rank)
+        integer, intent(in) :: n                !! order, n >= 1
+        real(wp), intent(in) :: t(n, n)         !! upper triangle
+        integer :: rank
 
-        integer :: j, leading
+        integer :: j
 
-        leading = n
+        rank = n
         do j = n, 1, -1
-            if (t(j, j) == 0.0_wp) leading = j - 1
+            if (t(j, j) == 0.0_wp) rank = j - 1
         end do
-        b(leading + 1:n) = 0.0_wp
-        do j = leading, 1, -1
-            b(j) = b(j)/t(j, j)
-            b(1:j - 1) = b(1:j - 1) - b(j)*t(1:j - 1, j)
-        end do
-        if (present(rank)) rank = leading
-    end subroutine solve_triangle
+    end function leading_rank
 
 end module damped_solve

@@ -5,7 +5,7 @@
 module lm_parameter
     use kinds, only: wp, smallest
     use norms, only: enorm
-    use damped_solve, only: qrsolv, solve_triangle
+    use damped_solve, only: qrsolv, leading_rank
     implicit none
     private
     public :: lmpar
@@ -16,7 +16,9 @@ contains
     !> or par = 0 where the Gauss-Newton step is no longer than that.
     !>
     !> A safeguarded Newton iteration on phi(par) = ‖D z(par)‖ - delta, at most ten steps, between
-    !> bounds that close in on the root.
+    !> bounds that close in on the root. Newton's correction is (phi/delta)/‖T⁻ᵀ Pᵀ(D² z/‖D z‖)‖², with
+    !> T = R at par = 0 and T = S, the damped triangle, elsewhere. (The two solves take their sums in
+    !> different orders, as MINPACK-1 does; the iterates depend on it to the last bit.)
     !>
     !> Reference: J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, LNM 630
     !> (1978), sections 3 and 5; ANL-80-74 (1980), LMPAR. Identical to MINPACK-1.
@@ -33,12 +35,17 @@ contains
         real(wp), intent(out) :: wa1(n), wa2(n), wa3(n)  !! work
 
         integer, parameter :: most_steps = 10
-        real(wp) :: phi, previous_phi, lower, upper, correction, gradient_norm, dznorm
+        real(wp) :: phi, previous_phi, lower, upper, correction, gradient_norm, dznorm, norm
         integer :: j, step, rank
 
         ! Gauss-Newton direction.
-        wa1 = qtf
-        call solve_triangle(n, r, wa1, rank)
+        rank = leading_rank(n, r)
+        wa1(1:rank) = qtf(1:rank)
+        wa1(rank + 1:n) = 0.0_wp
+        do j = rank, 1, -1
+            wa1(j) = wa1(j)/r(j, j)
+            wa1(1:j - 1) = wa1(1:j - 1) - r(1:j - 1, j)*wa1(j)
+        end do
         do j = 1, n
             z(ipvt(j)) = wa1(j)
         end do
@@ -51,7 +58,14 @@ contains
         end if
 
         lower = 0.0_wp
-        if (rank == n) call newton_correction(n, r, ipvt, diag, wa2, dznorm, phi, delta, lower, wa1)
+        if (rank == n) then
+            call growth_direction(n, ipvt, diag, wa2, dznorm, wa1)
+            do j = 1, n
+                wa1(j) = (wa1(j) - triangle_column_sum(j - 1, r(1, j), wa1))/r(j, j)
+            end do
+            norm = enorm(n, wa1)
+            lower = ((phi/delta)/norm)/norm
+        end if
         do j = 1, n
             wa1(j) = triangle_column_sum(j, r(1, j), qtf)/diag(ipvt(j))
         end do
@@ -73,38 +87,34 @@ contains
             if (lower == 0.0_wp .and. phi <= previous_phi .and. previous_phi < 0.0_wp) return
             if (step == most_steps) return
 
-            call newton_correction(n, s, ipvt, diag, wa2, dznorm, phi, delta, correction, wa1)
+            call growth_direction(n, ipvt, diag, wa2, dznorm, wa1)
+            do j = 1, n
+                wa1(j) = wa1(j)/s(j, j)
+                wa1(j + 1:n) = wa1(j + 1:n) - s(j, j + 1:n)*wa1(j)
+            end do
+            norm = enorm(n, wa1)
+            correction = ((phi/delta)/norm)/norm
             if (phi > 0.0_wp) lower = max(lower, par)
             if (phi < 0.0_wp) upper = min(upper, par)
             par = max(lower, par + correction)
         end do
     end subroutine lmpar
 
-    !> Newton's correction to par, (phi/delta)/‖T⁻ᵀ Pᵀ(D² z/‖D z‖)‖², for a triangle T without zeros on its diagonal.
-    pure subroutine newton_correction(n, t, ipvt, diag, dz, dznorm, phi, delta, correction, w)
+    !> Set w to Pᵀ(D² z/‖D z‖), the direction in which ‖D z‖ grows.
+    pure subroutine growth_direction(n, ipvt, diag, dz, dznorm, w)
         integer, intent(in) :: n                !! order
-        real(wp), intent(in) :: t(n, n)         !! upper triangle: R, or S of the damped problem
         integer, intent(in) :: ipvt(n)          !! the permutation P
         real(wp), intent(in) :: diag(n)         !! diagonal of D
         real(wp), intent(in) :: dz(n)           !! D z
         real(wp), intent(in) :: dznorm          !! ‖D z‖, positive
-        real(wp), intent(in) :: phi             !! ‖D z‖ - delta
-        real(wp), intent(in) :: delta           !! bound on ‖D z‖
-        real(wp), intent(out) :: correction     !! what to add to par
-        real(wp), intent(out) :: w(n)           !! work
+        real(wp), intent(out) :: w(n)           !! the direction, in pivoted order
 
-        real(wp) :: norm
         integer :: j
 
         do j = 1, n
             w(j) = diag(ipvt(j))*(dz(ipvt(j))/dznorm)
         end do
-        do j = 1, n
-            w(j) = (w(j) - triangle_column_sum(j - 1, t(1, j), w))/t(j, j)
-        end do
-        norm = enorm(n, w)
-        correction = ((phi/delta)/norm)/norm
-    end subroutine newton_correction
+    end subroutine growth_direction
 
     pure function triangle_column_sum(count, column, weights) result(total)
         integer, intent(in) :: count
