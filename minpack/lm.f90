@@ -63,7 +63,7 @@ module lm
         integer(long) :: step               !! the step being tried (n)
         integer(long) :: wa1, wa2, wa3      !! scratch (n each)
         integer(long) :: r                  !! triangle of J P = Q R (n, n)
-        integer(long) :: s                  !! scratch triangle (n, n)
+        integer(long) :: s                  !! scratch triangle and right-hand side (n, n + 1)
         integer(long) :: f                  !! residuals at x (m)
         integer(long) :: rows               !! rows being factored, right-hand side last (min(m, row_block), n + 1)
         integer(long) :: jacobian           !! Jacobian by differences (m, n): in `rows`, or after it when tall
@@ -95,7 +95,7 @@ contains
         at%wa3 = at%wa2 + columns
         at%r = at%wa3 + columns
         at%s = at%r + columns**2
-        at%f = at%s + columns**2
+        at%f = at%s + columns*(columns + 1)
         at%rows = at%f + rows
         at%jacobian = at%rows
         at%size = at%rows + min(m, row_block)*(columns + 1) - 1
@@ -270,13 +270,9 @@ contains
         integer, intent(out) :: ipvt(n)
         real(wp), intent(inout) :: work(*)
 
-        integer(long) :: right_hand_side
-
-        right_hand_side = at%rows + int(m, long)*n
-        call copy(m, work(at%f), work(right_hand_side))
-        call factor_rows(m, n, work(at%rows), work(right_hand_side), work(at%r), ipvt, work(at%acnorm), &
+        call copy(m, work(at%f), work(at%rows + int(m, long)*n))
+        call factor_rows(m, n, work(at%rows), work(at%r), work(at%qtf), ipvt, work(at%acnorm), &
                          work(at%wa1), work(at%wa2))
-        call copy(n, work(right_hand_side), work(at%qtf))
     end subroutine factor_block
 
     !> Start an outer iteration from a factored Jacobian: update the scaling, test the gradient, propose a step.

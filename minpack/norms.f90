@@ -51,21 +51,19 @@ contains
         finite = abs(x) <= largest
     end function is_finite
 
-    !> Sum of squares in the plain order, and whether no entry was too small or large for that.
+    !> Sum of squares of at most row_block entries in the plain order, and whether none was too small or large for it.
     pure subroutine plain_sum_of_squares(n, x, total, ordinary)
         integer, intent(in) :: n
         real(wp), intent(in) :: x(n)
         real(wp), intent(out) :: total
         logical, intent(out) :: ordinary
 
-        real(wp) :: limit
         integer :: i
 
-        limit = large/n
         ordinary = .true.
         total = 0.0_wp
         do i = 1, n
-            if (abs(x(i)) > small .and. abs(x(i)) < limit) then
+            if (abs(x(i)) > small .and. abs(x(i)) < large/row_block) then
                 total = total + x(i)*x(i)
             else if (x(i) /= 0.0_wp) then
                 ordinary = .false.

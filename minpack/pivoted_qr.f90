@@ -1,155 +1,143 @@
 ! SPDX-License-Identifier: BSD-3-Clause
 ! Copyright (c) The leastsq developers
 
-!> Householder QR factorisation with column pivoting, and the application of Qᵀ to a vector.
+!> Householder QR factorisation with column pivoting.
 module pivoted_qr
     use kinds, only: wp, eps
     use norms, only: enorm
     implicit none
     private
-    public :: qrfac, apply_transposed_q, factor_rows
+    public :: qrfac, factor_rows
 
 contains
 
-    !> Factor A P = Q R in place, with column pivoting.
+    !> Factor A P = Q R in place, with column pivoting, and apply Qᵀ to further columns b.
     !>
     !> Step j brings the remaining column of largest norm to position j (the first one on ties), turns it
     !> into the Householder vector v, scaled so that the reflection is I - v vᵀ/v_j, and applies that to
     !> the columns to its right. The norms of what remains are updated, not recomputed, until rounding
     !> could have eaten them. A zero column gives a zero on R's diagonal and no reflection.
     !>
-    !> On return the strict upper triangle of `a` holds R without its diagonal (which is in `rdiag`) and
-    !> the lower trapezoid, diagonal included, the vectors v.
+    !> On return the upper triangle of A holds R and what is below it the rest of the vectors v.
     !>
     !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), QRFAC; P. Businger, G. H. Golub, Linear least
-    !> squares solutions by Householder transformations, Numer. Math. 7 (1965). Identical to MINPACK-1.
-    pure subroutine qrfac(m, n, a, lda, ipvt, rdiag, acnorm, reference_norm)
+    !> squares solutions by Householder transformations, Numer. Math. 7 (1965). Identical to MINPACK-1, which
+    !> applies Qᵀ afterwards.
+    pure subroutine qrfac(m, n, extra, a, ipvt, acnorm, norms, reference_norms)
         integer, intent(in) :: m                        !! rows, m >= n
-        integer, intent(in) :: n                        !! columns, n >= 1
-        integer, intent(in) :: lda                      !! leading dimension of a, lda >= m
-        real(wp), intent(inout) :: a(lda, n)            !! in: A; out: R and the Householder vectors
+        integer, intent(in) :: n                        !! columns of A, n >= 1
+        integer, intent(in) :: extra                    !! columns of b, extra >= 0
+        real(wp), intent(inout) :: a(m, n + extra)      !! in: [A b]; out: R and Householder vectors, Qᵀ b
         integer, intent(out) :: ipvt(n)                 !! column j of A P is column ipvt(j) of A
-        real(wp), intent(out) :: rdiag(n)               !! diagonal of R
         real(wp), intent(out) :: acnorm(n)              !! norms of the columns of A
-        real(wp), intent(out) :: reference_norm(n)      !! work: remaining norms when last computed afresh
+        real(wp), intent(out) :: norms(n)               !! work: norms of what remains of each column
+        real(wp), intent(out) :: reference_norms(n)     !! work: the same when last computed afresh
 
-        real(wp) :: norm, projection
+        real(wp) :: norm
         integer :: j, k, pivot
 
         do j = 1, n
             acnorm(j) = enorm(m, a(1, j))
-            rdiag(j) = acnorm(j)
-            reference_norm(j) = acnorm(j)
+            norms(j) = acnorm(j)
+            reference_norms(j) = acnorm(j)
             ipvt(j) = j
         end do
 
         do j = 1, n
             pivot = j
             do k = j + 1, n
-                if (rdiag(k) > rdiag(pivot)) pivot = k
+                if (norms(k) > norms(pivot)) pivot = k
             end do
             if (pivot /= j) then
                 call swap_columns(m, a(1, j), a(1, pivot))
-                rdiag(pivot) = rdiag(j)
-                reference_norm(pivot) = reference_norm(j)
+                norms(pivot) = norms(j)
+                reference_norms(pivot) = reference_norms(j)
                 k = ipvt(j)
                 ipvt(j) = ipvt(pivot)
                 ipvt(pivot) = k
             end if
 
             norm = enorm(m - j + 1, a(j, j))
-            if (norm == 0.0_wp) then
-                rdiag(j) = 0.0_wp
-                cycle
-            end if
+            if (norm == 0.0_wp) cycle
             if (a(j, j) < 0.0_wp) norm = -norm
             a(j:m, j) = a(j:m, j)/norm
             a(j, j) = a(j, j) + 1.0_wp
+            call reflect(m, n + extra - j, j, a(1, j), a(1, j + 1))
+            a(j, j) = -norm
 
             do k = j + 1, n
-                projection = dot(m - j + 1, a(j, j), a(j, k))/a(j, j)
-                call subtract_multiple(m - j + 1, projection, a(j, j), a(j, k))
-                if (rdiag(k) == 0.0_wp) cycle
-                rdiag(k) = rdiag(k)*sqrt(max(0.0_wp, 1.0_wp - (a(j, k)/rdiag(k))**2))
-                if (0.05_wp*(rdiag(k)/reference_norm(k))**2 <= eps) then
-                    rdiag(k) = enorm(m - j, a(min(j + 1, m), k))
-                    reference_norm(k) = rdiag(k)
+                if (norms(k) == 0.0_wp) cycle
+                norms(k) = norms(k)*sqrt(max(0.0_wp, 1.0_wp - (a(j, k)/norms(k))**2))
+                if (0.05_wp*(norms(k)/reference_norms(k))**2 <= eps) then
+                    norms(k) = enorm(m - j, a(min(j + 1, m), k))
+                    reference_norms(k) = norms(k)
                 end if
             end do
-            rdiag(j) = -norm
         end do
     end subroutine qrfac
 
-    !> Overwrite b with Qᵀ b for the factorisation left by `qrfac`.
-    !>
-    !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), within LMDER and LMDIF.
-    pure subroutine apply_transposed_q(m, n, a, lda, b)
+    !> Reduce [A b] to the pivoted triangle, A P = Q R, and Qᵀ b.
+    pure subroutine factor_rows(m, n, rows, r, qtb, ipvt, acnorm, wa1, wa2)
         integer, intent(in) :: m                        !! rows, m >= n
-        integer, intent(in) :: n                        !! reflections
-        integer, intent(in) :: lda                      !! leading dimension of a
-        real(wp), intent(in) :: a(lda, n)               !! as left by qrfac
-        real(wp), intent(inout) :: b(m)                 !! in: vector; out: Qᵀ times it
-
-        real(wp) :: projection
-        integer :: j
-
-        do j = 1, n
-            if (a(j, j) == 0.0_wp) cycle
-            projection = dot(m - j + 1, a(j, j), b(j))/a(j, j)
-            call subtract_multiple(m - j + 1, projection, a(j, j), b(j))
-        end do
-    end subroutine apply_transposed_q
-
-    !> Reduce [A b] to the pivoted triangle, A P = Q R, and Qᵀ b; R also replaces A's upper triangle.
-    !>
-    !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), within LMDER and LMDIF.
-    pure subroutine factor_rows(m, n, a, b, r, ipvt, acnorm, rdiag, wa)
-        integer, intent(in) :: m                        !! rows, m >= n
-        integer, intent(in) :: n                        !! columns, n >= 1
-        real(wp), intent(inout) :: a(m, n)              !! in: A; out: R above the Householder vectors
-        real(wp), intent(inout) :: b(m)                 !! in: b; out: Qᵀ b
+        integer, intent(in) :: n                        !! columns of A, n >= 1
+        real(wp), intent(inout) :: rows(m, n + 1)       !! in: [A b]; out: R above the Householder vectors, Qᵀ b
         real(wp), intent(out) :: r(n, n)                !! upper triangle R, nothing below it is set
+        real(wp), intent(out) :: qtb(n)                 !! first n entries of Qᵀ b
         integer, intent(out) :: ipvt(n)                 !! the permutation P
         real(wp), intent(out) :: acnorm(n)              !! norms of the columns of A
-        real(wp), intent(out) :: rdiag(n), wa(n)        !! work
+        real(wp), intent(out) :: wa1(n), wa2(n)         !! work
 
-        integer :: j
+        integer :: i, j
 
-        call qrfac(m, n, a, m, ipvt, rdiag, acnorm, wa)
-        call apply_transposed_q(m, n, a, m, b)
+        call qrfac(m, n, 1, rows, ipvt, acnorm, wa1, wa2)
         do j = 1, n
-            a(j, j) = rdiag(j)
-            r(1:j, j) = a(1:j, j)
+            do i = 1, j
+                r(i, j) = rows(i, j)
+            end do
+            qtb(j) = rows(j, n + 1)
         end do
     end subroutine factor_rows
 
-    !> Inner product, summed in the plain order.
-    pure function dot(n, x, y) result(total)
-        integer, intent(in) :: n
-        real(wp), intent(in) :: x(n), y(n)
-        real(wp) :: total
+    !> Apply I - v vᵀ/v_j to rows j to m of some columns.
+    !>
+    !> Each inner product is summed in the plain order, but those of two columns are under way at once.
+    pure subroutine reflect(m, columns, j, v, a)
+        integer, intent(in) :: m                        !! rows
+        integer, intent(in) :: columns                  !! how many columns
+        integer, intent(in) :: j                        !! first row of the reflection
+        real(wp), intent(in) :: v(m)                    !! Householder vector, entries j to m
+        real(wp), intent(inout) :: a(m, columns)        !! the columns
 
-        integer :: i
+        real(wp) :: one, two
+        integer :: i, k
 
-        total = 0.0_wp
-        do i = 1, n
-            total = total + x(i)*y(i)
+        do k = 1, columns - 1, 2
+            one = 0.0_wp
+            two = 0.0_wp
+            do i = j, m
+                one = one + v(i)*a(i, k)
+                two = two + v(i)*a(i, k + 1)
+            end do
+            one = one/v(j)
+            two = two/v(j)
+            do i = j, m
+                a(i, k) = a(i, k) - one*v(i)
+            end do
+            do i = j, m
+                a(i, k + 1) = a(i, k + 1) - two*v(i)
+            end do
         end do
-    end function dot
-
-    !> y := y - factor x.
-    pure subroutine subtract_multiple(n, factor, x, y)
-        integer, intent(in) :: n
-        real(wp), intent(in) :: factor
-        real(wp), intent(in) :: x(n)
-        real(wp), intent(inout) :: y(n)
-
-        integer :: i
-
-        do i = 1, n
-            y(i) = y(i) - factor*x(i)
-        end do
-    end subroutine subtract_multiple
+        if (mod(columns, 2) == 1) then
+            one = 0.0_wp
+            do i = j, m
+                one = one + v(i)*a(i, columns)
+            end do
+            one = one/v(j)
+            do i = j, m
+                a(i, columns) = a(i, columns) - one*v(i)
+            end do
+        end if
+    end subroutine reflect
 
     pure subroutine swap_columns(n, x, y)
         integer, intent(in) :: n

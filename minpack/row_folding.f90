@@ -36,13 +36,12 @@ contains
         integer, intent(out) :: ipvt(n)                     !! the permutation P
         real(wp), intent(out) :: acnorm(n)                  !! norms of the columns of J
         real(wp), intent(out) :: block(row_block, n + 1)    !! work: the rows being folded, residuals last
-        real(wp), intent(out) :: head(n, n)                 !! work: the triangle before pivoting
+        real(wp), intent(out) :: head(n, n + 1)             !! work: the triangle before pivoting, head of Qᵀ f last
         real(wp), intent(out) :: wa1(n), wa2(n)             !! work
 
         integer :: first, rows, i, j
 
         head = 0.0_wp
-        qtf = 0.0_wp
         do first = 1, m, row_block
             rows = min(row_block, m - first + 1)
             do j = 1, n
@@ -51,35 +50,33 @@ contains
                 end do
             end do
             block(1:rows, n + 1) = f(first:first + rows - 1)
-            call fold_block(rows, n, block, head, qtf)
+            call fold_block(rows, n, block, head)
         end do
-        call factor_rows(n, n, head, qtf, r, ipvt, acnorm, wa1, wa2)
+        call factor_rows(n, n, head, r, qtf, ipvt, acnorm, wa1, wa2)
     end subroutine fold_jacobian
 
-    !> Fold a block of rows [A b] into the triangle of the rows before it, [R; A] -> R and [qtf; b] -> qtf.
-    pure subroutine fold_block(rows, n, block, r, qtf)
+    !> Fold a block of rows into the triangle of the rows before it: [R q; A b] -> [R q].
+    pure subroutine fold_block(rows, n, block, head)
         integer, intent(in) :: rows                             !! rows in this block, at most row_block
         integer, intent(in) :: n                                !! columns of A
         real(wp), intent(inout) :: block(row_block, n + 1)      !! A and b; destroyed
-        real(wp), intent(inout) :: r(n, n)                      !! upper triangle
-        real(wp), intent(inout) :: qtf(n)                       !! head of Qᵀ times the right-hand sides so far
+        real(wp), intent(inout) :: head(n, n + 1)               !! upper triangle R and head of Qᵀ b, so far
 
-        real(wp) :: norm, head, pair(2)
+        real(wp) :: norm, pair(2)
         integer :: j, k
 
         do j = 1, n
-            pair(1) = r(j, j)
+            pair(1) = head(j, j)
             pair(2) = column_norm(rows, block(1, j))
             norm = enorm(2, pair)
             if (norm == 0.0_wp) cycle
-            if (r(j, j) < 0.0_wp) norm = -norm
+            if (head(j, j) < 0.0_wp) norm = -norm
             block(1:rows, j) = block(1:rows, j)/norm
-            head = r(j, j)/norm + 1.0_wp
-            r(j, j) = -norm
-            do k = j + 1, n
-                call reflect(rows, head, block(1, j), r(j, k), block(1, k))
+            head(j, j) = head(j, j)/norm + 1.0_wp
+            do k = j + 1, n + 1
+                call reflect(rows, head(j, j), block(1, j), head(j, k), block(1, k))
             end do
-            call reflect(rows, head, block(1, j), qtf(j), block(1, n + 1))
+            head(j, j) = -norm
         end do
     end subroutine fold_block
 

@@ -7,23 +7,27 @@ all it remembers is in one packed array that belongs to the fit.
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
+from numpy.typing import NDArray
 
 from . import _minpack, _status
 from ._validate import (
+    FLOAT64,
     FloatArray,
+    Options,
     enough_residuals,
     jacobian_array,
     refuse_not_finite,
     residual_array,
 )
 
+_DONE = 0
 _RESIDUALS = 1
 _JACOBIAN = 2
-_REFUSED = 3  # an array was not fit to be handed in as it stands
+_CONVERT = 3  # the compiled code answers so, too, where a size is wrong
 
 #: From this many Jacobian entries on, an evaluation is long enough to be worth releasing the interpreter lock for.
 _LARGE = 20_000
@@ -32,21 +36,17 @@ _LARGE = 20_000
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda _: math.nan)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What steers a fit, already checked."""
+class Details(NamedTuple):
+    """What a finished fit knows beside its solution; `cov` is None where the Jacobian is singular."""
 
-    ftol: float
-    xtol: float
-    gtol: float
-    maxfev: int
-    epsfcn: float | None
-    factor: float
-    diag: FloatArray | None
+    fvec: FloatArray
+    fjac: FloatArray
+    ipvt: NDArray[np.intc]
+    qtf: FloatArray
+    cov: FloatArray | None
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """A finished fit."""
 
     x: FloatArray
@@ -59,17 +59,16 @@ class Fit:
 
     def message(self) -> str:
         """Say in words how the fit ended."""
-        options = self.options
         return _status.message(
             self.info,
-            ftol=options.ftol,
-            xtol=options.xtol,
-            gtol=options.gtol,
+            ftol=self.options.ftol,
+            xtol=self.options.xtol,
+            gtol=self.options.gtol,
             nfev=self.nfev,
-            maxfev=options.maxfev,
+            maxfev=self.options.maxfev,
         )
 
-    def details(self) -> "Details":
+    def details(self) -> Details:
         """Copy out residuals, factored Jacobian and covariance."""
         n = self.x.size
         fvec, qtf = np.empty(self.m), np.empty(n)
@@ -77,17 +76,6 @@ class Fit:
         fjac, ipvt, cov = np.zeros((n, self.m)), np.empty(n, dtype=np.intc), np.empty((n, n))
         singular = _minpack.details(self.state, fvec, fjac.T, ipvt, qtf, cov.T)
         return Details(fvec, fjac, ipvt, qtf, None if singular else cov)
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What a finished fit knows beside its solution; `cov` is None where the Jacobian is singular."""
-
-    fvec: FloatArray
-    fjac: FloatArray
-    ipvt: np.ndarray[Any, np.dtype[np.intc]]
-    qtf: FloatArray
-    cov: FloatArray | None
 
 
 def iterate(
@@ -103,75 +91,65 @@ def iterate(
     The array handed to `func` is reused for the next point unless something still refers to it: then it
     is theirs, and the next point gets a new one.
     """
+    references = _references
     n = x0.size
     x = x0.copy()
-    unshared = _references(x)
-    received = func(x, *args)
-    residuals = residual_array(received)
-    m = residuals.size
+    unshared = references(x)
+    residuals = received = func(x, *args)
+    plain = type(residuals) is ndarray and residuals.dtype is FLOAT64
+    m = residuals.size if plain else residual_array(residuals).size
     enough_residuals(m, n)
-    plain = residuals is received
-    state = _begin(x0, m, dfun is not None, _relative_error(received, options.epsfcn), options)
+    state = _begin(x0, m, dfun is not None, residuals, options)
+    ready = ndarray if plain else None  # the type that can be handed in as it is
     large = m * n >= _LARGE
     take_residuals = _minpack.take_residuals_unlocked if large else _minpack.take_residuals
     take_jacobian = _minpack.take_jacobian_unlocked if large else _minpack.take_jacobian
-    if _references(x) != unshared:
-        x = np.empty(n)
-    task = take_residuals(state, residuals, x)
-    while task:
-        if task == _RESIDUALS:
-            residuals = func(x, *args) if args else func(x)
-            if _references(x) != unshared:
-                x = np.empty(n)
-            if plain and type(residuals) is np.ndarray:
-                try:
-                    task = take_residuals(state, residuals, x)
-                except ValueError:
-                    task = _REFUSED
-            else:
-                task = _REFUSED
-        elif task == _JACOBIAN:
-            received = dfun(x, *args) if args else dfun(x)
-            jacobian, by_columns = jacobian_array(received, m, n, col_deriv)
-            if _references(x) != unshared:
-                x = np.empty(n)
-            task = take_jacobian(state, jacobian, by_columns, x)
-        else:
+
+    while True:
+        if references(x) != unshared:
             x = np.empty(n)
-            task = take_residuals(state, residual_array(residuals, m), x)
+        if type(residuals) is ready:
+            try:
+                task = take_residuals(state, residuals, x)
+            except ValueError:  # not contiguous, not writable or no longer float64
+                task = _CONVERT
+        else:
+            task = _CONVERT
+        if task != _RESIDUALS:
+            if task == _CONVERT:
+                x = np.empty(n)
+                task = take_residuals(state, residual_array(residuals, m), x)
+            if task == _JACOBIAN:
+                received = dfun(x, *args)
+                jacobian, by_columns = jacobian_array(received, m, n, col_deriv)
+                if references(x) != unshared:
+                    x = np.empty(n)
+                task = take_jacobian(state, jacobian, by_columns, x)
+            if task == _DONE:
+                break
+        residuals = func(x, *args) if args else func(x)
+
     info, nfev, njev, column = _minpack.outcome(state)
     if info > _status.TRIAL_NOT_FINITE:
         _raise_not_finite(info, column, residuals, received, dfun is not None)
     return Fit(x, info, nfev, njev, m, options, state)
 
 
-def _begin(x0: FloatArray, m: int, analytic: bool, epsfcn: float, options: Options) -> FloatArray:
-    """Set up the packed array of a fit."""
+def _begin(x0: FloatArray, m: int, analytic: bool, first: Any, options: Options) -> FloatArray:
+    """Set up the packed array of a fit, given what the function returned first."""
+    ftol, xtol, gtol, maxfev, epsfcn, factor, diag = options
+    if epsfcn is None:
+        epsfcn = _relative_error(first)
     state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic))
-    diag = options.diag
-    _minpack.start(
-        state,
-        x0,
-        m,
-        analytic,
-        options.ftol,
-        options.xtol,
-        options.gtol,
-        options.maxfev,
-        epsfcn,
-        options.factor,
-        diag is not None,
-        x0 if diag is None else diag,
-    )
+    scale, scaled = (x0, 0) if diag is None else (diag, 1)
+    _minpack.start(state, x0, m, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, scale)
     return state
 
 
-def _relative_error(residuals: Any, epsfcn: float | None) -> float:
-    """Return the relative error of the residuals: as told, or the spacing of the numbers they came in."""
-    if epsfcn is not None:
-        return epsfcn
-    dtype = getattr(residuals, "dtype", None)
-    if dtype is None or dtype == np.float64 or dtype.kind != "f":
+def _relative_error(residuals: Any) -> float:
+    """Return the spacing at 1 of the numbers the residuals were computed in; 0 stands for double precision."""
+    dtype = getattr(residuals, "dtype", FLOAT64)
+    if dtype is FLOAT64 or dtype.kind != "f":
         return 0.0
     return float(np.finfo(dtype).eps)
 

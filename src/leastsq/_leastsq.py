@@ -7,16 +7,8 @@ from typing import Any, Literal, TypeAlias, overload
 from numpy.typing import ArrayLike
 
 from . import _status
-from ._iterate import Details, Fit, Options, iterate
-from ._validate import (
-    FloatArray,
-    callable_argument,
-    evaluation_limit,
-    scale_factors,
-    starting_point,
-    step_factor,
-    tolerance,
-)
+from ._iterate import Fit, iterate
+from ._validate import FloatArray, callable_argument, checked_options, starting_point
 
 _Short: TypeAlias = tuple[FloatArray, int]
 _Full: TypeAlias = tuple[FloatArray, FloatArray | None, dict[str, Any], str, int]
@@ -42,16 +34,7 @@ def leastsq(
     if Dfun is not None:
         callable_argument(Dfun, "Dfun")
     start = starting_point(x0)
-    n = start.size
-    options = Options(
-        ftol=tolerance(ftol, "ftol"),
-        xtol=tolerance(xtol, "xtol"),
-        gtol=tolerance(gtol, "gtol"),
-        maxfev=evaluation_limit(maxfev, 100 * (n + 1) if Dfun is not None else 200 * (n + 1)),
-        epsfcn=None if epsfcn is None else float(epsfcn),
-        factor=step_factor(factor),
-        diag=scale_factors(diag, n),
-    )
+    options = checked_options(start.size, Dfun is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     if not isinstance(args, tuple):
         args = (args,)
     fit = iterate(func, start, args, Dfun, bool(col_deriv), options)

@@ -1,7 +1,7 @@
 """Every check of what users hand in, made once, at the door."""
 
-import operator
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +10,16 @@ FloatArray = NDArray[np.float64]
 
 FLOAT64 = np.dtype(np.float64)
 
-#: Sizes are 32-bit integers inside, with room for one more block of rows.
+# Sizes and counts are 32-bit integers inside; sizes leave room for one more block of rows.
 MOST_RESIDUALS = 2**31 - 2**16
+MOST_EVALUATIONS = 2**31 - 1
 
 
 def real_array(value: Any, name: str) -> FloatArray:
     """Return `value` as a float64 array, refusing whatever is not made of real numbers."""
     if value is None:
         raise TypeError(f"{name}: got None, expected real numbers. Is a return statement missing?")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+    if isinstance(value, np.ndarray) and np.ma.is_masked(value):
         masked = int(np.ma.count_masked(value))
         raise ValueError(
             f"{name}: {masked} of {value.size} entries are masked, expected none. Leave the masked points out."
@@ -27,6 +28,8 @@ def real_array(value: Any, name: str) -> FloatArray:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name}: expected an array of real numbers, got rows of unequal length ({error})") from error
+    if array.dtype is FLOAT64 and array.flags.c_contiguous:
+        return array
     kind = array.dtype.kind
     if kind == "c":
         raise TypeError(
@@ -46,51 +49,63 @@ def callable_argument(value: Any, name: str) -> None:
 
 def starting_point(x0: Any) -> FloatArray:
     """Return x0 as a one-dimensional float64 array of its own."""
-    point = np.array(real_array(x0, "x0"), order="C").ravel()
+    point = real_array(x0, "x0").flatten()
     if point.size == 0:
         raise TypeError("x0 is empty: expected at least one parameter to start from")
-    refuse_not_finite(point, "x0")
+    if not all(map(math.isfinite, point.tolist())):
+        refuse_not_finite(point, "x0")
     return point
 
 
-def tolerance(value: float, name: str) -> float:
-    """Return a tolerance that is a number and not negative."""
-    number = float(value)
-    if not number >= 0:
-        raise TypeError(f"{name} must not be negative, got {value!r}; use 0 to switch the test off")
-    return number
+class Options(NamedTuple):
+    """What steers a fit, checked."""
+
+    ftol: float
+    xtol: float
+    gtol: float
+    maxfev: int
+    epsfcn: float | None
+    factor: float
+    diag: FloatArray | None
 
 
-def step_factor(factor: float) -> float:
-    """Return a positive, finite step bound."""
-    number = float(factor)
-    if not 0 < number < np.inf:
+def checked_options(
+    n: int,
+    analytic: bool,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int | None,
+    epsfcn: float | None,
+    factor: float,
+    diag: Any,
+) -> Options:
+    """Return the options of a fit of `n` parameters, refusing those no fit can use."""
+    if not (ftol >= 0 and xtol >= 0 and gtol >= 0):
+        raise TypeError(
+            f"ftol, xtol and gtol must not be negative, got ftol={ftol!r}, xtol={xtol!r}, gtol={gtol!r}; "
+            f"use 0 to switch a test off"
+        )
+    if not 0 < factor < math.inf:
         raise TypeError(f"factor must be a positive number, usually between 0.1 and 100, got {factor!r}")
-    return number
+    if epsfcn is not None and not epsfcn < math.inf:
+        raise TypeError(f"epsfcn must be the relative error of the residuals, or None, got {epsfcn!r}")
+    default = (100 if analytic else 200) * (n + 1)
+    return Options(ftol, xtol, gtol, _evaluation_limit(maxfev, default), epsfcn, factor, _scale_factors(diag, n))
 
 
-def evaluation_limit(maxfev: int | None, default: int) -> int:
-    """Return the bound on evaluations; 0 and None mean the default."""
-    try:
-        number = 0 if maxfev is None else operator.index(maxfev)
-    except TypeError:
-        number = _whole(maxfev)
-    if number < 0:
-        raise TypeError(f"maxfev must be a positive count of evaluations, or 0 for the default, got {maxfev!r}")
-    return min(number or default, 2**31 - 1)
+def _evaluation_limit(maxfev: int | None, default: int) -> int:
+    if maxfev is None or maxfev == 0:
+        return min(default, MOST_EVALUATIONS)
+    if not maxfev > 0 or maxfev != int(maxfev):
+        raise TypeError(f"maxfev must be a positive whole number, or 0 for the default of {default}, got {maxfev!r}")
+    return min(int(maxfev), MOST_EVALUATIONS)
 
 
-def _whole(maxfev: Any) -> int:
-    if isinstance(maxfev, (float, np.floating)) and float(maxfev).is_integer():
-        return int(maxfev)
-    raise TypeError(f"maxfev must be a whole number of evaluations, got {maxfev!r}")
-
-
-def scale_factors(diag: Any, n: int) -> FloatArray | None:
-    """Return N positive scale factors, or None where the solver is to choose them."""
+def _scale_factors(diag: Any, n: int) -> FloatArray | None:
     if diag is None:
         return None
-    factors = np.array(real_array(diag, "diag"), order="C").ravel()
+    factors = real_array(diag, "diag").flatten()
     if factors.size != n:
         raise TypeError(f"diag: got {factors.size} scale factors, expected one for each of the {n} parameters")
     if not np.all((factors > 0) & (factors < np.inf)):
@@ -100,8 +115,10 @@ def scale_factors(diag: Any, n: int) -> FloatArray | None:
 
 def residual_array(value: Any, m: int | None = None) -> FloatArray:
     """Return residuals as a contiguous, writable, one-dimensional float64 array of the agreed size."""
+    if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == (m,) and value.flags.carray:
+        return value
     residuals = real_array(value, "func").ravel()
-    if not residuals.flags.writeable:
+    if not residuals.flags.carray:
         residuals = residuals.copy()
     if m is not None and residuals.size != m:
         raise ValueError(
@@ -112,15 +129,16 @@ def residual_array(value: Any, m: int | None = None) -> FloatArray:
 
 
 def enough_residuals(m: int, n: int) -> None:
-    """Refuse fits with fewer residuals than parameters."""
+    """Refuse fits with fewer residuals than parameters, or with too many residuals to count."""
+    if n <= m <= MOST_RESIDUALS:
+        return
     if m > MOST_RESIDUALS:
         raise ValueError(f"func returned {m} residuals, expected at most {MOST_RESIDUALS}")
-    if n > m:
-        residuals = "residual" if m == 1 else "residuals"
-        raise TypeError(
-            f"Improper input: func input vector length N={n} must not exceed func output vector length M={m}: "
-            f"{n} parameters but only {m} {residuals}. Give more data, or fix some of the parameters."
-        )
+    residuals = "residual" if m == 1 else "residuals"
+    raise TypeError(
+        f"Improper input: func input vector length N={n} must not exceed func output vector length M={m}: "
+        f"{n} parameters but only {m} {residuals}. Give more data, or fix some of the parameters."
+    )
 
 
 def jacobian_array(value: Any, m: int, n: int, col_deriv: bool) -> tuple[FloatArray, bool]:
