@@ -4,7 +4,7 @@
 !> The inverse of JᵀJ from its triangular factor.
 module covariance
     use kinds, only: wp
-    implicit none
+    implicit none (type, external)
     private
     public :: covar
 

@@ -4,7 +4,7 @@
 !> The damped triangular least-squares problem behind every Levenberg-Marquardt step.
 module damped_solve
     use kinds, only: wp
-    implicit none
+    implicit none (type, external)
     private
     public :: qrsolv, leading_rank
 

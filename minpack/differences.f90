@@ -4,7 +4,7 @@
 !> Forward differences: the step rule, one column, and a whole Jacobian for Fortran callers.
 module differences
     use kinds, only: wp, eps
-    implicit none
+    implicit none (type, external)
     private
     public :: difference_step, difference_column, fdjac2, residual_function
 
@@ -12,6 +12,7 @@ module differences
         !> Evaluate the residuals; set iflag negative to stop.
         subroutine residual_function(m, n, x, fvec, iflag)
             import :: wp
+            implicit none (type, external)
             integer, intent(in) :: m            !! residuals
             integer, intent(in) :: n            !! parameters
             real(wp), intent(in) :: x(n)        !! the point

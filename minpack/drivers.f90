@@ -6,7 +6,7 @@ module drivers
     use kinds, only: wp, long, row_block, task_done, task_residuals, info_improper_input
     use differences, only: residual_function
     use lm, only: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian
-    implicit none
+    implicit none (type, external)
     private
     public :: lmdif, lmder, residual_function, residual_jacobian_function
 
@@ -14,6 +14,7 @@ module drivers
         !> Evaluate the residuals (iflag 1) or the Jacobian (iflag 2); set iflag negative to stop.
         subroutine residual_jacobian_function(m, n, x, fvec, fjac, ldfjac, iflag)
             import :: wp
+            implicit none (type, external)
             integer, intent(in) :: m                    !! residuals
             integer, intent(in) :: n                    !! parameters
             integer, intent(in) :: ldfjac               !! leading dimension of fjac

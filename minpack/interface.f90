@@ -10,7 +10,7 @@ module packed_state
     use, intrinsic :: iso_c_binding, only: c_loc, c_f_pointer, c_int, c_double
     use kinds, only: wp, long
     use lm, only: lm_fit, lm_layout, layout
-    implicit none
+    implicit none (type, external)
     private
     public :: unpack_fit, work_begins, packed_size
 
@@ -64,7 +64,7 @@ end module packed_state
 subroutine state_size(m, n, analytic, size)
     use kinds, only: long
     use packed_state, only: packed_size
-    implicit none
+    implicit none (type, external)
     integer, intent(in) :: m                !! residuals
     integer, intent(in) :: n                !! parameters
     integer, intent(in) :: analytic         !! 1: the caller supplies Jacobians; 0: forward differences
@@ -79,7 +79,7 @@ subroutine start(length, n, state, x0, m, analytic, ftol, xtol, gtol, maxfev, ep
     use kinds, only: wp, long, task_wrong_size
     use lm, only: lm_fit, lm_start
     use packed_state, only: unpack_fit, work_begins, packed_size
-    implicit none
+    implicit none (type, external)
     integer(long), intent(in) :: length             !! of state
     integer, intent(in) :: n                        !! parameters
     real(wp), intent(inout), target :: state(length)        !! the packed array
@@ -111,7 +111,7 @@ subroutine take_residuals(m, n, state, f, x, task)
     use kinds, only: wp, task_wrong_size
     use lm, only: lm_fit, lm_residuals
     use packed_state, only: unpack_fit, work_begins
-    implicit none
+    implicit none (type, external)
     integer, intent(in) :: m                        !! residuals handed in
     integer, intent(in) :: n                        !! parameters
     real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
@@ -134,7 +134,7 @@ subroutine take_jacobian(entries, n, state, jacobian, by_columns, x, task)
     use kinds, only: wp, long, task_wrong_size
     use lm, only: lm_fit, lm_jacobian
     use packed_state, only: unpack_fit, work_begins
-    implicit none
+    implicit none (type, external)
     integer(long), intent(in) :: entries            !! of the Jacobian
     integer, intent(in) :: n                        !! parameters
     real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
@@ -165,12 +165,12 @@ subroutine outcome(state, info, nfev, njev, column)
     use kinds, only: wp
     use lm, only: lm_fit
     use packed_state, only: unpack_fit
-    implicit none
+    implicit none (type, external)
     real(wp), intent(in), target :: state(*)        !! the packed array of a fit
     integer, intent(out) :: info                    !! exit code
     integer, intent(out) :: nfev                    !! evaluations of the residuals
     integer, intent(out) :: njev                    !! evaluations of the Jacobian
-    integer, intent(out) :: column                  !! first column that is not finite, when that is the exit code
+    integer, intent(out) :: column                  !! first column that is not finite, where that ended the fit
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
@@ -189,12 +189,12 @@ subroutine details(m, n, state, fvec, fjac, ipvt, qtf, cov, singular)
     use lm, only: lm_fit, lm_layout, layout
     use covariance, only: covar
     use packed_state, only: unpack_fit, work_begins
-    implicit none
+    implicit none (type, external)
     integer, intent(in) :: m                        !! residuals
     integer, intent(in) :: n                        !! parameters
     real(wp), intent(inout), target :: state(*)             !! the packed array of a finished fit
     real(wp), intent(inout) :: fvec(m)              !! out: residuals at the solution
-    real(wp), intent(inout) :: fjac(m, n)           !! out: the last factored Jacobian; when m > row_block, only R is set
+    real(wp), intent(inout) :: fjac(m, n)           !! out: the last Jacobian, factored; of a tall one R only
     integer, intent(inout) :: ipvt(n)               !! out: its pivots, counted from 0
     real(wp), intent(inout) :: qtf(n)               !! out: first n entries of Qᵀ f
     real(wp), intent(inout) :: cov(n, n)            !! out: (JᵀJ)⁻¹

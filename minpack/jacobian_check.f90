@@ -4,7 +4,7 @@
 !> Does a Jacobian belong to its residuals?
 module jacobian_check
     use kinds, only: wp, eps
-    implicit none
+    implicit none (type, external)
     private
     public :: chkder
 

@@ -4,7 +4,7 @@
 !> Working precision, machine constants and the named codes every other module speaks in.
 module kinds
     use, intrinsic :: iso_fortran_env, only: int64, real64
-    implicit none
+    implicit none (type, external)
     private
 
     integer, parameter, public :: wp = real64                  !! working precision

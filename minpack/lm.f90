@@ -24,7 +24,7 @@ module lm
     use pivoted_qr, only: factor_rows
     use row_folding, only: fold_jacobian
     use lm_parameter, only: lmpar
-    implicit none
+    implicit none (type, external)
     private
     public :: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian
 

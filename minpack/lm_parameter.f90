@@ -6,7 +6,7 @@ module lm_parameter
     use kinds, only: wp, smallest
     use norms, only: enorm
     use damped_solve, only: qrsolv, leading_rank
-    implicit none
+    implicit none (type, external)
     private
     public :: lmpar
 

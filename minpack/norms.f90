@@ -4,7 +4,7 @@
 !> Euclidean norm without destructive overflow or underflow.
 module norms
     use kinds, only: wp, largest, row_block
-    implicit none
+    implicit none (type, external)
     private
     public :: enorm, is_finite
 

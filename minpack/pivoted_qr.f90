@@ -5,7 +5,7 @@
 module pivoted_qr
     use kinds, only: wp, eps
     use norms, only: enorm
-    implicit none
+    implicit none (type, external)
     private
     public :: qrfac, factor_rows
 

@@ -14,7 +14,7 @@ module row_folding
     use kinds, only: wp, long, row_block
     use norms, only: enorm
     use pivoted_qr, only: factor_rows
-    implicit none
+    implicit none (type, external)
     private
     public :: fold_jacobian, fold_block
 

@@ -119,7 +119,7 @@ def iterate(
             if task == _CONVERT:
                 x = np.empty(n)
                 task = take_residuals(state, residual_array(residuals, m), x)
-            if task == _JACOBIAN:
+            if task == _JACOBIAN and dfun is not None:
                 received = dfun(x, *args)
                 jacobian, by_columns = jacobian_array(received, m, n, col_deriv)
                 if references(x) != unshared:

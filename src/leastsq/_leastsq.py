@@ -14,6 +14,71 @@ _Short: TypeAlias = tuple[FloatArray, int]
 _Full: TypeAlias = tuple[FloatArray, FloatArray | None, dict[str, Any], str, int]
 
 
+@overload
+def leastsq(
+    func: Callable[..., Any],
+    x0: ArrayLike,
+    args: Any = ...,
+    Dfun: Callable[..., Any] | None = ...,
+    full_output: Literal[False] = ...,
+    col_deriv: bool = ...,
+    ftol: float = ...,
+    xtol: float = ...,
+    gtol: float = ...,
+    maxfev: int = ...,
+    epsfcn: float | None = ...,
+    factor: float = ...,
+    diag: ArrayLike | None = ...,
+) -> _Short: ...
+@overload
+def leastsq(
+    func: Callable[..., Any],
+    x0: ArrayLike,
+    args: Any = ...,
+    Dfun: Callable[..., Any] | None = ...,
+    *,
+    full_output: Literal[True],
+    col_deriv: bool = ...,
+    ftol: float = ...,
+    xtol: float = ...,
+    gtol: float = ...,
+    maxfev: int = ...,
+    epsfcn: float | None = ...,
+    factor: float = ...,
+    diag: ArrayLike | None = ...,
+) -> _Full: ...
+@overload
+def leastsq(
+    func: Callable[..., Any],
+    x0: ArrayLike,
+    args: Any,
+    Dfun: Callable[..., Any] | None,
+    full_output: Literal[True],
+    col_deriv: bool = ...,
+    ftol: float = ...,
+    xtol: float = ...,
+    gtol: float = ...,
+    maxfev: int = ...,
+    epsfcn: float | None = ...,
+    factor: float = ...,
+    diag: ArrayLike | None = ...,
+) -> _Full: ...
+@overload
+def leastsq(
+    func: Callable[..., Any],
+    x0: ArrayLike,
+    args: Any = ...,
+    Dfun: Callable[..., Any] | None = ...,
+    full_output: bool = ...,
+    col_deriv: bool = ...,
+    ftol: float = ...,
+    xtol: float = ...,
+    gtol: float = ...,
+    maxfev: int = ...,
+    epsfcn: float | None = ...,
+    factor: float = ...,
+    diag: ArrayLike | None = ...,
+) -> _Short | _Full: ...
 def leastsq(
     func: Callable[..., Any],
     x0: ArrayLike,
@@ -29,7 +94,124 @@ def leastsq(
     factor: float = 100,
     diag: ArrayLike | None = None,
 ) -> _Short | _Full:
-    """Minimise."""
+    """Minimise the sum of squares of a set of functions.
+
+    ``x = arg min(sum(func(y)**2, axis=0))`` over ``y``, by the Levenberg-Marquardt method as MINPACK
+    defines it [1]_ [2]_. A drop-in for ``scipy.optimize.leastsq``: same arguments, same defaults, same
+    iterates, same exit codes.
+
+    Parameters
+    ----------
+    func : callable ``func(x, *args) -> array_like``
+        The residuals, M real numbers, at a point ``x``, a one-dimensional float64 array of length N. M must
+        not be less than N and must not change. `func` may keep or overwrite the `x` it gets, and may
+        return the same array every time.
+    x0 : array_like
+        The N parameters to start from; any shape, or a scalar.
+    args : tuple, optional
+        Further arguments of `func` and `Dfun`. What is not a tuple is wrapped in one.
+    Dfun : callable ``Dfun(x, *args) -> array_like``, optional
+        The Jacobian of `func`: shape (M, N), or (N, M) with `col_deriv`. By default it is approximated by
+        forward differences, at N evaluations of `func` each.
+    full_output : bool, default False
+        Return more than the solution.
+    col_deriv : bool, default False
+        Whether `Dfun` returns derivatives down the columns, shape (N, M), which saves a transpose.
+    ftol : float, default 1.49012e-8
+        Stop when actual and predicted relative reductions of the sum of squares are at most this.
+    xtol : float, default 1.49012e-8
+        Stop when the relative change between two iterates is at most this.
+    gtol : float, default 0
+        Stop when the cosine of the angle between the residuals and every column of the Jacobian is at most
+        this in absolute value.
+    maxfev : int, default 0
+        Bound on the evaluations of `func`, tested once a step. 0 means ``100*(N+1)`` with `Dfun`,
+        ``200*(N+1)`` without.
+    epsfcn : float, optional
+        Relative error of the residuals; differences are taken with a step of ``sqrt(epsfcn)`` relative to
+        each parameter. By default the machine precision of the dtype that `func` returns; values below that
+        of float64 stand for it.
+    factor : float, default 100
+        Initial step bound, in units of ``||diag * x||``; usually between 0.1 and 100.
+    diag : array_like of shape (N,), optional
+        Positive scale factors of the parameters. By default the column norms of the Jacobian.
+
+    Returns
+    -------
+    x : ndarray of shape (N,)
+        The solution, or the best point found.
+    cov_x : ndarray of shape (N, N) or None
+        Inverse of ``J.T @ J`` at the last Jacobian evaluated. Times the variance of the residuals,
+        ``sum(func(x)**2)/(M - N)``, it estimates the covariance of the parameters. None where the Jacobian is
+        singular or no solution was found. Only with `full_output`.
+    infodict : dict
+        Only with `full_output`:
+
+        ``nfev``
+            Number of evaluations of `func`; there are no others.
+        ``njev``
+            Number of evaluations of `Dfun`, where it was given.
+        ``fvec``
+            Residuals at the solution, shape (M,).
+        ``fjac``
+            Shape (N, M); ``R = triu(fjac.T[:N])`` is the triangular factor of the last Jacobian,
+            ``J[:, ipvt] = Q @ R``. The rest holds Householder vectors when M is at most 512, else zeros.
+        ``ipvt``
+            The permutation, counted from 0, shape (N,).
+        ``qtf``
+            First N entries of ``Q.T @ fvec``, with the residuals the last Jacobian belongs to.
+    mesg : str
+        What happened, in words, with the tolerance or count that decided. Only with `full_output`.
+    ier : int
+        1 to 4: solved (1 `ftol`, 2 `xtol`, 3 both, 4 `gtol`). 5: `maxfev` reached. 6, 7, 8: `ftol`, `xtol`,
+        `gtol` cannot be met in double precision. 9: the steps shrank away from residuals that are not finite.
+
+    Raises
+    ------
+    TypeError
+        If an argument cannot be used (ier 0 in MINPACK): fewer residuals than parameters, negative
+        tolerances, wrong shapes, results that are not real numbers.
+    ValueError
+        If `x0`, the residuals at `x0` or a Jacobian hold NaN or Inf, or if the number of residuals changes.
+
+    Warns
+    -----
+    RuntimeWarning
+        If `ier` is above 4 and `full_output` is false.
+
+    Notes
+    -----
+    Exceptions raised by `func` or `Dfun` come out unchanged. Residuals that are NaN or infinite at a trial
+    point lead to a shorter step. Calls may be nested and may run in any number of threads; from about 20000
+    Jacobian entries on, the solver's own work is done with the interpreter lock released.
+
+    References
+    ----------
+    .. [1] J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis,
+       Lecture Notes in Mathematics 630, Springer, 1978, pp. 105-116.
+    .. [2] J. J. Moré, B. S. Garbow, K. E. Hillstrom, "User guide for MINPACK-1", ANL-80-74, Argonne National
+       Laboratory, 1980.
+
+    Examples
+    --------
+    Fit a straight line through four points:
+
+    >>> import numpy as np
+    >>> from leastsq import leastsq
+    >>> t, y = np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 3.1, 4.9, 7.0])
+    >>> def residuals(x):
+    ...     return x[0] + x[1] * t - y
+    >>> x, ier = leastsq(residuals, [0, 0])
+    >>> np.round(x, 6).tolist(), ier in (1, 2, 3, 4)
+    ([1.03, 1.98], True)
+
+    Standard errors of the parameters:
+
+    >>> x, cov_x, infodict, mesg, ier = leastsq(residuals, [0, 0], full_output=True)
+    >>> variance = np.sum(infodict["fvec"] ** 2) / (t.size - x.size)
+    >>> np.round(np.sqrt(variance * np.diag(cov_x)), 4).tolist()
+    [0.0794, 0.0424]
+    """
     callable_argument(func, "func")
     if Dfun is not None:
         callable_argument(Dfun, "Dfun")

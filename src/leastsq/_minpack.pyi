@@ -1,0 +1,33 @@
+import numpy as np
+from numpy.typing import NDArray
+
+_Floats = NDArray[np.float64]
+
+def state_size(m: int, n: int, analytic: int) -> int: ...
+def start(
+    state: _Floats,
+    x0: _Floats,
+    m: int,
+    analytic: int,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int,
+    epsfcn: float,
+    factor: float,
+    scaled: int,
+    diag: _Floats,
+) -> int: ...
+def take_residuals(state: _Floats, f: _Floats, x: _Floats) -> int: ...
+def take_residuals_unlocked(state: _Floats, f: _Floats, x: _Floats) -> int: ...
+def take_jacobian(state: _Floats, jacobian: _Floats, by_columns: int, x: _Floats) -> int: ...
+def take_jacobian_unlocked(state: _Floats, jacobian: _Floats, by_columns: int, x: _Floats) -> int: ...
+def outcome(state: _Floats) -> tuple[int, int, int, int]: ...
+def details(
+    state: _Floats,
+    fvec: _Floats,
+    fjac: _Floats,
+    ipvt: NDArray[np.intc],
+    qtf: _Floats,
+    cov: _Floats,
+) -> int: ...

@@ -20,7 +20,7 @@ def real_array(value: Any, name: str) -> FloatArray:
     if value is None:
         raise TypeError(f"{name}: got None, expected real numbers. Is a return statement missing?")
     if isinstance(value, np.ndarray) and np.ma.is_masked(value):
-        masked = int(np.ma.count_masked(value))
+        masked = np.count_nonzero(np.ma.getmaskarray(value))
         raise ValueError(
             f"{name}: {masked} of {value.size} entries are masked, expected none. Leave the masked points out."
         )

@@ -1,0 +1,54 @@
+# Everything a newcomer needs; each target sets up what it uses.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: demo test bench wheel docs lint fortran setup clean
+
+demo: setup
+	$(BIN)/python examples/demo.py examples/demo.png
+
+test: setup
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python benchmarks/single_fits.py
+
+docs: setup
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -d build/doctrees docs build/docs
+	@echo "open build/docs/index.html"
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/fortitude check minpack
+
+# The kernel on its own, optimised and with bounds, NaN and overflow checks.
+fortran: setup
+	$(BIN)/meson setup --reconfigure build/fortran -Dpython_module=false
+	$(BIN)/meson test -C build/fortran --print-errorlogs
+	$(BIN)/meson setup --reconfigure build/fortran-debug -Dpython_module=false -Dbuildtype=debug \
+		-Dfortran_args="-fcheck=all -finit-real=snan -Wno-maybe-uninitialized"
+	$(BIN)/meson test -C build/fortran-debug --print-errorlogs
+
+wheel: setup
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/auditwheel repair --wheel-dir dist/wheelhouse dist/*.whl
+	$(BIN)/python -m pytest tests/packaging --wheel-dir dist
+
+setup: $(VENV)/installed
+
+# A compiler for the kernel and headers for the module are the only things that do not come from PyPI.
+$(VENV)/installed: pyproject.toml meson.build meson.options $(wildcard minpack/* src/leastsq/*)
+	.ci/system-packages $(PYTHON)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps .
+	touch $@
+
+clean:
+	rm -rf build dist $(VENV)
