@@ -40,7 +40,9 @@ def test_same_exit_code_and_counts(problem, jacobian):
     assert ours[2]["nfev"] == theirs[2]["nfev"]
     assert ours[2].get("njev") == theirs[2].get("njev")
     # Different solutions of the same rank-deficient problem still have the same sum of squares.
-    np.testing.assert_allclose(np.linalg.norm(ours[2]["fvec"]), np.linalg.norm(theirs[2]["fvec"]), rtol=1e-8, atol=1e-14)
+    np.testing.assert_allclose(
+        np.linalg.norm(ours[2]["fvec"]), np.linalg.norm(theirs[2]["fvec"]), rtol=1e-8, atol=1e-14
+    )
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:divide by zero")

@@ -3,3 +3,11 @@
 from ._leastsq import leastsq
 
 __all__ = ["leastsq"]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("leastsq")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

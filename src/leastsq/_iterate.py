@@ -122,8 +122,7 @@ def iterate(
             if task == _JACOBIAN and dfun is not None:
                 received = dfun(x, *args)
                 jacobian, by_columns = jacobian_array(received, m, n, col_deriv)
-                if references(x) != unshared:
-                    x = np.empty(n)
+                x = np.empty(n)
                 task = take_jacobian(state, jacobian, by_columns, x)
             if task == _DONE:
                 break
