@@ -160,7 +160,7 @@ subroutine take_jacobian(entries, n, state, jacobian, by_columns, x, task)
 end subroutine take_jacobian
 
 !> Say how a fit stands.
-subroutine outcome(state, info, nfev, njev, column)
+subroutine outcome(state, info, nfev, njev, column, fnorm)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp
     use lm, only: lm_fit
@@ -171,6 +171,7 @@ subroutine outcome(state, info, nfev, njev, column)
     integer, intent(out) :: nfev                    !! evaluations of the residuals
     integer, intent(out) :: njev                    !! evaluations of the Jacobian
     integer, intent(out) :: column                  !! first column that is not finite, where that ended the fit
+    real(wp), intent(out) :: fnorm                  !! norm of the residuals at the solution
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
@@ -180,14 +181,48 @@ subroutine outcome(state, info, nfev, njev, column)
     nfev = fit%nfev
     njev = fit%njev
     column = fit%column
+    fnorm = fit%fnorm
 end subroutine outcome
 
+!> Invert JᵀJ, and say how well that could be done.
+subroutine covariance_matrix(n, state, cov, norms, least_ratio)
+    use, intrinsic :: iso_c_binding, only: c_int
+    use kinds, only: wp, long
+    use lm, only: lm_fit, lm_layout, layout
+    use covariance, only: covar
+    use packed_state, only: unpack_fit, work_begins
+    implicit none (type, external)
+    integer, intent(in) :: n                        !! parameters
+    real(wp), intent(inout), target :: state(*)     !! the packed array of a finished fit
+    real(wp), intent(inout) :: cov(n, n)            !! out: (JᵀJ)⁻¹ for the last Jacobian factored; zero if singular
+    real(wp), intent(inout) :: norms(n)             !! out: norms of the columns of that Jacobian
+    real(wp), intent(out) :: least_ratio            !! smallest |r_jj| as a share of its column's norm; 0 if singular
+
+    type(lm_fit), pointer :: fit
+    integer(c_int), pointer, contiguous :: ipvt(:)
+    type(lm_layout) :: at
+    integer(long) :: base
+    integer :: j
+    logical :: singular
+
+    call unpack_fit(n, state, fit, ipvt)
+    at = layout(fit%m, n, fit%analytic)
+    base = work_begins(n) - 1
+    call covar(n, state(base + at%r), ipvt, cov, singular, state(base + at%s))
+    norms = state(base + at%acnorm:base + at%acnorm + n - 1)
+    least_ratio = 0.0_wp
+    if (singular) return
+    least_ratio = 1.0_wp
+    do j = 1, n
+        least_ratio = min(least_ratio, abs(state(base + at%r + (j - 1)*int(n + 1, long)))/norms(ipvt(j)))
+    end do
+end subroutine covariance_matrix
+
 !> Copy out what a finished fit knows.
-subroutine details(m, n, state, fvec, fjac, ipvt, qtf, cov, singular)
+subroutine details(m, n, state, fvec, fjac, ipvt, qtf)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long, row_block
     use lm, only: lm_fit, lm_layout, layout
-    use covariance, only: covar
     use packed_state, only: unpack_fit, work_begins
     implicit none (type, external)
     integer, intent(in) :: m                        !! residuals
@@ -197,15 +232,12 @@ subroutine details(m, n, state, fvec, fjac, ipvt, qtf, cov, singular)
     real(wp), intent(inout) :: fjac(m, n)           !! out: the last Jacobian, factored; of a tall one R only
     integer, intent(inout) :: ipvt(n)               !! out: its pivots, counted from 0
     real(wp), intent(inout) :: qtf(n)               !! out: first n entries of Qᵀ f
-    real(wp), intent(inout) :: cov(n, n)            !! out: (JᵀJ)⁻¹
-    integer, intent(out) :: singular                !! 1: cov does not exist
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: pivots(:)
     type(lm_layout) :: at
     integer(long) :: base, first, last
     integer :: j
-    logical :: no_inverse
 
     call unpack_fit(n, state, fit, pivots)
     at = layout(m, n, fit%analytic)
@@ -222,7 +254,5 @@ subroutine details(m, n, state, fvec, fjac, ipvt, qtf, cov, singular)
         end if
         fjac(1:last - first + 1, j) = state(first:last)
     end do
-    call covar(n, state(base + at%r), pivots, cov, no_inverse, state(base + at%s))
-    singular = merge(1, 0, no_inverse)
     ipvt = pivots - 1
 end subroutine details

@@ -1,8 +1,10 @@
 """Nonlinear least squares with MINPACK's Levenberg-Marquardt method."""
 
+from ._curve_fit import curve_fit
 from ._leastsq import leastsq
+from ._status import OptimizeWarning
 
-__all__ = ["leastsq"]
+__all__ = ["OptimizeWarning", "curve_fit", "leastsq"]
 
 
 def __getattr__(name: str) -> str:

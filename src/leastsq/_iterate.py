@@ -36,14 +36,28 @@ _LARGE = 20_000
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda _: math.nan)
 
 
+class Names(NamedTuple):
+    """What the caller's users call the functions."""
+
+    func: str = "func"
+    dfun: str = "Dfun"
+
+
 class Details(NamedTuple):
-    """What a finished fit knows beside its solution; `cov` is None where the Jacobian is singular."""
+    """Residuals at the solution and the last Jacobian, factored."""
 
     fvec: FloatArray
     fjac: FloatArray
     ipvt: NDArray[np.intc]
     qtf: FloatArray
+
+
+class Inverse(NamedTuple):
+    """Inverse of JᵀJ for the last Jacobian, None if singular, and what tells how far to trust it."""
+
     cov: FloatArray | None
+    norms: FloatArray
+    least_ratio: float
 
 
 class Fit(NamedTuple):
@@ -53,6 +67,7 @@ class Fit(NamedTuple):
     info: int
     nfev: int
     njev: int
+    fnorm: float
     m: int
     options: Options
     state: FloatArray
@@ -69,13 +84,23 @@ class Fit(NamedTuple):
         )
 
     def details(self) -> Details:
-        """Copy out residuals, factored Jacobian and covariance."""
+        """Copy out residuals and factored Jacobian."""
         n = self.x.size
-        fvec, qtf = np.empty(self.m), np.empty(n)
         # Zeros cost no memory until they are written to, and a tall Jacobian writes its leading triangle only.
-        fjac, ipvt, cov = np.zeros((n, self.m)), np.empty(n, dtype=np.intc), np.empty((n, n))
-        singular = _minpack.details(self.state, fvec, fjac.T, ipvt, qtf, cov.T)
-        return Details(fvec, fjac, ipvt, qtf, None if singular else cov)
+        details = Details(np.empty(self.m), np.zeros((n, self.m)), np.empty(n, dtype=np.intc), np.empty(n))
+        fvec, fjac, ipvt, qtf = details
+        _minpack.details(self.state, fvec, fjac.T, ipvt, qtf)
+        return details
+
+    def inverse(self) -> Inverse:
+        """Invert JᵀJ for the last Jacobian."""
+        n = self.x.size
+        cov, norms = np.empty((n, n)), np.empty(n)
+        least_ratio = _minpack.covariance_matrix(self.state, cov, norms)
+        return Inverse(cov if least_ratio else None, norms, least_ratio)
+
+
+_NAMES = Names()
 
 
 def iterate(
@@ -85,21 +110,25 @@ def iterate(
     dfun: Callable[..., Any] | None,
     col_deriv: bool,
     options: Options,
+    first: Any = None,
+    names: Names = _NAMES,
 ) -> Fit:
     """Minimise the sum of squares of `func`, evaluating it exactly `nfev` times.
 
     The array handed to `func` is reused for the next point unless something still refers to it: then it
-    is theirs, and the next point gets a new one.
+    is theirs, and the next point gets a new one. `first` is what `func` returns at `x0`, where the caller
+    has had it evaluated already; `names` are what the caller calls the functions in messages.
     """
     references = _references
     n = x0.size
     x = x0.copy()
     unshared = references(x)
-    residuals = received = func(x, *args)
+    residuals = received = func(x, *args) if first is None else first
     plain = type(residuals) is ndarray and residuals.dtype is FLOAT64
-    m = residuals.size if plain else residual_array(residuals).size
-    enough_residuals(m, n)
-    state = _begin(x0, m, dfun is not None, residuals, options)
+    m = residuals.size if plain else residual_array(residuals, None, names.func).size
+    enough_residuals(m, n, names.func)
+    epsfcn = relative_error(residuals) if options.epsfcn is None else options.epsfcn
+    state = _begin(x0, m, dfun is not None, epsfcn, options)
     ready = ndarray if plain else None  # the type that can be handed in as it is
     large = m * n >= _LARGE
     take_residuals = _minpack.take_residuals_unlocked if large else _minpack.take_residuals
@@ -118,34 +147,32 @@ def iterate(
         if task != _RESIDUALS:
             if task == _CONVERT:
                 x = np.empty(n)
-                task = take_residuals(state, residual_array(residuals, m), x)
+                task = take_residuals(state, residual_array(residuals, m, names.func), x)
             if task == _JACOBIAN and dfun is not None:
                 received = dfun(x, *args)
-                jacobian, by_columns = jacobian_array(received, m, n, col_deriv)
+                jacobian, by_columns = jacobian_array(received, m, n, col_deriv, names.dfun)
                 x = np.empty(n)
                 task = take_jacobian(state, jacobian, by_columns, x)
             if task == _DONE:
                 break
         residuals = func(x, *args) if args else func(x)
 
-    info, nfev, njev, column = _minpack.outcome(state)
+    info, nfev, njev, column, fnorm = _minpack.outcome(state)
     if info > _status.TRIAL_NOT_FINITE:
-        _raise_not_finite(info, column, residuals, received, dfun is not None)
-    return Fit(x, info, nfev, njev, m, options, state)
+        _raise_not_finite(info, column, residuals, received, dfun is not None, names)
+    return Fit(x, info, nfev, njev, fnorm, m, options, state)
 
 
-def _begin(x0: FloatArray, m: int, analytic: bool, first: Any, options: Options) -> FloatArray:
-    """Set up the packed array of a fit, given what the function returned first."""
-    ftol, xtol, gtol, maxfev, epsfcn, factor, diag = options
-    if epsfcn is None:
-        epsfcn = _relative_error(first)
+def _begin(x0: FloatArray, m: int, analytic: bool, epsfcn: float, options: Options) -> FloatArray:
+    """Set up the packed array of a fit."""
+    ftol, xtol, gtol, maxfev, _, factor, diag = options
     state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic))
     scale, scaled = (x0, 0) if diag is None else (diag, 1)
     _minpack.start(state, x0, m, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, scale)
     return state
 
 
-def _relative_error(residuals: Any) -> float:
+def relative_error(residuals: Any) -> float:
     """Return the spacing at 1 of the numbers the residuals were computed in; 0 stands for double precision."""
     dtype = getattr(residuals, "dtype", FLOAT64)
     if dtype is FLOAT64 or dtype.kind != "f":
@@ -153,16 +180,16 @@ def _relative_error(residuals: Any) -> float:
     return float(np.finfo(dtype).eps)
 
 
-def _raise_not_finite(info: int, column: int, residuals: Any, jacobian: Any, analytic: bool) -> None:
+def _raise_not_finite(info: int, column: int, residuals: Any, jacobian: Any, analytic: bool, names: Names) -> None:
     """Say which numbers were NaN or infinite, at the start or in a Jacobian."""
     if info == _status.START_NOT_FINITE:
-        refuse_not_finite(residual_array(residuals), "func", " at the starting point")
-        raise ValueError("func: the sum of squares at the starting point overflows; scale the residuals down")
+        refuse_not_finite(residual_array(residuals, None, names.func), names.func, " at the starting point")
+        raise ValueError(f"{names.func}: the sum of squares at the starting point overflows; scale the residuals down")
     if analytic:
-        refuse_not_finite(np.asarray(jacobian, dtype=np.float64), "Dfun")
-        raise ValueError(f"Dfun: the norm of column {column - 1} overflows; scale the residuals down")
+        refuse_not_finite(np.asarray(jacobian, dtype=np.float64), names.dfun)
+        raise ValueError(f"{names.dfun}: the norm of column {column - 1} overflows; scale the residuals down")
     raise ValueError(
-        f"func: the residuals a small step away from an iterate are not finite, so that there is no derivative with "
-        f"respect to parameter {column - 1} (counted from 0). Check that func is defined on both sides of every "
-        f"iterate, or give Dfun."
+        f"{names.func}: the residuals a small step away from an iterate are not finite, so that there is no derivative "
+        f"with respect to parameter {column - 1} (counted from 0). Check that {names.func} is defined on both sides of "
+        f"every iterate, or give {names.dfun}."
     )

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, overload
 from numpy.typing import ArrayLike
 
 from . import _status
-from ._iterate import Fit, iterate
+from ._iterate import Details, Fit, iterate
 from ._validate import FloatArray, callable_argument, checked_options, starting_point
 
 _Short: TypeAlias = tuple[FloatArray, int]
@@ -215,7 +215,7 @@ def leastsq(
     callable_argument(func, "func")
     if Dfun is not None:
         callable_argument(Dfun, "Dfun")
-    start = starting_point(x0)
+    start = starting_point(x0, "x0")
     options = checked_options(start.size, Dfun is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     if not isinstance(args, tuple):
         args = (args,)
@@ -227,10 +227,15 @@ def leastsq(
     return fit.x, fit.info
 
 
-def _full_output(fit: Fit, analytic: bool) -> _Full:
-    details = fit.details()
+def information(fit: Fit, details: Details, analytic: bool) -> dict[str, Any]:
+    """Return the dictionary that tells how a fit went."""
     infodict = {"fvec": details.fvec, "nfev": fit.nfev, "fjac": details.fjac, "ipvt": details.ipvt, "qtf": details.qtf}
     if analytic:
         infodict["njev"] = fit.njev
-    cov_x = details.cov if fit.info in _status.SOLVED else None
-    return fit.x, cov_x, infodict, fit.message(), fit.info
+    return infodict
+
+
+def _full_output(fit: Fit, analytic: bool) -> _Full:
+    details = fit.details()
+    cov_x = fit.inverse().cov if fit.info in _status.SOLVED else None
+    return fit.x, cov_x, information(fit, details, analytic), fit.message(), fit.info

@@ -2,12 +2,14 @@
 
 from typing import Final
 
-IMPROPER_INPUT: Final = 0
-XTOL: Final = 2
-MAXFEV: Final = 5
 TRIAL_NOT_FINITE: Final = 9
 START_NOT_FINITE: Final = 10
 JACOBIAN_NOT_FINITE: Final = 11
+
+
+class OptimizeWarning(UserWarning):
+    """A fit came to an end, but something about its result needs the user's attention."""
+
 
 SOLVED: Final = frozenset({1, 2, 3, 4})
 

@@ -47,13 +47,13 @@ def callable_argument(value: Any, name: str) -> None:
         raise TypeError(f"{name} must be callable, got {type(value).__name__}")
 
 
-def starting_point(x0: Any) -> FloatArray:
-    """Return x0 as a one-dimensional float64 array of its own."""
-    point = real_array(x0, "x0").flatten()
+def starting_point(x0: Any, name: str) -> FloatArray:
+    """Return a starting point as a one-dimensional float64 array of its own."""
+    point = real_array(x0, name).flatten()
     if point.size == 0:
-        raise TypeError("x0 is empty: expected at least one parameter to start from")
+        raise TypeError(f"{name} is empty: expected at least one parameter to start from")
     if not all(map(math.isfinite, point.tolist())):
-        refuse_not_finite(point, "x0")
+        refuse_not_finite(point, name)
     return point
 
 
@@ -113,27 +113,27 @@ def _scale_factors(diag: Any, n: int) -> FloatArray | None:
     return factors
 
 
-def residual_array(value: Any, m: int | None = None) -> FloatArray:
+def residual_array(value: Any, m: int | None, name: str) -> FloatArray:
     """Return residuals as a contiguous, writable, one-dimensional float64 array of the agreed size."""
     if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == (m,) and value.flags.carray:
         return value
-    residuals = real_array(value, "func").ravel()
+    residuals = real_array(value, name).ravel()
     if not residuals.flags.carray:
         residuals = residuals.copy()
     if m is not None and residuals.size != m:
         raise ValueError(
-            f"func returned {residuals.size} residuals, but {m} at the starting point; "
+            f"{name} returned {residuals.size} residuals, but {m} at the starting point; "
             f"the number must not change from call to call. To leave out points, return 0 for them."
         )
     return residuals
 
 
-def enough_residuals(m: int, n: int) -> None:
+def enough_residuals(m: int, n: int, name: str) -> None:
     """Refuse fits with fewer residuals than parameters, or with too many residuals to count."""
     if n <= m <= MOST_RESIDUALS:
         return
     if m > MOST_RESIDUALS:
-        raise ValueError(f"func returned {m} residuals, expected at most {MOST_RESIDUALS}")
+        raise ValueError(f"{name} returned {m} residuals, expected at most {MOST_RESIDUALS}")
     residuals = "residual" if m == 1 else "residuals"
     raise TypeError(
         f"Improper input: func input vector length N={n} must not exceed func output vector length M={m}: "
@@ -141,12 +141,12 @@ def enough_residuals(m: int, n: int) -> None:
     )
 
 
-def jacobian_array(value: Any, m: int, n: int, col_deriv: bool) -> tuple[FloatArray, bool]:
+def jacobian_array(value: Any, m: int, n: int, col_deriv: bool, name: str) -> tuple[FloatArray, bool]:
     """Return a C-contiguous Jacobian, and whether its columns (not its rows) lie together."""
     expected, transposed = ((n, m), (m, n)) if col_deriv else ((m, n), (n, m))
     if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == expected and value.flags.c_contiguous:
         return value, col_deriv
-    jacobian = real_array(value, "Dfun")
+    jacobian = real_array(value, name)
     if n == 1 and jacobian.shape == (m,):
         return np.ascontiguousarray(jacobian), True
     if jacobian.shape != expected:
@@ -155,7 +155,7 @@ def jacobian_array(value: Any, m: int, n: int, col_deriv: bool) -> tuple[FloatAr
             hint = f"with col_deriv it is N by M, {n} parameters by {m} residuals"
         if jacobian.shape == transposed:
             hint += f"; it looks transposed: return its transpose, or set col_deriv={not col_deriv}"
-        raise TypeError(f"Dfun returned an array of shape {jacobian.shape}, expected {expected}: {hint}")
+        raise TypeError(f"{name} returned an array of shape {jacobian.shape}, expected {expected}: {hint}")
     if not jacobian.flags.c_contiguous and jacobian.flags.f_contiguous:
         return jacobian.T, not col_deriv
     return np.ascontiguousarray(jacobian), col_deriv

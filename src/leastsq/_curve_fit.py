@@ -1,0 +1,345 @@
+"""The drop-in for scipy.optimize.curve_fit."""
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _status
+from ._covariance import Covariance, covariance_of, jacobian_afresh, steps_are_good
+from ._data import Data, prepare, residual_function
+from ._iterate import Fit, Names, iterate, relative_error
+from ._leastsq import information
+from ._status import OptimizeWarning
+from ._validate import (
+    FloatArray,
+    Options,
+    callable_argument,
+    checked_options,
+    jacobian_array,
+    real_array,
+    starting_point,
+)
+
+_NAMES = Names("f", "jac")
+_UNBOUNDED = (-np.inf, np.inf)
+_SOLVER_DEFAULTS: dict[str, Any] = {
+    "ftol": 1.49012e-8,
+    "xtol": 1.49012e-8,
+    "gtol": 0.0,
+    "maxfev": 0,
+    "epsfcn": None,
+    "factor": 100,
+    "diag": None,
+}
+# Ratio of singular values of the scaled Jacobian below which it counts as singular: where differences have no digits
+# left, and where rounding alone decides.
+_SINGULAR_DIFFERENCES = 1e-7
+_SINGULAR_ANALYTIC = 1e-13
+# A parameter the fit never moved is not at a minimum if the cosine of residuals and derivative says so.
+_NOT_STATIONARY = 1e-2
+
+
+def curve_fit(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: ArrayLike,
+    p0: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+    absolute_sigma: bool = False,
+    check_finite: bool | None = None,
+    bounds: Any = _UNBOUNDED,
+    method: str | None = None,
+    jac: Callable[..., Any] | None = None,
+    *,
+    full_output: bool = False,
+    nan_policy: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Fit a function to data by nonlinear least squares.
+
+    Minimises ``sum(((f(xdata, *popt) - ydata) / sigma)**2)`` by the Levenberg-Marquardt method of `leastsq`. A
+    drop-in for ``scipy.optimize.curve_fit`` with ``method="lm"``.
+
+    Parameters
+    ----------
+    f : callable ``f(x, a, b, ...) -> array_like``
+        The model: M values for the predictors and the N parameters, which are separate arguments.
+    xdata : object
+        The predictors, passed on to `f`. Lists, tuples and arrays are converted to float64 first.
+    ydata : array_like
+        The M observations. What is not one-dimensional is flattened, and so are the values of `f`.
+    p0 : array_like of shape (N,), optional
+        Parameters to start from. By default ones, as many as `f` has arguments after the first. Good starting
+        values matter more than anything else here.
+    sigma : array_like, optional
+        Standard deviations of `ydata`, a number or of shape (M,), in the units of `ydata`; or its covariance
+        matrix, shape (M, M). An infinite standard deviation leaves a point out.
+    absolute_sigma : bool, default False
+        Whether `sigma` is meant in absolute terms. If not, only the ratios between its entries count, and
+        `pcov` is scaled so that the reduced chi-square is one.
+    check_finite : bool, optional
+        Refuse NaN and Inf in `xdata` and `ydata`. By default only where `nan_policy` is None.
+    bounds : 2-tuple of array_like, optional
+        Must be infinite: bounded fits are not part of this release.
+    method : {None, "lm"}, optional
+        Levenberg-Marquardt.
+    jac : callable ``jac(x, a, b, ...) -> array_like``, optional
+        Derivatives of `f`, shape (M, N); they are weighted with `sigma` here. By default forward differences.
+    full_output : bool, default False
+        Return more than the parameters and their covariance.
+    nan_policy : {None, "raise", "omit"}, optional
+        What to do with points where `ydata` or a predictor is NaN (or masked): refuse them, or leave them and
+        their entries of `sigma` out. None does not look for them.
+    **kwargs
+        Options of `leastsq`: `ftol`, `xtol`, `gtol`, `maxfev`, `epsfcn`, `factor`, `diag`, `col_deriv`. The
+        default of `epsfcn` follows the dtype that `f` returns.
+
+    Returns
+    -------
+    popt : ndarray of shape (N,)
+        The parameters at the minimum.
+    pcov : ndarray of shape (N, N)
+        Estimated covariance of `popt`; ``np.sqrt(np.diag(pcov))`` are the standard errors. Rows and columns of
+        parameters that the data do not determine are inf.
+    infodict : dict
+        As for `leastsq`; ``fvec`` holds the weighted residuals. Only with `full_output`.
+    mesg : str
+        What happened, in words. Only with `full_output`.
+    ier : int
+        1 to 4, see `leastsq`. Only with `full_output`.
+
+    Raises
+    ------
+    ValueError
+        If data or starting values cannot be used, say because they are not finite or shapes do not match, or
+        for finite `bounds`.
+    TypeError
+        If there are more parameters than data, or an option is not known.
+    RuntimeError
+        If no minimum is found; the message says what stopped the fit, after how many evaluations, and where.
+
+    Warns
+    -----
+    OptimizeWarning
+        If (part of) the covariance cannot be estimated; the message names the parameters and the reason. Also for
+        `absolute_sigma` without `sigma`.
+
+    Notes
+    -----
+    The covariance is ``s2 * inv(J.T @ J)``, with J the Jacobian of the weighted residuals and ``s2`` their
+    variance ``sum(fvec**2) / (M - N)``, or 1 with `absolute_sigma` [1]_. J is the last one the fit evaluated. Only
+    where a forward difference had too small or too large a step for its parameter, as happens near zero, is J
+    evaluated again at the solution, with steps that see the parameter's scale; `nfev` counts these evaluations.
+
+    References
+    ----------
+    .. [1] G. A. F. Seber, C. J. Wild, "Nonlinear Regression", Wiley, 1989, section 2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit
+    >>> def decay(t, amplitude, rate, offset):
+    ...     return amplitude * np.exp(-rate * t) + offset
+    >>> t = np.linspace(0, 4, 50)
+    >>> y = decay(t, 2.5, 1.3, 0.5) + 0.05 * np.cos(25 * t)
+    >>> popt, pcov = curve_fit(decay, t, y, p0=[2, 1, 0])
+    >>> np.round(popt, 2).tolist()
+    [2.51, 1.31, 0.5]
+    >>> np.round(np.sqrt(np.diag(pcov)), 3).tolist()
+    [0.022, 0.025, 0.01]
+    """
+    callable_argument(f, "f")
+    _refuse_other_methods(method, bounds, jac)
+    start = starting_point(np.ones(_count_parameters(f)) if p0 is None else p0, "p0")
+    col_deriv = bool(kwargs.pop("col_deriv", False))
+    data = prepare(xdata, ydata, sigma, check_finite, nan_policy)
+    n, m = start.size, data.y.size
+    if n > m != 1:
+        raise TypeError(
+            f"The number of func parameters={n} must not exceed the number of data points={m}: "
+            f"give more data, or fix some of the parameters"
+        )
+    if absolute_sigma and sigma is None:
+        warnings.warn(
+            "absolute_sigma=True means nothing without sigma: every error is taken to be exactly 1. "
+            "Pass sigma, or leave absolute_sigma out",
+            OptimizeWarning,
+            stacklevel=2,
+        )
+    options = _solver_options(n, jac is not None, kwargs)
+
+    first, flat, epsfcn = _first_evaluation(f, data, start, options.epsfcn)
+    residuals = residual_function(f, data, flat)
+    jacobian = None if jac is None else _jacobian_function(jac, data, first.size, n, col_deriv)
+    fit = iterate(residuals, start, (), jacobian, col_deriv, options._replace(epsfcn=epsfcn), first, _NAMES)
+    if fit.info not in _status.SOLVED:
+        raise RuntimeError(f"Optimal parameters not found: {fit.message()} Parameters so far: {fit.x.tolist()}")
+
+    fit, covariance = _covariance(f, fit, residuals, jac is None, data)
+    pcov, reasons = covariance.matrix, _reasons(f, covariance, n)
+    if not absolute_sigma:
+        if covariance.unused and sigma is not None:
+            pcov.fill(np.inf)  # SciPy's own tests demand this for relative errors
+        if fit.m > n:
+            pcov *= fit.fnorm**2 / (fit.m - covariance.rank)
+        else:
+            pcov.fill(np.inf)
+            reasons.append(
+                f"{fit.m} data points for {n} parameters leave no degrees of freedom to estimate errors from; "
+                f"give more data, or sigma with absolute_sigma=True"
+            )
+    if reasons:
+        warnings.warn(
+            "Covariance of the parameters could not be estimated: " + "; ".join(reasons), OptimizeWarning, stacklevel=2
+        )
+    if full_output:
+        return fit.x, pcov, information(fit, fit.details(), jac is not None), fit.message(), fit.info
+    return fit.x, pcov
+
+
+def _refuse_other_methods(method: str | None, bounds: Any, jac: Any) -> None:
+    """Refuse what only other algorithms than Levenberg-Marquardt can do."""
+    if method not in (None, "lm", "trf", "dogbox"):
+        raise ValueError(f"method must be None or 'lm', got {method!r}")
+    if method in ("trf", "dogbox") or (bounds is not _UNBOUNDED and _are_finite(bounds)):
+        raise ValueError(
+            "bounded fits, and the methods 'trf' and 'dogbox', are not part of this release: leastsq fits without "
+            "bounds by method 'lm'. A parameter that must be positive can be fitted as the exponential of another"
+        )
+    if jac is not None and not callable(jac):
+        raise ValueError(f"jac must be callable or None for method 'lm', got {jac!r}")
+
+
+def _are_finite(bounds: Any) -> bool:
+    lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    return bool(np.any(np.asarray(lower) > -np.inf) or np.any(np.asarray(upper) < np.inf))
+
+
+def _count_parameters(f: Callable[..., Any]) -> int:
+    """Count the parameters of a model by its signature, the first argument being the predictors."""
+    n = len(_positional(f)) - 1
+    if n < 1:
+        raise ValueError(
+            "Unable to determine number of fit parameters. f must look like f(x, a, b, ...); otherwise give p0"
+        )
+    return n
+
+
+def _positional(f: Callable[..., Any]) -> list[str]:
+    """List the names of the positional arguments of a function; none where it does not tell."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def _solver_options(n: int, analytic: bool, given: dict[str, Any]) -> Options:
+    """Check the options for the solver, refusing those it does not have."""
+    if "args" in given:
+        raise ValueError("'args' is not a supported keyword argument. Bind further arguments of f with a lambda")
+    unknown = sorted(given.keys() - _SOLVER_DEFAULTS.keys())
+    if unknown:
+        raise TypeError(
+            f"curve_fit() got an unexpected keyword argument {unknown[0]!r}; options of method 'lm' are "
+            f"{', '.join(_SOLVER_DEFAULTS)} and col_deriv"
+        )
+    return checked_options(n, analytic, **{**_SOLVER_DEFAULTS, **given})
+
+
+def _first_evaluation(
+    f: Callable[..., Any], data: Data, start: FloatArray, epsfcn: float | None
+) -> tuple[FloatArray, bool, float]:
+    """Evaluate the residuals at the start; say if the model is one-dimensional, and how exact it is.
+
+    The dtype that tells is the model's own: the residuals are double precision because the data are.
+    """
+    received = f(data.x, *start)
+    values = real_array(received, "f")
+    m = data.y.size
+    if values.size != m and 1 not in (values.size, m):
+        raise ValueError(f"f returned {values.size} values for {m} data points; expected one for each")
+    if epsfcn is None:
+        epsfcn = relative_error(received)
+    return data.whiten(values.ravel() - data.y), values.ndim <= 1, epsfcn
+
+
+def _jacobian_function(
+    jac: Callable[..., Any], data: Data, m: int, n: int, col_deriv: bool
+) -> Callable[[FloatArray], Any]:
+    """Return the weighted Jacobian as a function of the parameters."""
+    x = data.x
+    if data.weights is None:
+        return lambda parameters: jac(x, *parameters)
+
+    def weighted(parameters: FloatArray) -> FloatArray:
+        jacobian, by_columns = jacobian_array(jac(x, *parameters), m, n, col_deriv, _NAMES.dfun)
+        jacobian = jacobian.reshape((n, m) if by_columns else (m, n))
+        whitened = data.whiten_jacobian(jacobian, by_columns)
+        return whitened if by_columns == col_deriv else whitened.T
+
+    return weighted
+
+
+def _covariance(
+    f: Callable[..., Any], fit: Fit, residuals: Callable[[FloatArray], Any], by_differences: bool, data: Data
+) -> tuple[Fit, Covariance]:
+    """Return the covariance up to the variance of the residuals, and the fit with its final count of evaluations.
+
+    The last Jacobian of the fit serves wherever it can. Differences whose steps were too small or too large
+    for their parameter (near zero, say) are taken again at the solution, with steps of the right size.
+    """
+    cov, norms, ratio = fit.inverse()
+    least_ratio = _SINGULAR_DIFFERENCES if by_differences else _SINGULAR_ANALYTIC
+    if by_differences:
+        error = fit.options.epsfcn or 0.0
+        scale = fit.fnorm + data.size()
+        if not steps_are_good(fit.x, norms, scale, error):
+            fvec = fit.details().fvec
+            jacobian, evaluations = jacobian_afresh(residuals, fit.x, fvec, scale, error)
+            _refuse_unmoved(f, fit, fvec, norms, jacobian)
+            return fit._replace(nfev=fit.nfev + evaluations), covariance_of(jacobian, least_ratio)
+    if cov is not None and ratio > least_ratio:
+        return fit, Covariance(cov, fit.x.size)
+    _, fjac, ipvt, _ = fit.details()
+    n = fit.x.size
+    triangle = np.empty((n, n))
+    triangle[:, ipvt] = np.triu(fjac[:, :n].T)
+    return fit, covariance_of(triangle, least_ratio)
+
+
+def _refuse_unmoved(f: Callable[..., Any], fit: Fit, fvec: FloatArray, norms: FloatArray, jacobian: FloatArray) -> None:
+    """Raise where the fit saw no derivative in a parameter that has one, and so left it where it started."""
+    size = np.linalg.norm(jacobian, axis=0) * fit.fnorm
+    cosines = np.abs(jacobian.T @ fvec) / np.where(size > 0, size, 1.0)
+    unmoved = np.flatnonzero((norms == 0) & (cosines > _NOT_STATIONARY))
+    if unmoved.size:
+        raise RuntimeError(
+            f"Optimal parameters not found: {_names(f, unmoved, fit.x.size)} did not move, because the model did not "
+            f"react to the small step derivatives are taken with, but does to larger ones. Does it compute in single "
+            f"precision? Then pass epsfcn=1e-7, or jac"
+        )
+
+
+def _reasons(f: Callable[..., Any], covariance: Covariance, n: int) -> list[str]:
+    """Say which parameters have no covariance, and why."""
+    reasons = []
+    if covariance.unused:
+        reasons.append(f"{_names(f, covariance.unused, n)} never changed the model")
+    if covariance.combined:
+        reasons.append(f"{_names(f, covariance.combined, n)} are determined only in combination")
+    return reasons
+
+
+def _names(f: Callable[..., Any], indices: Any, n: int) -> str:
+    """Name parameters as the model does, or by number."""
+    names = _positional(f)[1:]
+    if len(names) != n:
+        names = [f"number {j} (counted from 0)" for j in range(n)]
+    chosen = [names[j] for j in indices]
+    return ("parameter " if len(chosen) == 1 else "parameters ") + ", ".join(chosen)

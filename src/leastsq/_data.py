@@ -1,0 +1,149 @@
+"""Data to fit: checked, freed of missing points, and weighted."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._validate import FLOAT64, FloatArray, real_array, refuse_not_finite
+
+
+class Data(NamedTuple):
+    """Predictors as the model gets them, observations in one dimension, and what makes residuals comparable."""
+
+    x: Any
+    y: FloatArray
+    # Reciprocal standard deviations, or the inverse Cholesky factor of a covariance matrix.
+    weights: FloatArray | None
+
+    def whiten(self, residuals: FloatArray) -> FloatArray:
+        """Weight residuals to unit variance."""
+        if self.weights is None:
+            return residuals
+        return self.weights @ residuals if self.weights.ndim == 2 else self.weights * residuals
+
+    def size(self) -> float:
+        """Return the norm of the weighted observations."""
+        whitened = self.whiten(self.y)
+        return math.sqrt(whitened @ whitened)
+
+    def whiten_jacobian(self, jacobian: FloatArray, col_deriv: bool) -> FloatArray:
+        """Weight a Jacobian as the residuals are."""
+        weights = self.weights
+        if weights is None:
+            return jacobian
+        if weights.ndim == 2:
+            return jacobian @ weights.T if col_deriv else weights @ jacobian
+        return jacobian * (weights if col_deriv or weights.ndim == 0 else weights[:, None])
+
+
+def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: str | None) -> Data:
+    """Check and weight the data of a fit; leave out missing points if `nan_policy` says so."""
+    if nan_policy == "propagate":
+        raise ValueError("`nan_policy='propagate'` is not supported by this function.")
+    if nan_policy not in (None, "raise", "omit"):
+        raise ValueError(f"nan_policy must be one of {{None, 'raise', 'omit'}}, got {nan_policy!r}")
+    if check_finite is None:
+        check_finite = nan_policy is None
+    y = _numbers(y, "ydata")
+    if isinstance(x, (list, tuple, np.ndarray)):
+        x = _numbers(x, "xdata")
+    if y.size == 0:
+        raise ValueError("`ydata` must not be empty!")
+    if sigma is not None:
+        sigma = _numbers(sigma, "sigma")
+    if check_finite:
+        for array, name in ((y, "ydata"), (x, "xdata")):
+            if isinstance(array, np.ndarray) and not math.isfinite(np.vdot(array, array)):
+                refuse_not_finite(array, name)
+    elif nan_policy is not None:
+        x, y, sigma = _without_missing(x, y, sigma, nan_policy)
+    y = y.ravel()
+    return Data(x, y, None if sigma is None else _weights(sigma, y.size))
+
+
+def _numbers(value: Any, name: str) -> FloatArray:
+    """Return an array of float64, with NaN where a mask says that a value is missing."""
+    if type(value) is np.ndarray and value.dtype is FLOAT64:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.float64), np.nan)
+    array = np.asarray(value)
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name}: expected real numbers, got objects that are none ({error})") from error
+    return real_array(array, name)
+
+
+def _without_missing(x: Any, y: FloatArray, sigma: Any, nan_policy: str) -> tuple[Any, FloatArray, Any]:
+    """Leave out the points where `y` or any predictor is NaN, or refuse them."""
+    missing = np.isnan(y)
+    if isinstance(x, np.ndarray):
+        predictors = np.isnan(x)
+        missing = missing | predictors.any(axis=tuple(range(predictors.ndim - 1)))
+    if not missing.any():
+        return x, y, sigma
+    if nan_policy == "raise":
+        raise ValueError(f"The input contains nan values: {np.count_nonzero(missing)} of {missing.size} points")
+    keep = ~missing
+    if sigma is not None and sigma.ndim == 1 and sigma.size == keep.size:
+        sigma = sigma[keep]
+    elif sigma is not None and sigma.shape == (keep.size, keep.size):
+        sigma = sigma[np.ix_(keep, keep)]
+    if isinstance(x, np.ndarray):
+        x = x[..., keep]
+    y = y[keep]
+    if y.size == 0:
+        raise ValueError("no points are left once those with nan are omitted")
+    return x, y, sigma
+
+
+def _weights(sigma: FloatArray, m: int) -> FloatArray:
+    """Return what to multiply residuals with: 1/sigma, or L⁻¹ where L Lᵀ is the covariance matrix."""
+    if sigma.shape == (m, m) and m > 1:
+        if not np.allclose(sigma, sigma.T, rtol=1e-8, atol=1e-12 * float(np.abs(sigma).max())):
+            raise ValueError("`sigma` must be a symmetric matrix to be the covariance of the observations")
+        try:
+            factor = np.linalg.cholesky(sigma)
+        except np.linalg.LinAlgError as error:
+            raise ValueError("`sigma` must be positive definite.") from error
+        inverse: FloatArray = np.linalg.inv(factor)
+        return inverse
+    if sigma.size != 1 and sigma.shape != (m,):
+        raise ValueError(
+            f"`sigma` has incorrect shape: got {sigma.shape}, expected a number, ({m},) standard deviations or "
+            f"an ({m}, {m}) covariance matrix"
+        )
+    if not np.all(sigma > 0):
+        bad = np.flatnonzero(~(sigma.ravel() > 0))
+        raise ValueError(
+            f"`sigma` must be positive: {bad.size} of {sigma.size} standard deviations are not, the first at index "
+            f"{bad[0]} ({sigma.ravel()[bad[0]]}). To leave out a point, make its sigma infinite"
+        )
+    return np.reciprocal(sigma.reshape(()) if sigma.size == 1 else sigma)
+
+
+def residual_function(f: Callable[..., Any], data: Data, flat: bool) -> Callable[[FloatArray], Any]:
+    """Return the weighted residuals as a function of the parameters."""
+    x, y, weights = data
+
+    def plain(parameters: FloatArray) -> Any:
+        values = f(x, *parameters)
+        try:
+            return values - y if flat else np.ravel(values) - y
+        except (TypeError, ValueError):
+            raise _mismatch(values, y.size) from None
+
+    if weights is None:
+        return plain
+    if weights.ndim == 2:
+        return lambda parameters: weights @ plain(parameters)
+    return lambda parameters: weights * plain(parameters)
+
+
+def _mismatch(values: Any, m: int) -> Exception:
+    """Say why the model's values cannot be compared with the data."""
+    return ValueError(f"f returned {real_array(values, 'f').size} values for {m} data points")
