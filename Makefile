@@ -37,7 +37,6 @@ wheel: setup
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/auditwheel repair --wheel-dir dist/wheelhouse dist/*.whl
-	$(BIN)/python -m pytest tests/packaging --wheel-dir dist
 
 setup: $(VENV)/installed
 

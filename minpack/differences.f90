@@ -56,7 +56,7 @@ contains
     !> Approximate a Jacobian by n forward differences.
     !>
     !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), FDJAC2. Identical to MINPACK-1.
-    subroutine fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, epsfcn, wa)
+    recursive subroutine fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, epsfcn, wa)
         procedure(residual_function) :: fcn             !! evaluates the residuals
         integer, intent(in) :: m                        !! residuals
         integer, intent(in) :: n                        !! parameters

@@ -32,7 +32,7 @@ contains
     !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), LMDIF. Identical to MINPACK-1 for m <= row_block;
     !> beyond, rows of R may differ in sign and fjac holds nothing below R's triangle. Exit codes above 8:
     !> see `kinds`.
-    subroutine lmdif(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
+    recursive subroutine lmdif(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
                      info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4)
         procedure(residual_function) :: fcn             !! evaluates the residuals
         integer, intent(in) :: m                        !! residuals, m >= n
@@ -82,7 +82,7 @@ contains
     contains
 
         !> Show the caller the best point once per iteration that is due.
-        subroutine print_if_due()
+        recursive subroutine print_if_due()
             type(lm_layout) :: at
 
             if (nprint <= 0 .or. fit%nfev == 0 .or. fit%iter == printed) return
@@ -100,7 +100,7 @@ contains
     !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), LMDER. Identical to MINPACK-1 for m <= row_block;
     !> beyond, rows of R may differ in sign and fjac holds nothing below R's triangle. Exit codes above 8:
     !> see `kinds`.
-    subroutine lmder(fcn, m, n, x, fvec, fjac, ldfjac, ftol, xtol, gtol, maxfev, diag, mode, factor, nprint, &
+    recursive subroutine lmder(fcn, m, n, x, fvec, fjac, ldfjac, ftol, xtol, gtol, maxfev, diag, mode, factor, nprint, &
                      info, nfev, njev, ipvt, qtf, wa1, wa2, wa3, wa4)
         procedure(residual_jacobian_function) :: fcn    !! evaluates residuals and Jacobian
         integer, intent(in) :: m                        !! residuals, m >= n
@@ -159,7 +159,7 @@ contains
     contains
 
         !> Show the caller the best point once per iteration that is due.
-        subroutine print_if_due()
+        recursive subroutine print_if_due()
             type(lm_layout) :: at
 
             if (nprint <= 0 .or. fit%nfev == 0 .or. fit%iter == printed) return

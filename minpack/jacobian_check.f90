@@ -47,8 +47,9 @@ contains
                 predicted = predicted + fjac(i, j)*(xp(j) - x(j))
             end do
             change = fvecp(i) - fvec(i)
-            ! Differences below the rounding of the residuals themselves say nothing.
-            difference = max(abs(change - predicted) - noise*abs(fvec(i)), 0.0_wp)
+            difference = abs(change - predicted)
+            ! Differences below the rounding of the residuals themselves say nothing. NaN stays NaN, and is wrong.
+            if (difference <= noise*abs(fvec(i))) difference = 0.0_wp
             err(i) = correctness(difference, max(abs(predicted), abs(change)), step)
         end do
     end subroutine chkder
@@ -60,12 +61,11 @@ contains
         real(wp), intent(in) :: accuracy        !! relative error that counts as right
         real(wp) :: measure
 
+        measure = 0.0_wp
         if (difference <= accuracy*scale) then
             measure = 1.0_wp
         else if (difference < scale) then
             measure = log10(difference/scale)/log10(accuracy)
-        else
-            measure = 0.0_wp
         end if
     end function correctness
 

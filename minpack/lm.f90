@@ -132,8 +132,9 @@ contains
                      ftol=ftol, xtol=xtol, gtol=gtol, epsfcn=epsfcn, factor=factor, h=0.0_wp, &
                      fnorm=0.0_wp, gnorm=0.0_wp, xnorm=0.0_wp, pnorm=0.0_wp, delta=0.0_wp, par=0.0_wp)
         task = task_done
-        if (n < 1 .or. m < n .or. ftol < 0.0_wp .or. xtol < 0.0_wp .or. gtol < 0.0_wp &
-            .or. maxfev <= 0 .or. factor <= 0.0_wp) fit%info = info_improper_input
+        ! Written so that NaN is improper, too.
+        if (n < 1 .or. m < n .or. .not. (ftol >= 0.0_wp .and. xtol >= 0.0_wp .and. gtol >= 0.0_wp) &
+            .or. maxfev <= 0 .or. .not. factor > 0.0_wp) fit%info = info_improper_input
         if (scaled == 1 .and. n >= 1) then
             if (.not. all(diag(1:n) > 0.0_wp)) fit%info = info_improper_input
         end if

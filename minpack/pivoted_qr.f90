@@ -62,7 +62,7 @@ contains
             if (a(j, j) < 0.0_wp) norm = -norm
             a(j:m, j) = a(j:m, j)/norm
             a(j, j) = a(j, j) + 1.0_wp
-            call reflect(m, n + extra - j, j, a(1, j), a(1, j + 1))
+            if (j < n + extra) call reflect(m, n + extra - j, j, a(1, j), a(1, j + 1))
             a(j, j) = -norm
 
             do k = j + 1, n

@@ -16,11 +16,12 @@ from ._validate import FloatArray
 
 _EPS = float(np.finfo(np.float64).eps)
 
-# A difference step is good when it changes the residuals by a fraction of their scale that is far above rounding and
-# still small: outside these bounds either rounding or curvature takes more than about five of the digits.
-_LEAST_CHANGE = 2e-11
-_MOST_CHANGE = 1e-4
-_MOST_TRIES = 12
+# A difference step is best when it changes the residuals by the square root of their relative error. These multiples of
+# that are still good: below, rounding takes more than three of the digits differences have, and above, curvature may.
+_LEAST_CHANGE = 1e-3
+_MOST_CHANGE = 1e4
+_LARGEST_CHANGE = 0.1
+_MOST_TRIES = 8
 
 
 class Covariance(NamedTuple):
@@ -51,8 +52,9 @@ def steps_are_good(x: FloatArray, norms: FloatArray, scale: float, relative_erro
 
 
 def _good_changes(scale: float, error: float) -> tuple[float, float]:
-    """Return the bounds on a good change, for residuals known to a relative error."""
-    return _LEAST_CHANGE * (error / _EPS) * scale, _MOST_CHANGE * math.sqrt(error / _EPS) * scale
+    """Return the bounds on a good change, for residuals of a given size, known to a relative error."""
+    root = math.sqrt(error)
+    return _LEAST_CHANGE * root * scale, min(_MOST_CHANGE * root, _LARGEST_CHANGE) * scale
 
 
 def jacobian_afresh(
@@ -60,30 +62,43 @@ def jacobian_afresh(
 ) -> Afresh:
     """Difference `func` at `x` with steps that change the residuals by a fair fraction of their scale.
 
-    A column stays zero only if no step up to the size of the parameter, or up to 1 where that is zero,
+    A column stays zero only if no step up to the size of the parameter, or up to 1 where that is less,
     changes the residuals at all.
     """
-    error = max(relative_error, _EPS)
-    wanted = math.sqrt(error) * scale
-    low, high = _good_changes(scale, error)
     jacobian = np.zeros((f.size, x.size))
     evaluations = 0
     for j in range(x.size):
-        step = math.sqrt(error) * (abs(x[j]) or 1.0)
-        largest = max(abs(x[j]), 1.0)
-        for _ in range(_MOST_TRIES):
-            shifted = x.copy()
-            shifted[j] += step
-            difference = np.ravel(func(shifted)) - f
-            evaluations += 1
-            change = float(np.linalg.norm(difference))
-            if np.isfinite(change):
-                jacobian[:, j] = difference / (shifted[j] - x[j]) if shifted[j] != x[j] else 0.0
-            if low <= change <= high or (change < low and step >= largest):
-                break
-            factor = wanted / change if 0 < change < np.inf else (1e3 if change == 0 else 1e-3)
-            step = min(step * min(max(factor, 1e-6), 1e6), largest)
+        jacobian[:, j], tries = _difference(func, x, j, f, scale, max(relative_error, _EPS))
+        evaluations += tries
     return Afresh(jacobian, evaluations)
+
+
+def _difference(
+    func: Callable[[FloatArray], FloatArray], x: FloatArray, j: int, f: FloatArray, scale: float, error: float
+) -> tuple[FloatArray, int]:
+    """Return the derivative with respect to one parameter, and the number of evaluations to find its step."""
+    least, most = _good_changes(scale, error)
+    root = math.sqrt(error)
+    largest = max(abs(x[j]), 1.0)
+    step = root * (abs(x[j]) or 1.0)
+    derivative = np.zeros(f.size)
+    tries = 0
+    while tries < _MOST_TRIES:
+        tries += 1
+        shifted = x.copy()
+        shifted[j] += step
+        difference = np.ravel(func(shifted)) - f
+        change = float(np.linalg.norm(difference))
+        if 0 < change < math.inf:
+            derivative = difference / (shifted[j] - x[j])
+        if least <= change <= most or (change < least and step >= largest):
+            break
+        if change == 0:
+            step = max(1e3 * step, root)
+        else:
+            step *= max(root * scale / change, 1e-6)
+        step = min(step, largest)
+    return derivative, tries
 
 
 def covariance_of(jacobian: FloatArray, least_ratio: float) -> Covariance:

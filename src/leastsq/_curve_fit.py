@@ -298,7 +298,8 @@ def _covariance(
     least_ratio = _SINGULAR_DIFFERENCES if by_differences else _SINGULAR_ANALYTIC
     if by_differences:
         error = fit.options.epsfcn or 0.0
-        scale = fit.fnorm + data.size()
+        # Where the data are all zero, the model is a residual itself, and its terms are what rounding is relative to.
+        scale = fit.fnorm + (data.size() or float(np.max(norms * np.abs(fit.x))))
         if not steps_are_good(fit.x, norms, scale, error):
             fvec = fit.details().fvec
             jacobian, evaluations = jacobian_afresh(residuals, fit.x, fvec, scale, error)
@@ -321,8 +322,8 @@ def _refuse_unmoved(f: Callable[..., Any], fit: Fit, fvec: FloatArray, norms: Fl
     if unmoved.size:
         raise RuntimeError(
             f"Optimal parameters not found: {_names(f, unmoved, fit.x.size)} did not move, because the model did not "
-            f"react to the small step derivatives are taken with, but does to larger ones. Does it compute in single "
-            f"precision? Then pass epsfcn=1e-7, or jac"
+            f"react to the small step derivatives are taken with, but does to larger ones. If it computes in single "
+            f"precision, pass epsfcn=1e-7; otherwise start from values of about the right size, or pass jac"
         )
 
 

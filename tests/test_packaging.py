@@ -1,0 +1,131 @@
+"""The wheel and the source distribution, built and tried in an environment with nothing but NumPy."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FIT = """
+import sys
+import numpy as np
+from leastsq import curve_fit, leastsq
+x, ier = leastsq(lambda x: np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]]), [-1.2, 1])
+assert ier in (1, 2, 3, 4) and np.allclose(x, 1), (x, ier)
+popt, pcov = curve_fit(lambda t, a, b: a * np.exp(-b * t), np.arange(5.0), 2 * np.exp(-0.5 * np.arange(5.0)) + 0.01)
+assert np.all(np.isfinite(pcov)), pcov
+installed = {name.split(".")[0] for name in sys.modules}
+print("fitted with", sorted(installed & {"numpy", "scipy", "matplotlib"}))
+"""
+
+
+def run(*command, **options):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def make_environment(folder):
+    run(sys.executable, "-m", "venv", folder)
+    python = folder / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "numpy")
+    return python
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory):
+    """Build the source distribution from what git knows, and the wheel from the source distribution."""
+    if shutil.which("gfortran") is None or not (ROOT / ".git").exists():
+        pytest.skip("building needs gfortran and a git checkout")
+    folder = tmp_path_factory.mktemp("distributions")
+    clone = folder / "clone"
+    run("git", "clone", "--quiet", ROOT, clone)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, clone)
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
+@pytest.fixture(scope="module")
+def extension(distributions, tmp_path_factory):
+    """The compiled module, unpacked from the wheel."""
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        (name,) = (n for n in wheel.namelist() if n.endswith(".so"))
+        return Path(wheel.extract(name, tmp_path_factory.mktemp("extension")))
+
+
+def test_wheel_holds_the_package_and_nothing_else(distributions):
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        names = wheel.namelist()
+    outside = [n for n in names if not re.match(r"leastsq(-[\d.]+\.dist-info)?/", n)]
+    assert outside == []
+    assert {"leastsq/__init__.py", "leastsq/py.typed", "leastsq/_minpack.pyi"} <= set(names)
+    assert not [n for n in names if "test" in n]
+    assert [n for n in names if n.endswith("LICENSE")]
+    # Every module of the source tree is installed.
+    assert {p.name for p in (ROOT / "src" / "leastsq").glob("*.py")} <= {Path(n).name for n in names}
+
+
+def test_extension_needs_only_the_c_library(extension):
+    needed = set(re.findall(r"\(NEEDED\)\s+Shared library: \[(.*?)\]", run("readelf", "--dynamic", extension)))
+    assert needed <= {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+
+
+def test_extension_has_no_executable_stack(extension):
+    headers = run("readelf", "--program-headers", "--wide", extension)
+    (stack,) = re.findall(r"GNU_STACK.*?\s(RWE?|R E?)\s", headers)
+    assert stack == "RW"
+
+
+def test_wheel_fits_manylinux(distributions, tmp_path):
+    told = run(sys.executable, "-m", "auditwheel", "show", distributions[1])
+    version = re.search(r"manylinux_2_(\d+)_", told)
+    assert version, told
+    assert int(version.group(1)) <= 17, told
+    run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", tmp_path, distributions[1])
+    (repaired,) = tmp_path.glob("*.whl")
+    assert "manylinux" in repaired.name
+    with zipfile.ZipFile(repaired) as wheel:
+        assert not [n for n in wheel.namelist() if ".libs/" in n]
+
+
+def test_wheel_works_with_numpy_alone(distributions, tmp_path):
+    python = make_environment(tmp_path / "environment")
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", distributions[1])
+    listed = run(python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").lower()
+    assert {line.split("==")[0] for line in listed.split()} <= {"numpy", "leastsq", "pip", "setuptools"}
+    assert run(python, "-c", FIT, cwd=tmp_path).strip() == "fitted with ['numpy']"
+
+
+def test_source_distribution_is_complete_and_builds(distributions, tmp_path):
+    with tarfile.open(distributions[0]) as sdist:
+        names = {Path(*Path(name).parts[1:]).as_posix() for name in sdist.getnames()}
+    tracked = run(
+        "git", "ls-files", "minpack", "src", "tests", "meson.build", "meson.options", "LICENSE", cwd=ROOT
+    ).split()
+    assert set(tracked) <= names
+    target = tmp_path / "target"
+    # With isolation, as a user's pip would: everything the build needs is declared.
+    environment = {k: v for k, v in os.environ.items() if k != "PIP_NO_BUILD_ISOLATION"}
+    install = ("install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", target)
+    run(sys.executable, "-m", "pip", *install, distributions[0], env=environment)
+    assert (
+        run(
+            sys.executable,
+            "-S",
+            "-c",
+            "import leastsq",
+            cwd=tmp_path,
+            env={
+                **environment,
+                "PYTHONPATH": f"{target}{os.pathsep}{Path(pytest.importorskip('numpy').__file__).parent.parent}",
+            },
+        )
+        == ""
+    )
