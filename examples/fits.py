@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from models import BIEXPONENTIAL, LOGISTIC3, LOGISTIC4, MICHAELIS_MENTEN, Array, Model
 
 from leastsq import leastsq
+from models import BIEXPONENTIAL, LOGISTIC3, LOGISTIC4, MICHAELIS_MENTEN, Array, Model
 
 DATA = Path(__file__).parent / "data"
 

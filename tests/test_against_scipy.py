@@ -94,7 +94,7 @@ def test_short_and_folded_problems_agree(m, jacobian):
     x, cov, info, _, ier = leastsq.leastsq(func, [1, 1, 0], **arguments)
     x2, cov2, info2, _, ier2 = scipy.optimize.leastsq(func, [1, 1, 0], **arguments)
     assert (ier, info["nfev"]) == (ier2, info2["nfev"])
-    # Up to 512 rows sums are the same; beyond, differences at rounding level pass through the step's square root of eps.
+    # Up to 512 rows sums are the same; beyond, they differ by rounding, which a difference step magnifies.
     np.testing.assert_allclose(x, x2, rtol=1e-8 if m > 512 and jacobian == "differences" else 1e-11)
     np.testing.assert_allclose(cov, cov2, rtol=1e-6)
     np.testing.assert_array_equal(info["ipvt"], info2["ipvt"])

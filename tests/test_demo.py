@@ -81,7 +81,8 @@ def test_demo_draws_a_figure(finished, figure):
 
     picture = imread(figure)
     height, width = picture.shape[:2]
-    assert height >= 900 and width >= 1200
+    assert height >= 900
+    assert width >= 1200
     for rows in (slice(0, height // 2), slice(height // 2, height)):
         for columns in (slice(0, width // 2), slice(width // 2, width)):
             quarter = picture[rows, columns, :3]

@@ -92,10 +92,10 @@ def test_the_53_runs_end_at_stationary_points():
     checked = 0
     for problem in runs():
         with np.errstate(all="ignore"):
-            x, _, info, _, ier = leastsq(problem.func, problem.x0, Dfun=problem.jac, full_output=True)
+            x, _, _, _, ier = leastsq(problem.func, problem.x0, Dfun=problem.jac, full_output=True)
             f, j = problem.func(x), problem.jac(x)
         zero = np.linalg.norm(f) <= 1e-6 * np.linalg.norm(problem.func(problem.x0))
-        # Osborne's and Brown-Dennis' long flat valleys: reductions below ftol = 1.5e-8 leave cosines of its square root.
+        # Long flat valleys: reductions of the sum of squares below ftol = 1.5e-8 leave cosines of its square root.
         if ier in (1, 2, 3, 4) and not zero and np.abs(x).max() < 1e6:
             assert cosines(j, f).max() < 2e-4, problem
             checked += 1

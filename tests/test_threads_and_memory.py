@@ -1,6 +1,8 @@
 """Fits in many threads give what they give alone, and nothing leaks however a fit ends."""
 
 import gc
+import itertools
+import sys
 import threading
 import time
 import tracemalloc
@@ -86,7 +88,7 @@ def test_large_problems_release_the_lock():
         done.set()
         thread.join()
     # Between the return of a Jacobian (negative mark) and the next evaluation there is only the solver's own work.
-    gains = [after + before for before, after in zip(handed_over, handed_over[1:], strict=False) if before < 0 <= after]
+    gains = [after + before for before, after in itertools.pairwise(handed_over) if before < 0 <= after]
     assert max(gains) > 0
 
 
@@ -135,8 +137,6 @@ def test_a_hundred_thousand_calls_do_not_grow():
 
 
 def test_references_are_given_back():
-    import sys
-
     f, j, x0 = np.ones(20), np.ones((20, 2)), np.ones(2)
     counts = [sys.getrefcount(a) for a in (f, j, x0)]
     for _ in range(100):
