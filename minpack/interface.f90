@@ -242,7 +242,9 @@ subroutine details(m, n, state, fvec, fjac, ipvt, qtf)
     call unpack_fit(n, state, fit, pivots)
     at = layout(m, n, fit%analytic)
     base = work_begins(n) - 1
-    fvec = state(base + at%f:base + at%f + m - 1)
+    do j = 1, m
+        fvec(j) = state(base + at%f + j - 1)
+    end do
     qtf = state(base + at%qtf:base + at%qtf + n - 1)
     do j = 1, n
         if (m <= row_block) then

@@ -16,7 +16,23 @@ MOST_EVALUATIONS = 2**31 - 1
 
 
 def real_array(value: Any, name: str) -> FloatArray:
-    """Return `value` as a float64 array, refusing whatever is not made of real numbers."""
+    """Return `value` as a C-contiguous float64 array, refusing whatever is not made of real numbers."""
+    array = value if type(value) is np.ndarray else _as_array(value, name)
+    dtype = array.dtype
+    if dtype is FLOAT64 and array.flags.c_contiguous:
+        return array
+    if dtype.kind == "c":
+        raise TypeError(
+            f"{name}: got complex numbers ({dtype}), expected real ones. "
+            f"Fit real and imaginary parts together: np.concatenate([z.real, z.imag])."
+        )
+    if dtype.kind not in "fiub":
+        raise TypeError(f"{name}: got an array of dtype {dtype}, expected real numbers. Convert it to float64.")
+    return array.astype(FLOAT64, order="C")
+
+
+def _as_array(value: Any, name: str) -> Any:
+    """Return an array of whatever dtype, refusing what is missing, masked or ragged."""
     if value is None:
         raise TypeError(f"{name}: got None, expected real numbers. Is a return statement missing?")
     if isinstance(value, np.ndarray) and np.ma.is_masked(value):
@@ -25,20 +41,9 @@ def real_array(value: Any, name: str) -> FloatArray:
             f"{name}: {masked} of {value.size} entries are masked, expected none. Leave the masked points out."
         )
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name}: expected an array of real numbers, got rows of unequal length ({error})") from error
-    if array.dtype is FLOAT64 and array.flags.c_contiguous:
-        return array
-    kind = array.dtype.kind
-    if kind == "c":
-        raise TypeError(
-            f"{name}: got complex numbers ({array.dtype}), expected real ones. "
-            f"Fit real and imaginary parts together: np.concatenate([z.real, z.imag])."
-        )
-    if kind not in "fiub":
-        raise TypeError(f"{name}: got an array of dtype {array.dtype}, expected real numbers. Convert it to float64.")
-    return array.astype(np.float64, order="C", copy=False)
 
 
 def callable_argument(value: Any, name: str) -> None:
@@ -117,8 +122,10 @@ def residual_array(value: Any, m: int | None, name: str) -> FloatArray:
     """Return residuals as a contiguous, writable, one-dimensional float64 array of the agreed size."""
     if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == (m,) and value.flags.carray:
         return value
-    residuals = real_array(value, name).ravel()
-    if not residuals.flags.carray:
+    residuals = real_array(value, name)
+    if residuals.ndim != 1:
+        residuals = residuals.reshape(-1)
+    if not residuals.flags.writeable:
         residuals = residuals.copy()
     if m is not None and residuals.size != m:
         raise ValueError(
