@@ -66,7 +66,7 @@ module lm
         integer(long) :: s                  !! scratch triangle and right-hand side (n, n + 1)
         integer(long) :: f                  !! residuals at x (m)
         integer(long) :: rows               !! rows being factored, right-hand side last (min(m, row_block), n + 1)
-        integer(long) :: jacobian           !! Jacobian by differences (m, n): in `rows`, or after it when tall
+        integer(long) :: jacobian           !! Jacobian by differences: in `rows`, or after it, but for its last column, when tall
         integer(long) :: size               !! length of work
     end type lm_layout
 
@@ -101,7 +101,7 @@ contains
         at%size = at%rows + min(m, row_block)*(columns + 1) - 1
         if (m > row_block .and. analytic == 0) then
             at%jacobian = at%size + 1
-            at%size = at%size + rows*columns
+            at%size = at%size + rows*(columns - 1)
         end if
     end function layout
 
@@ -172,7 +172,9 @@ contains
             if (.not. is_finite(fit%fnorm)) fit%info = info_start_not_finite
             if (fit%info == info_running) call ask_for_jacobian(n, fit, work(at%x), x, task)
         case (stage_difference)
-            call difference_column(m, f, work(at%f), fit%h, work(at%jacobian + (fit%column - 1)*int(m, long)))
+            if (m <= row_block .or. fit%column < n) then
+                call difference_column(m, f, work(at%f), fit%h, work(at%jacobian + (fit%column - 1)*int(m, long)))
+            end if
             if (fit%column < n) then
                 call ask_for_difference(n, fit%column + 1, fit, work(at%x), x, task)
             else
@@ -181,7 +183,7 @@ contains
                 else
                     call fold_jacobian(m, n, work(at%jacobian), 1_long, int(m, long), work(at%f), work(at%r), &
                                        work(at%qtf), ipvt, work(at%acnorm), work(at%rows), work(at%s), &
-                                       work(at%wa1), work(at%wa2))
+                                       work(at%wa1), work(at%wa2), shifted=f, h=fit%h)
                 end if
                 call begin_iteration(n, at, fit, ipvt, work, x, task)
             end if

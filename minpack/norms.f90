@@ -6,19 +6,21 @@ module norms
     use kinds, only: wp, largest, row_block
     implicit none (type, external)
     private
-    public :: enorm, is_finite
+    public :: enorm, column_norms, is_finite
 
     ! Entries between these bounds (the upper one divided by their number) can be squared and added safely.
     real(wp), parameter :: small = 3.834e-20_wp
     real(wp), parameter :: large = 1.304e19_wp
+    !> A mean square from which on no entry below `small` can have left a trace in the sum, (small/eps)**2.
+    real(wp), parameter :: traceless = 3.0e-8_wp
 
 contains
 
     !> Euclidean norm of a vector.
     !>
     !> Up to `row_block` entries are squared and added in the plain order; longer sums are split over SIMD
-    !> lanes. Where entries are so small or large that their squares could underflow or overflow, each range
-    !> has a sum of its own, scaled by its largest entry. NaN and Inf come out as NaN or Inf.
+    !> lanes. Unless that sum shows that no entry was so small or large that its square could underflow or
+    !> overflow, each range gets a sum of its own, scaled by its largest entry. NaN and Inf come out as NaN or Inf.
     !>
     !> Reference: J. J. Moré, B. S. Garbow, K. E. Hillstrom, User guide for MINPACK-1, ANL-80-74 (1980), ENORM.
     !> Differs from MINPACK-1: extreme entries are looked at only when there are any; long sums are reordered.
@@ -28,20 +30,53 @@ contains
         real(wp) :: norm
 
         real(wp) :: total
-        logical :: ordinary
+        integer :: i
 
         if (n <= row_block) then
-            call plain_sum_of_squares(n, x, total, ordinary)
+            total = 0.0_wp
+            do i = 1, n
+                total = total + x(i)*x(i)
+            end do
         else
             total = tall_sum_of_squares(n, x)
-            ordinary = total >= n*small**2 .and. total <= large**2
         end if
-        if (ordinary) then
-            norm = sqrt(total)
-        else
-            norm = norm_in_ranges(n, x)
-        end if
+        norm = norm_from_sum(n, x, total)
     end function enorm
+
+    !> Euclidean norms of the columns of a matrix: what `enorm` gives for each.
+    !>
+    !> A sum in the plain order waits for one addition after the other, so those of four columns are under way at once.
+    pure subroutine column_norms(m, n, a, norms)
+        integer, intent(in) :: m            !! rows, at most row_block
+        integer, intent(in) :: n            !! columns
+        real(wp), intent(in) :: a(m, n)     !! the matrix
+        real(wp), intent(out) :: norms(n)   !! the norms
+
+        real(wp) :: one, two, three, four
+        integer :: i, j, first
+
+        first = 1
+        do j = 1, n - 3, 4
+            first = j + 4
+            one = 0.0_wp
+            two = 0.0_wp
+            three = 0.0_wp
+            four = 0.0_wp
+            do i = 1, m
+                one = one + a(i, j)*a(i, j)
+                two = two + a(i, j + 1)*a(i, j + 1)
+                three = three + a(i, j + 2)*a(i, j + 2)
+                four = four + a(i, j + 3)*a(i, j + 3)
+            end do
+            norms(j) = norm_from_sum(m, a(1, j), one)
+            norms(j + 1) = norm_from_sum(m, a(1, j + 1), two)
+            norms(j + 2) = norm_from_sum(m, a(1, j + 2), three)
+            norms(j + 3) = norm_from_sum(m, a(1, j + 3), four)
+        end do
+        do j = first, n
+            norms(j) = enorm(m, a(1, j))
+        end do
+    end subroutine column_norms
 
     !> Whether a number is neither NaN nor infinite.
     elemental function is_finite(x) result(finite)
@@ -51,25 +86,19 @@ contains
         finite = abs(x) <= largest
     end function is_finite
 
-    !> Sum of squares of at most row_block entries in the plain order, and whether none was too small or large for it.
-    pure subroutine plain_sum_of_squares(n, x, total, ordinary)
+    !> Norm from the plain sum of squares, where that shows that no entry was too small or large for it.
+    pure function norm_from_sum(n, x, total) result(norm)
         integer, intent(in) :: n
         real(wp), intent(in) :: x(n)
-        real(wp), intent(out) :: total
-        logical, intent(out) :: ordinary
+        real(wp), intent(in) :: total
+        real(wp) :: norm
 
-        integer :: i
-
-        ordinary = .true.
-        total = 0.0_wp
-        do i = 1, n
-            if (abs(x(i)) > small .and. abs(x(i)) < large/row_block) then
-                total = total + x(i)*x(i)
-            else if (x(i) /= 0.0_wp) then
-                ordinary = .false.
-            end if
-        end do
-    end subroutine plain_sum_of_squares
+        if (total >= n*traceless .and. total <= (large/n)**2) then
+            norm = sqrt(total)
+        else
+            norm = norm_in_ranges(n, x)
+        end if
+    end function norm_from_sum
 
     !> Norm with a sum of its own for large, ordinary and small entries.
     pure function norm_in_ranges(n, x) result(norm)

@@ -4,7 +4,7 @@
 !> Householder QR factorisation with column pivoting.
 module pivoted_qr
     use kinds, only: wp, eps
-    use norms, only: enorm
+    use norms, only: enorm, column_norms
     implicit none (type, external)
     private
     public :: qrfac, factor_rows
@@ -36,8 +36,8 @@ contains
         real(wp) :: norm
         integer :: j, k, pivot
 
+        call column_norms(m, n, a, acnorm)
         do j = 1, n
-            acnorm(j) = enorm(m, a(1, j))
             norms(j) = acnorm(j)
             reference_norms(j) = acnorm(j)
             ipvt(j) = j
@@ -57,7 +57,11 @@ contains
                 ipvt(pivot) = k
             end if
 
-            norm = enorm(m - j + 1, a(j, j))
+            if (j == 1) then
+                norm = acnorm(ipvt(1))
+            else
+                norm = enorm(m - j + 1, a(j, j))
+            end if
             if (norm == 0.0_wp) cycle
             if (a(j, j) < 0.0_wp) norm = -norm
             a(j:m, j) = a(j:m, j)/norm
@@ -100,7 +104,8 @@ contains
 
     !> Apply I - v vᵀ/v_j to rows j to m of some columns.
     !>
-    !> Each inner product is summed in the plain order, but those of two columns are under way at once.
+    !> An inner product in the plain order waits for one addition after the other, so those of up to four columns are
+    !> under way at once.
     pure subroutine reflect(m, columns, j, v, a)
         integer, intent(in) :: m                        !! rows
         integer, intent(in) :: columns                  !! how many columns
@@ -108,36 +113,59 @@ contains
         real(wp), intent(in) :: v(m)                    !! Householder vector, entries j to m
         real(wp), intent(inout) :: a(m, columns)        !! the columns
 
-        real(wp) :: one, two
-        integer :: i, k
+        real(wp) :: products(4)
+        integer :: i, k, group, width
 
-        do k = 1, columns - 1, 2
-            one = 0.0_wp
-            two = 0.0_wp
-            do i = j, m
-                one = one + v(i)*a(i, k)
-                two = two + v(i)*a(i, k + 1)
-            end do
-            one = one/v(j)
-            two = two/v(j)
-            do i = j, m
-                a(i, k) = a(i, k) - one*v(i)
-            end do
-            do i = j, m
-                a(i, k + 1) = a(i, k + 1) - two*v(i)
+        k = 1
+        do while (k <= columns)
+            width = min(4, columns - k + 1)
+            if (width == 3) width = 2
+            call inner_products(m, width, j, v, a(1, k), products)
+            do group = 1, width
+                do i = j, m
+                    a(i, k) = a(i, k) - (products(group)/v(j))*v(i)
+                end do
+                k = k + 1
             end do
         end do
-        if (mod(columns, 2) == 1) then
-            one = 0.0_wp
-            do i = j, m
-                one = one + v(i)*a(i, columns)
-            end do
-            one = one/v(j)
-            do i = j, m
-                a(i, columns) = a(i, columns) - one*v(i)
-            end do
-        end if
     end subroutine reflect
+
+    !> Inner products of v with one, two or four columns, entries j to m, each in the plain order.
+    pure subroutine inner_products(m, width, j, v, a, products)
+        integer, intent(in) :: m
+        integer, intent(in) :: width
+        integer, intent(in) :: j
+        real(wp), intent(in) :: v(m)
+        real(wp), intent(in) :: a(m, width)
+        real(wp), intent(out) :: products(4)
+
+        real(wp) :: one, two, three, four
+        integer :: i
+
+        one = 0.0_wp
+        two = 0.0_wp
+        three = 0.0_wp
+        four = 0.0_wp
+        select case (width)
+        case (1)
+            do i = j, m
+                one = one + v(i)*a(i, 1)
+            end do
+        case (2)
+            do i = j, m
+                one = one + v(i)*a(i, 1)
+                two = two + v(i)*a(i, 2)
+            end do
+        case default
+            do i = j, m
+                one = one + v(i)*a(i, 1)
+                two = two + v(i)*a(i, 2)
+                three = three + v(i)*a(i, 3)
+                four = four + v(i)*a(i, 4)
+            end do
+        end select
+        products = [one, two, three, four]
+    end subroutine inner_products
 
     pure subroutine swap_columns(n, x, y)
         integer, intent(in) :: n

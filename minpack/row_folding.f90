@@ -11,7 +11,8 @@
 !> J. Demmel, L. Grigori, M. Hoemmen, J. Langou, Communication-optimal parallel and sequential QR and LU
 !> factorizations, SIAM J. Sci. Comput. 34 (2012), section 2.2 (sequential TSQR).
 module row_folding
-    use kinds, only: wp, long, row_block
+    use kinds, only: wp, long, smallest, row_block
+    use differences, only: difference_column
     use norms, only: enorm
     use pivoted_qr, only: factor_rows
     implicit none (type, external)
@@ -23,8 +24,10 @@ contains
     !> Reduce a tall Jacobian and its residuals to the pivoted triangle, J P = Q R, and the head of Qᵀ f.
     !>
     !> Element (i, j) of J is entry 1 + (i - 1)*row_stride + (j - 1)*column_stride of `jac`, so that both
-    !> storage orders are read where they lie.
-    pure subroutine fold_jacobian(m, n, jac, row_stride, column_stride, f, r, qtf, ipvt, acnorm, block, head, wa1, wa2)
+    !> storage orders are read where they lie. With `shifted` and `h`, the last column is not in `jac`: it is
+    !> differenced on the way, which saves its memory.
+    pure subroutine fold_jacobian(m, n, jac, row_stride, column_stride, f, r, qtf, ipvt, acnorm, block, head, &
+                                  wa1, wa2, shifted, h)
         integer, intent(in) :: m                            !! rows
         integer, intent(in) :: n                            !! columns
         integer(long), intent(in) :: row_stride             !! distance between neighbours in a column of J
@@ -38,17 +41,23 @@ contains
         real(wp), intent(out) :: block(row_block, n + 1)    !! work: the rows being folded, residuals last
         real(wp), intent(out) :: head(n, n + 1)             !! work: the triangle before pivoting, head of Qᵀ f last
         real(wp), intent(out) :: wa1(n), wa2(n)             !! work
+        real(wp), intent(in), optional :: shifted(m)        !! residuals one difference step away in parameter n
+        real(wp), intent(in), optional :: h                 !! that step
 
-        integer :: first, rows, i, j
+        integer :: first, rows, stored, i, j
+
+        stored = n
+        if (present(shifted)) stored = n - 1
 
         head = 0.0_wp
         do first = 1, m, row_block
             rows = min(row_block, m - first + 1)
-            do j = 1, n
+            do j = 1, stored
                 do i = 1, rows
                     block(i, j) = jac(1 + (first + i - 2)*row_stride + (j - 1)*column_stride)
                 end do
             end do
+            if (stored < n) call difference_column(rows, shifted(first), f(first), h, block(1, n))
             block(1:rows, n + 1) = f(first:first + rows - 1)
             call fold_block(rows, n, block, head)
         end do
@@ -71,11 +80,16 @@ contains
             norm = enorm(2, pair)
             if (norm == 0.0_wp) cycle
             if (head(j, j) < 0.0_wp) norm = -norm
-            block(1:rows, j) = block(1:rows, j)/norm
+            if (abs(norm) >= smallest) then
+                block(1:rows, j) = block(1:rows, j)*(1.0_wp/norm)
+            else
+                block(1:rows, j) = block(1:rows, j)/norm
+            end if
             head(j, j) = head(j, j)/norm + 1.0_wp
-            do k = j + 1, n + 1
-                call reflect(rows, head(j, j), block(1, j), head(j, k), block(1, k))
+            do k = j + 1, n, 2
+                call reflect_pair(rows, head(j, j), block(1, j), head(j, k), head(j, k + 1), block(1, k))
             end do
+            if (mod(n - j, 2) == 0) call reflect(rows, head(j, j), block(1, j), head(j, n + 1), block(1, n + 1))
             head(j, j) = -norm
         end do
     end subroutine fold_block
@@ -102,6 +116,34 @@ contains
             rest(i) = rest(i) - projection*tail(i)
         end do
     end subroutine reflect
+
+    !> The same for two neighbouring columns, which reads v once for both.
+    pure subroutine reflect_pair(rows, head, tail, first, second, rest)
+        integer, intent(in) :: rows
+        real(wp), intent(in) :: head
+        real(wp), intent(in) :: tail(rows)
+        real(wp), intent(inout) :: first, second
+        real(wp), intent(inout) :: rest(row_block, 2)
+
+        real(wp) :: one, two
+        integer :: i
+
+        one = 0.0_wp
+        two = 0.0_wp
+        !$omp simd reduction(+:one, two)
+        do i = 1, rows
+            one = one + tail(i)*rest(i, 1)
+            two = two + tail(i)*rest(i, 2)
+        end do
+        one = one/head + first
+        two = two/head + second
+        first = first - one*head
+        second = second - two*head
+        do i = 1, rows
+            rest(i, 1) = rest(i, 1) - one*tail(i)
+            rest(i, 2) = rest(i, 2) - two*tail(i)
+        end do
+    end subroutine reflect_pair
 
     !> Euclidean norm with the sum split over SIMD lanes.
     pure function column_norm(rows, x) result(norm)

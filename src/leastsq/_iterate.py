@@ -122,8 +122,9 @@ def iterate(
     references = _references
     n = x0.size
     x = x0.copy()
-    unshared = references(x)
-    residuals = received = func(x, *args) if first is None else first
+    point = (x, *args)
+    unshared, whole = references(x), references(point)
+    residuals = received = func(*point) if first is None else first
     plain = type(residuals) is ndarray and residuals.dtype is FLOAT64
     m = residuals.size if plain else residual_array(residuals, None, names.func).size
     enough_residuals(m, n, names.func)
@@ -135,8 +136,9 @@ def iterate(
     take_jacobian = _minpack.take_jacobian_unlocked if large else _minpack.take_jacobian
 
     while True:
-        if references(x) != unshared:
+        if references(x) != unshared or (args and references(point) != whole):
             x = np.empty(n)
+            point = (x, *args)
         if type(residuals) is ready:
             try:
                 task = take_residuals(state, residuals, x)
@@ -147,15 +149,17 @@ def iterate(
         if task != _RESIDUALS:
             if task == _CONVERT:
                 x = np.empty(n)
+                point = (x, *args)
                 task = take_residuals(state, residual_array(residuals, m, names.func), x)
             if task == _JACOBIAN and dfun is not None:
-                received = dfun(x, *args)
+                received = dfun(*point)
                 jacobian, by_columns = jacobian_array(received, m, n, col_deriv, names.dfun)
                 x = np.empty(n)
+                point = (x, *args)
                 task = take_jacobian(state, jacobian, by_columns, x)
             if task == _DONE:
                 break
-        residuals = func(x, *args) if args else func(x)
+        residuals = func(*point) if args else func(x)
 
     info, nfev, njev, column, fnorm = _minpack.outcome(state)
     if info > _status.TRIAL_NOT_FINITE:

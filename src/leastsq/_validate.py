@@ -57,7 +57,7 @@ def starting_point(x0: Any, name: str) -> FloatArray:
     point = real_array(x0, name).flatten()
     if point.size == 0:
         raise TypeError(f"{name} is empty: expected at least one parameter to start from")
-    if not all(map(math.isfinite, point.tolist())):
+    if not math.isfinite(sum(point.tolist())):
         refuse_not_finite(point, name)
     return point
 
@@ -96,20 +96,17 @@ def checked_options(
     if epsfcn is not None and not epsfcn < math.inf:
         raise TypeError(f"epsfcn must be the relative error of the residuals, or None, got {epsfcn!r}")
     default = (100 if analytic else 200) * (n + 1)
-    return Options(ftol, xtol, gtol, _evaluation_limit(maxfev, default), epsfcn, factor, _scale_factors(diag, n))
+    limit = _evaluation_limit(maxfev, default) if maxfev else min(default, MOST_EVALUATIONS)
+    return Options(ftol, xtol, gtol, limit, epsfcn, factor, None if diag is None else _scale_factors(diag, n))
 
 
-def _evaluation_limit(maxfev: int | None, default: int) -> int:
-    if maxfev is None or maxfev == 0:
-        return min(default, MOST_EVALUATIONS)
+def _evaluation_limit(maxfev: float, default: int) -> int:
     if not maxfev > 0 or maxfev != int(maxfev):
         raise TypeError(f"maxfev must be a positive whole number, or 0 for the default of {default}, got {maxfev!r}")
     return min(int(maxfev), MOST_EVALUATIONS)
 
 
-def _scale_factors(diag: Any, n: int) -> FloatArray | None:
-    if diag is None:
-        return None
+def _scale_factors(diag: Any, n: int) -> FloatArray:
     factors = real_array(diag, "diag").flatten()
     if factors.size != n:
         raise TypeError(f"diag: got {factors.size} scale factors, expected one for each of the {n} parameters")
@@ -122,6 +119,8 @@ def residual_array(value: Any, m: int | None, name: str) -> FloatArray:
     """Return residuals as a contiguous, writable, one-dimensional float64 array of the agreed size."""
     if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == (m,) and value.flags.carray:
         return value
+    if type(value) is np.ndarray and value.shape == (m,) and value.dtype.kind in "fiub":
+        return value.astype(FLOAT64)
     residuals = real_array(value, name)
     if residuals.ndim != 1:
         residuals = residuals.reshape(-1)
