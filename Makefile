@@ -14,6 +14,7 @@ test: setup
 
 bench: setup
 	$(BIN)/python benchmarks/single_fits.py
+	$(BIN)/python benchmarks/curve_fits.py
 
 docs: setup
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -d build/doctrees docs build/docs

@@ -53,10 +53,10 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """How the ratio stands to its targets; empty without targets."""
-        if self.must is None or self.aim is None:
+        if self.must is None:
             return ""
         ratio = round(self.ratio, 3)  # as printed
-        return "aim" if ratio <= self.aim else "ok" if ratio <= self.must else "MISSED"
+        return "aim" if self.aim is not None and ratio <= self.aim else "ok" if ratio <= self.must else "MISSED"
 
 
 def arguments(description: str) -> argparse.Namespace:
@@ -102,6 +102,66 @@ def in_turn(measurements: Sequence[Callable[[], float]], rounds: int) -> np.ndar
         return np.array([[measure() for measure in measurements] for _ in range(rounds)]).T
     finally:
         gc.enable()
+
+
+class WrongAnswer(Exception):
+    """The peers disagree, so that their times mean nothing."""
+
+
+def require(same: bool, name: str, what: str, *values: Any) -> None:
+    """Refuse answers that differ."""
+    if not same:
+        raise WrongAnswer(f"{name}: {what} differ: {values}")
+
+
+class Recorder:
+    """The user's functions, keeping a list of what they were asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `function`, recorded."""
+
+        def recorded(*args: Any) -> Any:
+            # The first argument may be an array that is used again; scalars and data are not.
+            first = args[0].copy() if isinstance(args[0], np.ndarray) else args[0]
+            self.calls.append((function, (first, *args[1:])))
+            return function(*args)
+
+        return recorded
+
+    def replay(self) -> None:
+        """Make the same calls again, with no solver around them."""
+        for function, passed in self.calls:
+            function(*passed)
+
+
+def time_pair(
+    case: str,
+    fits: Sequence[Callable[[], object]],
+    recorders: Sequence[Recorder],
+    count: int,
+    rounds: int,
+    seconds: float,
+    must: float | None,
+    aim: float | None,
+) -> Comparison:
+    """Time our fits and the peer's, `count` of them each, in turn with the user's functions on their own."""
+    repeats = repeats_within(fits[1], seconds)
+    actions: list[Callable[[], object]] = [*fits, *(recorder.replay for recorder in recorders)]
+    ours, theirs, user_ours, user_theirs = in_turn([stopwatch(a, repeats) for a in actions], rounds) * 1e6 / count
+    return Comparison(
+        case=case,
+        unit="µs",
+        cost=(float(np.median(ours)), float(np.median(theirs))),
+        ratios=tuple(ours / theirs),
+        must=must,
+        aim=aim,
+        user=(float(np.median(user_ours / ours)), float(np.median(user_theirs / theirs))),
+        outside=(float(np.median(ours - user_ours)), float(np.median(theirs - user_theirs))),
+        limit=float(np.median(user_ours / theirs)),
+    )
 
 
 def in_processes(count: int, measure: Callable[..., list[Comparison]], *passed: object) -> list[Comparison]:

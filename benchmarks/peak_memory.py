@@ -31,7 +31,7 @@ def peak_of(module: str, jacobian: str, outputs: str) -> int:
 
 def main(module: str, jacobian: str, outputs: str) -> None:
     """Fit once and print the extra bytes."""
-    from problems import Decay
+    from timed_problems import Decay
 
     leastsq = import_module(module).leastsq
     analytic = jacobian == "Dfun"

@@ -8,13 +8,14 @@ same answer from both; if one does not, this stops with an error.
 
 from measure import (  # isort: skip  (first, because it settles how numpy starts)
     Comparison,
+    Recorder,
     arguments,
     in_processes,
     in_turn,
     pin,
     publish,
-    repeats_within,
-    stopwatch,
+    require,
+    time_pair,
 )
 
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ import peak_memory
 import scipy.optimize
 
 import leastsq
-import problems
+import timed_problems as problems
 
 PEERS = (leastsq.leastsq, scipy.optimize.leastsq)
 
@@ -77,37 +78,6 @@ def cases() -> list[Case]:
     ]
 
 
-class WrongAnswer(Exception):
-    """The peers disagree, so that their times mean nothing."""
-
-
-def require(same: bool, name: str, what: str, *values: Any) -> None:
-    """Refuse answers that differ."""
-    if not same:
-        raise WrongAnswer(f"{name}: {what} differ: {values}")
-
-
-class Recorder:
-    """The user's functions, keeping a list of what they were asked."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `function`, recorded."""
-
-        def recorded(x: Any, *args: Any) -> Any:
-            self.calls.append((function, (x.copy(), *args)))
-            return function(x, *args)
-
-        return recorded
-
-    def replay(self) -> None:
-        """Make the same calls again, with no solver around them."""
-        for function, passed in self.calls:
-            function(*passed)
-
-
 def compare_answers(case: Case) -> tuple[Recorder, Recorder]:
     """Solve with both, require the same answers, and return what each asked the user's functions."""
     recorders = Recorder(), Recorder()
@@ -143,21 +113,7 @@ def time_fits(case: Case, rounds: int, seconds: float) -> Comparison:
             peer(case.func, x0, args=args, **case.keywords)
 
     fits = [partial(fit_all, peer) for peer in PEERS]
-    repeats = repeats_within(fits[1], seconds)
-    actions: list[Callable[[], object]] = [*fits, *(recorder.replay for recorder in recorders)]
-    times = in_turn([stopwatch(action, repeats) for action in actions], rounds) * 1e6 / len(case.starts)
-    ours, theirs, user_ours, user_theirs = times
-    return Comparison(
-        case=case.name,
-        unit="µs",
-        cost=(float(np.median(ours)), float(np.median(theirs))),
-        ratios=tuple(ours / theirs),
-        must=case.must,
-        aim=case.aim,
-        user=(float(np.median(user_ours / ours)), float(np.median(user_theirs / theirs))),
-        outside=(float(np.median(ours - user_ours)), float(np.median(theirs - user_theirs))),
-        limit=float(np.median(user_ours / theirs)),
-    )
+    return time_pair(case.name, fits, recorders, len(case.starts), rounds, seconds, case.must, case.aim)
 
 
 class Clocked:

@@ -12,16 +12,19 @@ contains
 
     !> Compute (JᵀJ)⁻¹ = P R⁻¹ R⁻ᵀ Pᵀ, unless R has a zero (or NaN) on its diagonal.
     !>
+    !> With `deviation`, the result is deviation² (JᵀJ)⁻¹, scaled before it could overflow or underflow.
+    !>
     !> Reference: ANL-80-74 (1980), section 2.2 (covariance); Golub, Van Loan, Matrix Computations, section 3.1.
-    pure subroutine covar(n, r, ipvt, cov, singular, inverse)
+    pure subroutine covar(n, r, ipvt, cov, singular, inverse, deviation)
         integer, intent(in) :: n                    !! order, n >= 1
         real(wp), intent(in) :: r(n, n)             !! upper triangle R of J P = Q R
         integer, intent(in) :: ipvt(n)              !! the permutation P
         real(wp), intent(out) :: cov(n, n)          !! (JᵀJ)⁻¹, symmetric; zero when singular
         logical, intent(out) :: singular            !! whether R has no inverse
-        real(wp), intent(out) :: inverse(n, n)      !! work: upper triangle of R⁻¹
+        real(wp), intent(out) :: inverse(n, n)      !! work: upper triangle of R⁻¹, times deviation
+        real(wp), intent(in), optional :: deviation !! standard deviation of the residuals
 
-        real(wp) :: total
+        real(wp) :: total, factor
         integer :: i, j, k
 
         cov = 0.0_wp
@@ -31,8 +34,10 @@ contains
         end do
         if (singular) return
 
+        factor = 1.0_wp
+        if (present(deviation)) factor = deviation
         do j = 1, n
-            inverse(j, j) = 1.0_wp/r(j, j)
+            inverse(j, j) = factor/r(j, j)
             do i = j - 1, 1, -1
                 total = 0.0_wp
                 do k = i + 1, j

@@ -185,7 +185,7 @@ subroutine outcome(state, info, nfev, njev, column, fnorm)
 end subroutine outcome
 
 !> Invert JᵀJ, and say how well that could be done.
-subroutine covariance_matrix(n, state, cov, norms, least_ratio)
+subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long
     use lm, only: lm_fit, lm_layout, layout
@@ -194,7 +194,8 @@ subroutine covariance_matrix(n, state, cov, norms, least_ratio)
     implicit none (type, external)
     integer, intent(in) :: n                        !! parameters
     real(wp), intent(inout), target :: state(*)     !! the packed array of a finished fit
-    real(wp), intent(inout) :: cov(n, n)            !! out: (JᵀJ)⁻¹ for the last Jacobian factored; zero if singular
+    real(wp), intent(in) :: deviation               !! standard deviation of the residuals
+    real(wp), intent(inout) :: cov(n, n)            !! out: deviation² (JᵀJ)⁻¹ for the last Jacobian; zero if singular
     real(wp), intent(inout) :: norms(n)             !! out: norms of the columns of that Jacobian
     real(wp), intent(out) :: least_ratio            !! smallest |r_jj| as a share of its column's norm; 0 if singular
 
@@ -208,7 +209,7 @@ subroutine covariance_matrix(n, state, cov, norms, least_ratio)
     call unpack_fit(n, state, fit, ipvt)
     at = layout(fit%m, n, fit%analytic)
     base = work_begins(n) - 1
-    call covar(n, state(base + at%r), ipvt, cov, singular, state(base + at%s))
+    call covar(n, state(base + at%r), ipvt, cov, singular, state(base + at%s), deviation)
     norms = state(base + at%acnorm:base + at%acnorm + n - 1)
     least_ratio = 0.0_wp
     if (singular) return

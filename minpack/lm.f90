@@ -400,7 +400,7 @@ contains
         logical :: small_f, small_x
 
         small_f = abs(actred) <= fit%ftol .and. prered <= fit%ftol .and. 0.5_wp*ratio <= 1.0_wp
-        small_x = fit%delta <= fit%xtol*fit%xnorm
+        small_x = fit%delta <= fit%xtol*fit%xnorm .and. is_finite(fit%xnorm)
         info = info_running
         if (small_f) info = info_ftol
         if (small_x) info = info_xtol
@@ -408,11 +408,11 @@ contains
         if (info == info_running) then
             if (fit%nfev >= fit%maxfev) info = info_maxfev
             if (abs(actred) <= eps .and. prered <= eps .and. 0.5_wp*ratio <= 1.0_wp) info = info_ftol_too_small
-            if (fit%delta <= eps*fit%xnorm) info = info_xtol_too_small
+            if (fit%delta <= eps*fit%xnorm .and. is_finite(fit%xnorm)) info = info_xtol_too_small
             if (fit%gnorm <= eps) info = info_gtol_too_small
         end if
         ! A bound that shrank away from residuals without a value shows where the model ends, not where the minimum is.
-        if (.not. trial_finite .and. (info == info_xtol .or. info == info_xtol_too_small)) info = info_trial_not_finite
+        if (.not. trial_finite .and. info /= info_running .and. info /= info_maxfev) info = info_trial_not_finite
     end function exit_code
 
     !> Set D and the step bound at the first Jacobian.

@@ -20,7 +20,8 @@ contains
     !>
     !> Up to `row_block` entries are squared and added in the plain order; longer sums are split over SIMD
     !> lanes. Unless that sum shows that no entry was so small or large that its square could underflow or
-    !> overflow, each range gets a sum of its own, scaled by its largest entry. NaN and Inf come out as NaN or Inf.
+    !> overflow, each range gets a sum of its own, scaled by its largest entry. NaN makes it NaN, one Inf
+    !> makes it Inf, and several make it NaN.
     !>
     !> Reference: J. J. Moré, B. S. Garbow, K. E. Hillstrom, User guide for MINPACK-1, ANL-80-74 (1980), ENORM.
     !> Differs from MINPACK-1: extreme entries are looked at only when there are any; long sums are reordered.
@@ -116,20 +117,16 @@ contains
         small_sum = 0.0_wp
         do i = 1, n
             entry = abs(x(i))
-            if (.not. entry <= largest) then
-                norm = entry
-                return
-            end if
-            if (entry >= large/n) then
-                call add_scaled_square(entry, most_large, large_sum)
-            else if (entry > small) then
+            if (entry > small .and. entry < large/n) then
                 ordinary_sum = ordinary_sum + entry*entry
-            else if (entry > 0.0_wp) then
-                call add_scaled_square(entry, most_small, small_sum)
+            else if (entry <= small) then
+                if (entry > 0.0_wp) call add_scaled_square(entry, most_small, small_sum)
+            else  ! large, Inf or NaN
+                call add_scaled_square(entry, most_large, large_sum)
             end if
         end do
 
-        if (large_sum > 0.0_wp) then
+        if (large_sum /= 0.0_wp) then
             norm = most_large*sqrt(large_sum + (ordinary_sum/most_large)/most_large)
         else if (ordinary_sum > 0.0_wp .and. ordinary_sum >= most_small) then
             norm = sqrt(ordinary_sum*(1.0_wp + (most_small/ordinary_sum)*(most_small*small_sum)))

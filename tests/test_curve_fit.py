@@ -178,7 +178,7 @@ def test_errors_from_a_start_at_zero(scale):
 
 def test_a_start_too_far_below_the_parameters_is_not_called_solved():
     """From zero, the step is 1.5e-8, which data of 1e12 do not feel; SciPy returns the start as solution."""
-    with pytest.raises(RuntimeError, match="parameters slope, intercept did not move"):
+    with pytest.raises(RuntimeError, match="parameter slope did not move"):
         curve_fit(line, T, 1e12 * (3 * T + 1), p0=[0, 0])
 
 
@@ -288,10 +288,78 @@ def test_a_model_that_hides_single_precision_is_not_called_solved():
     def hidden(t, a, b):
         return np.float64(np.float32(a) * np.exp(-np.float32(b) * t.astype(np.float32)))
 
-    with pytest.raises(RuntimeError, match=r"parameters a, b did not move.*single precision.*epsfcn"):
+    with pytest.raises(RuntimeError, match=r"parameter a did not move.*single precision.*epsfcn"):
         curve_fit(hidden, T, Y)
     popt, _ = curve_fit(hidden, T, Y, epsfcn=1e-6)
     np.testing.assert_allclose(popt, curve_fit(lambda t, a, b: a * np.exp(-b * t), T, Y)[0], rtol=1e-2)
+
+
+# --- Fits that are done must not be undone by looking for their errors ---
+
+
+@pytest.mark.parametrize("noise", [0, 1e-8, 1e-6, 1e-3])
+def test_parameters_whose_true_value_is_zero(noise):
+    """The last step in such a parameter was too small to see; that does not mean that it never moved."""
+    rng = np.random.default_rng(3)
+    x = np.linspace(-5, 5, 50)
+    for _ in range(50):
+        p0 = [rng.uniform(0.7, 1.3), rng.uniform(-0.5, 0.5), rng.uniform(0.8, 1.2)]
+        y = np.exp(-0.5 * x**2) + noise * rng.standard_normal(x.size)
+        popt, pcov = curve_fit(lambda x, h, m, s: h * np.exp(-0.5 * ((x - m) / s) ** 2), x, y, p0=p0)
+        np.testing.assert_allclose(popt, [1, 0, 1], atol=max(1e-6, 10 * noise))
+        assert np.all(np.isfinite(pcov))
+
+
+def test_parameters_that_ran_into_a_flat_region():
+    x = np.linspace(-1, 1, 40)
+    with pytest.warns(OptimizeWarning, match="parameter b never changed the model"):
+        popt, _ = curve_fit(
+            lambda x, a, b: a + max(b, 0) * x**2, x, 1 - 0.5 * x**2 + 0.01 * np.cos(31 * x), p0=[1, 1.0]
+        )
+    assert popt[1] < 0
+
+
+def test_models_that_raise_further_away():
+    def bounded(x, a, b):
+        if b >= 0.5:
+            raise ValueError("b out of range")
+        return a * x
+
+    with pytest.warns(OptimizeWarning, match="parameter b never changed the model"):
+        popt, pcov = curve_fit(bounded, T, 2 * T + 0.01 * np.cos(31 * T), p0=[1, 0.1])
+    assert popt[0] == pytest.approx(2, rel=1e-2)
+    assert np.isfinite(pcov[0, 0])
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-160, 1e160, 1e200])
+def test_errors_of_data_of_extreme_size(scale):
+    y = 3 * T - 1 + 0.1 * np.cos(5 * T)
+    _, expected = closed_form_line(T, y, np.eye(T.size), absolute=False)
+    popt, pcov = curve_fit(lambda x, a, b: scale * (a * x + b), T, scale * y)
+    np.testing.assert_allclose(popt, closed_form_line(T, y, np.eye(T.size), absolute=False)[0], rtol=1e-6)
+    np.testing.assert_allclose(pcov, expected, rtol=1e-6)
+    _, absolute = curve_fit(line, T, y, sigma=np.full(T.size, 1e-100), absolute_sigma=True)
+    np.testing.assert_allclose(absolute, 1e-200 * np.linalg.inv(np.vander(T, 2).T @ np.vander(T, 2)), rtol=1e-6)
+
+
+def test_perfect_fit_with_an_unused_parameter():
+    with pytest.warns(OptimizeWarning, match="parameter b never changed the model"):
+        popt, pcov = curve_fit(lambda x, a, b: a * x, T, 2 * T)
+    assert popt[0] == pytest.approx(2)
+    assert pcov[0, 0] <= 1e-15
+    assert np.isinf(pcov[1, 1])
+
+
+def test_points_left_out_are_no_degrees_of_freedom():
+    y = 3 * T - 1 + 0.1 * np.cos(T)
+    out = np.arange(T.size) % 2 == 0
+    popt, pcov = curve_fit(line, T, y, sigma=np.where(out, np.inf, 1.0))
+    expected, covariance = curve_fit(line, T[~out], y[~out], sigma=np.ones((~out).sum()))
+    np.testing.assert_allclose(popt, expected, rtol=1e-9)
+    np.testing.assert_allclose(pcov, covariance, rtol=1e-6)
+    with pytest.warns(OptimizeWarning, match="2 data points for 2 parameters leave no degrees of freedom"):
+        _, pcov = curve_fit(line, T, y, sigma=np.where(np.arange(T.size) < 2, 1.0, np.inf))
+    assert np.all(np.isinf(pcov))
 
 
 # --- Data ---
@@ -361,6 +429,23 @@ def test_missing_points(value):
         curve_fit(line, T, y, nan_policy="raise")
     with pytest.raises(ValueError, match=r"ydata: 2 of 40 values are not finite, the first at index \[3\]"):
         curve_fit(line, T, y)
+
+
+def test_missing_pixels():
+    x, y = np.meshgrid(np.arange(8.0), np.arange(6.0))
+    image = 3 * np.exp(-((x - 3.2) ** 2 + (y - 2.1) ** 2) / 4) + 0.01 * np.cos(x * y)
+    holes = image.copy()
+    holes[2, 3] = holes[5, 0] = np.nan
+    keep = np.isfinite(holes)
+    sigma = 0.01 + 0.001 * x
+
+    def spot(xy, height, x0, y0):
+        return height * np.exp(-((xy[0] - x0) ** 2 + (xy[1] - y0) ** 2) / 4)
+
+    popt, pcov = curve_fit(spot, np.array([x, y]), holes, [1, 3, 3], sigma.ravel(), nan_policy="omit")
+    expected, covariance = curve_fit(spot, np.array([x[keep], y[keep]]), image[keep], [1, 3, 3], sigma[keep])
+    np.testing.assert_array_equal(popt, expected)
+    np.testing.assert_array_equal(pcov, covariance)
 
 
 def test_infinite_sigma_leaves_a_point_out():
@@ -485,6 +570,27 @@ REFUSED = {
     "negative sigma": (dict(sigma=-1.0), ValueError, "must be positive"),
     "NaN in sigma": (dict(sigma=np.where(T > 3, np.nan, SIGMA)), ValueError, "must be positive: 10 of 40"),
     "indefinite sigma": (dict(sigma=COVARIANCE_MATRIX - np.eye(40)), ValueError, "must be positive definite"),
+    "infinite sigma": ({"sigma": np.inf}, ValueError, "infinite throughout"),
+    "sigma too small": ({"sigma": 1e-310}, ValueError, "must be positive"),
+    "NaN in a sigma matrix": (
+        {"sigma": np.where(np.eye(40) > 0, np.nan, COVARIANCE_MATRIX)},
+        ValueError,
+        r"sigma: 40 of 1600 values are not finite, the first at index \[0, 0\]",
+    ),
+    "NaN in a weighted jac": (
+        {"jac": lambda *a: np.where(decay_jac(*a) == 1, np.nan, decay_jac(*a)), "sigma": COVARIANCE_MATRIX},
+        ValueError,
+        r"jac: \d+ of 120 values are not finite",
+    ),
+    "malformed bounds": ({"bounds": (0,)}, ValueError, r"bounds must be a pair \(lower, upper\), got \(0,\)"),
+    "bounds of NaN": ({"bounds": (np.nan, np.nan)}, ValueError, "bounded fits"),
+    "predictors the wrong way round": (
+        {"xdata": np.column_stack([T, T]), "nan_policy": "omit"},
+        ValueError,
+        r"shapes \(40, 2\) and \(40,\). Transpose",
+    ),
+    "nothing but NaN": ({"ydata": np.full(40, np.nan), "nan_policy": "omit"}, ValueError, "no points are left"),
+    "ragged ydata": ({"ydata": [[1, 2], [3]]}, ValueError, "ydata: .* unequal length"),
     "asymmetric sigma": (dict(sigma=COVARIANCE_MATRIX + np.tri(40)), ValueError, "must be a symmetric matrix"),
     "nan_policy": (dict(nan_policy="ignore"), ValueError, "nan_policy must be one of .* got 'ignore'"),
     "model without value at p0": (

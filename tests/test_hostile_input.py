@@ -114,12 +114,17 @@ REFUSED = {
     "zero factor": (dict(factor=0), TypeError, "factor must be a positive number.*got 0"),
     "negative factor": (dict(factor=-1.0), TypeError, "factor must be a positive number"),
     "infinite factor": (dict(factor=np.inf), TypeError, "factor must be a positive number"),
-    "negative ftol": (dict(ftol=-1e-8), TypeError, "must not be negative, got ftol=-1e-08"),
-    "negative xtol": (dict(xtol=-1), TypeError, "xtol=-1"),
-    "negative gtol": (dict(gtol=-1), TypeError, "gtol=-1"),
-    "NaN in ftol": (dict(ftol=np.nan), TypeError, "ftol=nan"),
+    "negative ftol": (dict(ftol=-1e-8), TypeError, "ftol must be a number and not negative, got -1e-08"),
+    "negative xtol": (dict(xtol=-1), TypeError, "xtol must be .* got -1"),
+    "negative gtol": (dict(gtol=-1), TypeError, "gtol must be .* got -1"),
+    "NaN in ftol": (dict(ftol=np.nan), TypeError, "ftol must be .* got nan"),
     "negative maxfev": (dict(maxfev=-5), TypeError, "maxfev must be a positive whole number.*got -5"),
     "fractional maxfev": (dict(maxfev=10.5), TypeError, "maxfev must be a positive whole number.*got 10.5"),
+    "text as ftol": ({"ftol": "small"}, TypeError, "ftol must be a number .* got 'small'"),
+    "None as gtol": ({"gtol": None}, TypeError, "gtol must be a number .* got None"),
+    "list as factor": ({"factor": [1, 2]}, TypeError, r"factor must be a positive number.*got \[1, 2\]"),
+    "infinite maxfev": ({"maxfev": np.inf}, TypeError, "maxfev must be a positive whole number.*got inf"),
+    "text as maxfev": ({"maxfev": "many"}, TypeError, "maxfev must be a positive whole number.*got 'many'"),
     "NaN as epsfcn": (dict(epsfcn=np.nan), TypeError, "epsfcn must be"),
 }
 
@@ -142,6 +147,50 @@ def test_changing_size_names_both(change, at):
 
     with pytest.raises(ValueError, match=f"returned {7 + change} residuals, but 7 at the starting point"):
         leastsq(func, [1.0, 1.0])
+
+
+class Stubborn:
+    """Something array-like whose conversion fails with an error of its own."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __array__(self, dtype=None, copy=None):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), RuntimeError("mine"), KeyboardInterrupt()])
+def test_errors_of_conversion_come_out_unchanged(error):
+    with pytest.raises(type(error)) as caught:
+        leastsq(lambda x: Stubborn(error), [1.0])
+    assert caught.value is error
+
+
+class Foreign:
+    """Something array-like with a dtype of its own, as other array libraries have."""
+
+    class dtype:
+        itemsize = 8
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.values, dtype=dtype)
+
+
+def test_arrays_of_other_libraries():
+    x, ier = leastsq(lambda x: Foreign(residuals(x)), [1.0, 2.0], Dfun=lambda x: Foreign(dfun(x)))
+    assert ier in (1, 2, 3, 4)
+    np.testing.assert_allclose(x, [1, 0], atol=1e-12)
+    x, _ = leastsq(lambda x: Foreign(residuals(x).astype(np.float32)), [1.0, 2.0])
+    np.testing.assert_allclose(x, [1, 0], atol=1e-3)
+
+
+def test_nothing_moved_is_said():
+    with pytest.warns(RuntimeWarning, match="did not react to a small step in any of the parameters"):
+        x, ier = leastsq(lambda x: np.float64(np.float32(x[0])) * T - 2 * T, [1.0])
+    assert (x.tolist(), ier) == ([1.0], 4)
 
 
 def test_size_may_not_change_in_slow_kinds_either():

@@ -8,10 +8,11 @@ functions); P. E. Gill, W. Murray, M. H. Wright, Practical Optimization, Academi
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._iterate import Fit
 from ._validate import FloatArray
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -22,22 +23,67 @@ _LEAST_CHANGE = 1e-3
 _MOST_CHANGE = 1e4
 _LARGEST_CHANGE = 0.1
 _MOST_TRIES = 8
+# The relative change that even a model in single precision would show.
+_HIDDEN = 1e-6
+
+
+# What sets singular values of the scaled Jacobian apart from zero: differences have no digits left below the first, and
+# rounding alone decides below the second.
+_SINGULAR_DIFFERENCES = 1e-7
+_SINGULAR_ANALYTIC = 1e-13
 
 
 class Covariance(NamedTuple):
-    """Covariance of the parameters up to the variance of the residuals, and which of them the data leave open."""
+    """Covariance of the parameters, which of them the data leave open, and what it took to know."""
 
     matrix: FloatArray
     rank: int
     unused: tuple[int, ...] = ()
     combined: tuple[int, ...] = ()
+    jacobian: FloatArray | None = None
+    evaluations: int = 0
 
 
-class Afresh(NamedTuple):
-    """A Jacobian taken anew, and the number of evaluations that took."""
+def estimate(
+    fit: Fit, residuals: Callable[[FloatArray], Any], by_differences: bool, size: float, points: int, absolute: bool
+) -> Covariance:
+    """Estimate the covariance of the parameters of a fit.
 
-    jacobian: FloatArray
-    evaluations: int
+    The last Jacobian of the fit serves wherever it can. Differences whose steps were too small or too large
+    for their parameter (near zero, say) are taken again at the solution, with steps of the right size.
+    `size` is the norm of the weighted data, `points` the number of residuals that have weight, and `absolute`
+    says that their variance is known to be 1.
+    """
+    n = fit.x.size
+
+    def deviation(rank: int) -> float:
+        return 1.0 if absolute or points <= rank else fit.fnorm / math.sqrt(points - rank)
+
+    cov, norms, ratio = fit.inverse(deviation(n))
+    least_ratio = _SINGULAR_DIFFERENCES if by_differences else _SINGULAR_ANALYTIC
+    if by_differences:
+        error = fit.options.epsfcn or 0.0
+        # Where the data are all zero, the model is a residual itself, and its terms are what rounding is relative to.
+        scale = fit.fnorm + (size or float(np.max(norms * np.abs(fit.x))))
+        if not steps_are_good(fit.x, norms, scale, error):
+            jacobian, evaluations = jacobian_afresh(residuals, fit.x, fit.details().fvec, scale, error)
+            found = covariance_of(jacobian, least_ratio, deviation)
+            return found._replace(jacobian=jacobian, evaluations=evaluations)
+    if cov is not None and ratio > least_ratio:
+        return Covariance(cov, n)
+    _, fjac, ipvt, _ = fit.details()
+    triangle = np.empty((n, n))
+    triangle[:, ipvt] = np.triu(fjac[:, :n].T)
+    return covariance_of(triangle, least_ratio, deviation)
+
+
+def norm(x: FloatArray) -> float:
+    """Return the Euclidean norm of a vector, whatever the size of its entries."""
+    square = float(np.vdot(x, x))
+    if 1e-200 < square < 1e200:
+        return math.sqrt(square)
+    largest = float(np.max(np.abs(x), initial=0.0))
+    return largest * math.sqrt(float(np.sum((x / largest) ** 2))) if 0 < largest < math.inf else largest
 
 
 def steps_are_good(x: FloatArray, norms: FloatArray, scale: float, relative_error: float) -> bool:
@@ -58,23 +104,23 @@ def _good_changes(scale: float, error: float) -> tuple[float, float]:
 
 
 def jacobian_afresh(
-    func: Callable[[FloatArray], FloatArray], x: FloatArray, f: FloatArray, scale: float, relative_error: float
-) -> Afresh:
-    """Difference `func` at `x` with steps that change the residuals by a fair fraction of their scale.
+    func: Callable[[FloatArray], Any], x: FloatArray, f: FloatArray, scale: float, relative_error: float
+) -> tuple[FloatArray, int]:
+    """Difference `func` at `x`, with steps that change the residuals by a fair fraction of their scale.
 
-    A column stays zero only if no step up to the size of the parameter, or up to 1 where that is less,
-    changes the residuals at all.
+    Returns the Jacobian and the number of evaluations. A column stays zero only if no step up to the size of the
+    parameter, or up to 1 where that is less, changes the residuals at all.
     """
     jacobian = np.zeros((f.size, x.size))
     evaluations = 0
     for j in range(x.size):
         jacobian[:, j], tries = _difference(func, x, j, f, scale, max(relative_error, _EPS))
         evaluations += tries
-    return Afresh(jacobian, evaluations)
+    return jacobian, evaluations
 
 
 def _difference(
-    func: Callable[[FloatArray], FloatArray], x: FloatArray, j: int, f: FloatArray, scale: float, error: float
+    func: Callable[[FloatArray], Any], x: FloatArray, j: int, f: FloatArray, scale: float, error: float
 ) -> tuple[FloatArray, int]:
     """Return the derivative with respect to one parameter, and the number of evaluations to find its step."""
     least, most = _good_changes(scale, error)
@@ -82,13 +128,21 @@ def _difference(
     largest = max(abs(x[j]), 1.0)
     step = root * (abs(x[j]) or 1.0)
     derivative = np.zeros(f.size)
+    silent = 0.0
     tries = 0
     while tries < _MOST_TRIES:
         tries += 1
         shifted = x.copy()
         shifted[j] += step
-        difference = np.ravel(func(shifted)) - f
-        change = float(np.linalg.norm(difference))
+        try:
+            difference = np.ravel(func(shifted)) - f
+            change = norm(difference)
+        except Exception:  # the fit is done: a model that is not defined so far away must not undo it
+            change = math.inf
+        if change == 0:
+            silent = step
+        elif change * silent / step > _HIDDEN * scale:
+            return np.zeros(f.size), tries  # flat here, and only further away it is not
         if 0 < change < math.inf:
             derivative = difference / (shifted[j] - x[j])
         if least <= change <= most or (change < least and step >= largest):
@@ -101,26 +155,24 @@ def _difference(
     return derivative, tries
 
 
-def covariance_of(jacobian: FloatArray, least_ratio: float) -> Covariance:
-    """Return (JᵀJ)⁻¹ where the data determine it, and inf in the rows and columns of the other parameters.
+def covariance_of(jacobian: FloatArray, least_ratio: float, deviation: Callable[[int], float]) -> Covariance:
+    """Return the covariance where the data determine it, and inf in the rows and columns of the other parameters.
 
     A parameter is determined when its unit vector is orthogonal to the null space of J; the pseudo-inverse
     is then exact for it (Seber and Wild, section 3.3). The rank counts the singular values, of the Jacobian with
-    its columns scaled to one norm, above `least_ratio` times the largest.
+    its columns scaled to one norm, above `least_ratio` times the largest; `deviation` gives the standard
+    deviation of the residuals for a rank.
     """
-    norms = np.linalg.norm(jacobian, axis=0)
+    norms = np.array([norm(column) for column in jacobian.T])
     used = norms > 0
     scaled = jacobian[:, used] / norms[used]
     _, singular, vectors = np.linalg.svd(np.linalg.qr(scaled, mode="r"), full_matrices=False)
     kept = singular > least_ratio * singular.max(initial=0.0)
-    open_share = np.sum(vectors[~kept] ** 2, axis=0)
-    half = vectors[kept] / singular[kept, None]
-    n = norms.size
-    matrix = np.full((n, n), np.inf)
-    determined = open_share <= 1e-6
+    rank = int(kept.sum())
+    determined = np.sum(vectors[~kept] ** 2, axis=0) <= 1e-6
+    half = vectors[kept][:, determined] / singular[kept, None] * deviation(rank) / norms[used][determined]
+    matrix = np.full((norms.size, norms.size), np.inf)
     where = np.flatnonzero(used)[determined]
-    matrix[np.ix_(where, where)] = (half.T @ half)[np.ix_(determined, determined)] / np.outer(
-        norms[where], norms[where]
-    )
+    matrix[np.ix_(where, where)] = half.T @ half
     unused, combined = np.flatnonzero(~used), np.flatnonzero(used)[~determined]
-    return Covariance(matrix, int(kept.sum()), tuple(unused.tolist()), tuple(combined.tolist()))
+    return Covariance(matrix, rank, tuple(unused.tolist()), tuple(combined.tolist()))

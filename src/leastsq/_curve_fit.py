@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _status
-from ._covariance import Covariance, covariance_of, jacobian_afresh, steps_are_good
+from ._covariance import Covariance, estimate, norm
 from ._data import Data, prepare, residual_function
 from ._iterate import Fit, Names, iterate, relative_error
 from ._leastsq import information
@@ -21,6 +21,7 @@ from ._validate import (
     checked_options,
     jacobian_array,
     real_array,
+    refuse_not_finite,
     starting_point,
 )
 
@@ -35,12 +36,8 @@ _SOLVER_DEFAULTS: dict[str, Any] = {
     "factor": 100,
     "diag": None,
 }
-# Ratio of singular values of the scaled Jacobian below which it counts as singular: where differences have no digits
-# left, and where rounding alone decides.
-_SINGULAR_DIFFERENCES = 1e-7
-_SINGULAR_ANALYTIC = 1e-13
-# A parameter the fit never moved is not at a minimum if the cosine of residuals and derivative says so.
-_NOT_STATIONARY = 1e-2
+# The relative reduction of the norm of the residuals that shows that a fit did not end at a minimum.
+_IMPROVEMENT = 1e-3
 
 
 def curve_fit(
@@ -131,7 +128,8 @@ def curve_fit(
     Notes
     -----
     The covariance is ``s2 * inv(J.T @ J)``, with J the Jacobian of the weighted residuals and ``s2`` their
-    variance ``sum(fvec**2) / (M - N)``, or 1 with `absolute_sigma` [1]_. J is the last one the fit evaluated. Only
+    variance ``sum(fvec**2) / (M - N)``, or 1 with `absolute_sigma` [1]_; points with infinite `sigma` do not count
+    towards M, nor parameters that the data leave open towards N. J is the last one the fit evaluated. Only
     where a forward difference had too small or too large a step for its parameter, as happens near zero, is J
     evaluated again at the solution, with steps that see the parameter's scale; `nfev` counts these evaluations.
 
@@ -180,19 +178,20 @@ def curve_fit(
     if fit.info not in _status.SOLVED:
         raise RuntimeError(f"Optimal parameters not found: {fit.message()} Parameters so far: {fit.x.tolist()}")
 
-    fit, covariance = _covariance(f, fit, residuals, jac is None, data)
+    points = data.points(fit.m)
+    covariance = estimate(fit, residuals, jac is None, norm(data.whiten(data.y)), points, absolute_sigma)
+    fit = fit._replace(nfev=fit.nfev + covariance.evaluations)
+    if covariance.jacobian is not None:
+        fit = _refuse_unmoved(f, fit, start, residuals, covariance.jacobian)
     pcov, reasons = covariance.matrix, _reasons(f, covariance, n)
-    if not absolute_sigma:
-        if covariance.unused and sigma is not None:
-            pcov.fill(np.inf)  # SciPy's own tests demand this for relative errors
-        if fit.m > n:
-            pcov *= fit.fnorm**2 / (fit.m - covariance.rank)
-        else:
-            pcov.fill(np.inf)
-            reasons.append(
-                f"{fit.m} data points for {n} parameters leave no degrees of freedom to estimate errors from; "
-                f"give more data, or sigma with absolute_sigma=True"
-            )
+    if not absolute_sigma and points <= n:
+        pcov.fill(np.inf)
+        reasons.append(
+            f"{_count(points, 'data point')} for {_count(n, 'parameter')} leave no degrees of freedom to estimate "
+            f"errors from; give more data, or sigma with absolute_sigma=True"
+        )
+    if not absolute_sigma and covariance.unused and sigma is not None:
+        pcov.fill(np.inf)  # SciPy's own tests demand this for relative errors
     if reasons:
         warnings.warn(
             "Covariance of the parameters could not be estimated: " + "; ".join(reasons), OptimizeWarning, stacklevel=2
@@ -216,8 +215,11 @@ def _refuse_other_methods(method: str | None, bounds: Any, jac: Any) -> None:
 
 
 def _are_finite(bounds: Any) -> bool:
-    lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-    return bool(np.any(np.asarray(lower) > -np.inf) or np.any(np.asarray(upper) < np.inf))
+    try:
+        lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+        return not (np.all(np.asarray(lower) == -np.inf) and np.all(np.asarray(upper) == np.inf))
+    except (TypeError, ValueError):
+        raise ValueError(f"bounds must be a pair (lower, upper), got {bounds!r}") from None
 
 
 def _count_parameters(f: Callable[..., Any]) -> int:
@@ -280,51 +282,42 @@ def _jacobian_function(
     def weighted(parameters: FloatArray) -> FloatArray:
         jacobian, by_columns = jacobian_array(jac(x, *parameters), m, n, col_deriv, _NAMES.dfun)
         jacobian = jacobian.reshape((n, m) if by_columns else (m, n))
+        refuse_not_finite(jacobian, _NAMES.dfun)
         whitened = data.whiten_jacobian(jacobian, by_columns)
         return whitened if by_columns == col_deriv else whitened.T
 
     return weighted
 
 
-def _covariance(
-    f: Callable[..., Any], fit: Fit, residuals: Callable[[FloatArray], Any], by_differences: bool, data: Data
-) -> tuple[Fit, Covariance]:
-    """Return the covariance up to the variance of the residuals, and the fit with its final count of evaluations.
+def _refuse_unmoved(
+    f: Callable[..., Any], fit: Fit, start: FloatArray, residuals: Callable[[FloatArray], Any], jacobian: FloatArray
+) -> Fit:
+    """Raise where the fit saw no derivative in a parameter, left it at its start, and could have done better.
 
-    The last Jacobian of the fit serves wherever it can. Differences whose steps were too small or too large
-    for their parameter (near zero, say) are taken again at the solution, with steps of the right size.
+    That it could is tried: with the step to the minimum along the derivative found since.
     """
-    cov, norms, ratio = fit.inverse()
-    least_ratio = _SINGULAR_DIFFERENCES if by_differences else _SINGULAR_ANALYTIC
-    if by_differences:
-        error = fit.options.epsfcn or 0.0
-        # Where the data are all zero, the model is a residual itself, and its terms are what rounding is relative to.
-        scale = fit.fnorm + (data.size() or float(np.max(norms * np.abs(fit.x))))
-        if not steps_are_good(fit.x, norms, scale, error):
-            fvec = fit.details().fvec
-            jacobian, evaluations = jacobian_afresh(residuals, fit.x, fvec, scale, error)
-            _refuse_unmoved(f, fit, fvec, norms, jacobian)
-            return fit._replace(nfev=fit.nfev + evaluations), covariance_of(jacobian, least_ratio)
-    if cov is not None and ratio > least_ratio:
-        return fit, Covariance(cov, fit.x.size)
-    _, fjac, ipvt, _ = fit.details()
-    n = fit.x.size
-    triangle = np.empty((n, n))
-    triangle[:, ipvt] = np.triu(fjac[:, :n].T)
-    return fit, covariance_of(triangle, least_ratio)
+    unmoved = np.flatnonzero((fit.x == start) & (fit.inverse().norms == 0) & jacobian.any(axis=0))
+    fvec = fit.details().fvec
+    for j in unmoved:
+        column = jacobian[:, j] / norm(jacobian[:, j])
+        better = fit.x.copy()
+        better[j] -= float(column @ fvec) / norm(jacobian[:, j])
+        fit = fit._replace(nfev=fit.nfev + 1)
+        try:
+            improved = norm(np.ravel(residuals(better))) < (1 - _IMPROVEMENT) * fit.fnorm
+        except Exception:  # not defined there: no better than here
+            improved = False
+        if improved:
+            raise RuntimeError(
+                f"Optimal parameters not found: {_names(f, [j], fit.x.size)} did not move, because the model did not "
+                f"react to the small step derivatives are taken with, but does to larger ones. If it computes in "
+                f"single precision, pass epsfcn=1e-7; otherwise start from values of about the right size, or pass jac"
+            )
+    return fit
 
 
-def _refuse_unmoved(f: Callable[..., Any], fit: Fit, fvec: FloatArray, norms: FloatArray, jacobian: FloatArray) -> None:
-    """Raise where the fit saw no derivative in a parameter that has one, and so left it where it started."""
-    size = np.linalg.norm(jacobian, axis=0) * fit.fnorm
-    cosines = np.abs(jacobian.T @ fvec) / np.where(size > 0, size, 1.0)
-    unmoved = np.flatnonzero((norms == 0) & (cosines > _NOT_STATIONARY))
-    if unmoved.size:
-        raise RuntimeError(
-            f"Optimal parameters not found: {_names(f, unmoved, fit.x.size)} did not move, because the model did not "
-            f"react to the small step derivatives are taken with, but does to larger ones. If it computes in single "
-            f"precision, pass epsfcn=1e-7; otherwise start from values of about the right size, or pass jac"
-        )
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _reasons(f: Callable[..., Any], covariance: Covariance, n: int) -> list[str]:

@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._validate import FLOAT64, FloatArray, real_array, refuse_not_finite
+from ._validate import FLOAT64, FloatArray, as_array, real_array, refuse_not_finite
+
+# Below this the reciprocal overflows.
+_LEAST_SIGMA = 1 / np.finfo(np.float64).max
 
 
 class Data(NamedTuple):
@@ -23,10 +26,11 @@ class Data(NamedTuple):
             return residuals
         return self.weights @ residuals if self.weights.ndim == 2 else self.weights * residuals
 
-    def size(self) -> float:
-        """Return the norm of the weighted observations."""
-        whitened = self.whiten(self.y)
-        return math.sqrt(whitened @ whitened)
+    def points(self, m: int) -> int:
+        """Return how many of `m` residuals have any weight."""
+        if self.weights is None or self.weights.ndim != 1:
+            return m
+        return int(np.count_nonzero(self.weights))
 
     def whiten_jacobian(self, jacobian: FloatArray, col_deriv: bool) -> FloatArray:
         """Weight a Jacobian as the residuals are."""
@@ -46,7 +50,7 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
         raise ValueError(f"nan_policy must be one of {{None, 'raise', 'omit'}}, got {nan_policy!r}")
     if check_finite is None:
         check_finite = nan_policy is None
-    y = _numbers(y, "ydata")
+    y = np.atleast_1d(_numbers(y, "ydata"))
     if isinstance(x, (list, tuple, np.ndarray)):
         x = _numbers(x, "xdata")
     if y.size == 0:
@@ -69,7 +73,7 @@ def _numbers(value: Any, name: str) -> FloatArray:
         return value
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.nan)
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.dtype.kind == "O":
         try:
             array = array.astype(np.float64)
@@ -82,48 +86,60 @@ def _without_missing(x: Any, y: FloatArray, sigma: Any, nan_policy: str) -> tupl
     """Leave out the points where `y` or any predictor is NaN, or refuse them."""
     missing = np.isnan(y)
     if isinstance(x, np.ndarray):
-        predictors = np.isnan(x)
-        missing = missing | predictors.any(axis=tuple(range(predictors.ndim - 1)))
+        leading = x.ndim - y.ndim
+        if leading < 0 or x.shape[leading:] != y.shape:
+            raise ValueError(
+                f"with nan_policy={nan_policy!r}, the last axes of xdata must be those of ydata: got shapes "
+                f"{x.shape} and {y.shape}. Transpose xdata, or leave the points out beforehand"
+            )
+        missing = missing | np.isnan(x).any(axis=tuple(range(leading)))
     if not missing.any():
         return x, y, sigma
     if nan_policy == "raise":
         raise ValueError(f"The input contains nan values: {np.count_nonzero(missing)} of {missing.size} points")
     keep = ~missing
-    if sigma is not None and sigma.ndim == 1 and sigma.size == keep.size:
-        sigma = sigma[keep]
-    elif sigma is not None and sigma.shape == (keep.size, keep.size):
-        sigma = sigma[np.ix_(keep, keep)]
-    if isinstance(x, np.ndarray):
-        x = x[..., keep]
-    y = y[keep]
-    if y.size == 0:
+    kept = keep.ravel()
+    if not kept.any():
         raise ValueError("no points are left once those with nan are omitted")
-    return x, y, sigma
+    if sigma is not None and sigma.ndim == 1 and sigma.size == kept.size:
+        sigma = sigma[kept]
+    elif sigma is not None and sigma.shape == (kept.size, kept.size):
+        sigma = sigma[np.ix_(kept, kept)]
+    return x[..., keep] if isinstance(x, np.ndarray) else x, y[keep], sigma
 
 
 def _weights(sigma: FloatArray, m: int) -> FloatArray:
     """Return what to multiply residuals with: 1/sigma, or L⁻¹ where L Lᵀ is the covariance matrix."""
     if sigma.shape == (m, m) and m > 1:
-        if not np.allclose(sigma, sigma.T, rtol=1e-8, atol=1e-12 * float(np.abs(sigma).max())):
-            raise ValueError("`sigma` must be a symmetric matrix to be the covariance of the observations")
-        try:
-            factor = np.linalg.cholesky(sigma)
-        except np.linalg.LinAlgError as error:
-            raise ValueError("`sigma` must be positive definite.") from error
-        inverse: FloatArray = np.linalg.inv(factor)
-        return inverse
+        return _inverse_factor(sigma)
     if sigma.size != 1 and sigma.shape != (m,):
         raise ValueError(
             f"`sigma` has incorrect shape: got {sigma.shape}, expected a number, ({m},) standard deviations or "
             f"an ({m}, {m}) covariance matrix"
         )
-    if not np.all(sigma > 0):
-        bad = np.flatnonzero(~(sigma.ravel() > 0))
+    usable = (sigma > 0) & (sigma >= _LEAST_SIGMA)
+    if not usable.all():
+        bad = np.flatnonzero(~usable)
         raise ValueError(
             f"`sigma` must be positive: {bad.size} of {sigma.size} standard deviations are not, the first at index "
             f"{bad[0]} ({sigma.ravel()[bad[0]]}). To leave out a point, make its sigma infinite"
         )
+    if np.isinf(sigma).all():
+        raise ValueError("`sigma` is infinite throughout, which leaves no point to fit")
     return np.reciprocal(sigma.reshape(()) if sigma.size == 1 else sigma)
+
+
+def _inverse_factor(covariance: FloatArray) -> FloatArray:
+    """Return L⁻¹ for a covariance matrix L Lᵀ."""
+    refuse_not_finite(covariance, "sigma")
+    if not np.allclose(covariance, covariance.T, rtol=1e-8, atol=1e-12 * float(np.abs(covariance).max())):
+        raise ValueError("`sigma` must be a symmetric matrix to be the covariance of the observations")
+    try:
+        factor = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError as error:
+        raise ValueError("`sigma` must be positive definite.") from error
+    inverse: FloatArray = np.linalg.inv(factor)
+    return inverse
 
 
 def residual_function(f: Callable[..., Any], data: Data, flat: bool) -> Callable[[FloatArray], Any]:
@@ -133,17 +149,26 @@ def residual_function(f: Callable[..., Any], data: Data, flat: bool) -> Callable
     def plain(parameters: FloatArray) -> Any:
         values = f(x, *parameters)
         try:
-            return values - y if flat else np.ravel(values) - y
+            return values - y if flat else np.asarray(values).ravel() - y
         except (TypeError, ValueError):
-            raise _mismatch(values, y.size) from None
+            _refuse_other_size(values, y.size)
+            raise
 
     if weights is None:
         return plain
-    if weights.ndim == 2:
-        return lambda parameters: weights @ plain(parameters)
-    return lambda parameters: weights * plain(parameters)
+    if weights.ndim < 2:
+        return lambda parameters: weights * plain(parameters)
+
+    def correlated(parameters: FloatArray) -> Any:
+        differences = plain(parameters)
+        _refuse_other_size(differences, weights.shape[0])
+        return weights @ differences
+
+    return correlated
 
 
-def _mismatch(values: Any, m: int) -> Exception:
-    """Say why the model's values cannot be compared with the data."""
-    return ValueError(f"f returned {real_array(values, 'f').size} values for {m} data points")
+def _refuse_other_size(values: Any, m: int) -> None:
+    """Raise where a model returned other than one value for each point."""
+    size = real_array(values, "f").size
+    if size not in (1, m):
+        raise ValueError(f"f returned {size} values for {m} data points")

@@ -92,11 +92,11 @@ class Fit(NamedTuple):
         _minpack.details(self.state, fvec, fjac.T, ipvt, qtf)
         return details
 
-    def inverse(self) -> Inverse:
-        """Invert JᵀJ for the last Jacobian."""
+    def inverse(self, deviation: float = 1.0) -> Inverse:
+        """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
         n = self.x.size
         cov, norms = np.empty((n, n)), np.empty(n)
-        least_ratio = _minpack.covariance_matrix(self.state, cov, norms)
+        least_ratio = _minpack.covariance_matrix(self.state, deviation, cov, norms)
         return Inverse(cov if least_ratio else None, norms, least_ratio)
 
 
@@ -164,7 +164,7 @@ def iterate(
     info, nfev, njev, column, fnorm = _minpack.outcome(state)
     if info > _status.TRIAL_NOT_FINITE:
         _raise_not_finite(info, column, residuals, received, dfun is not None, names)
-    return Fit(x, info, nfev, njev, fnorm, m, options, state)
+    return Fit(x.reshape(n), info, nfev, njev, fnorm, m, options, state)
 
 
 def _begin(x0: FloatArray, m: int, analytic: bool, epsfcn: float, options: Options) -> FloatArray:
@@ -178,10 +178,8 @@ def _begin(x0: FloatArray, m: int, analytic: bool, epsfcn: float, options: Optio
 
 def relative_error(residuals: Any) -> float:
     """Return the spacing at 1 of the numbers the residuals were computed in; 0 stands for double precision."""
-    dtype = getattr(residuals, "dtype", FLOAT64)
-    if dtype is FLOAT64 or dtype.kind != "f":
-        return 0.0
-    return float(np.finfo(dtype).eps)
+    dtype = np.asarray(residuals).dtype
+    return float(np.finfo(dtype).eps) if dtype.kind == "f" and dtype is not FLOAT64 else 0.0
 
 
 def _raise_not_finite(info: int, column: int, residuals: Any, jacobian: Any, analytic: bool, names: Names) -> None:

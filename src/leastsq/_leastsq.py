@@ -177,7 +177,7 @@ def leastsq(
     Warns
     -----
     RuntimeWarning
-        If `ier` is above 4 and `full_output` is false.
+        If `full_output` is false, and `ier` is above 4 or the residuals did not react to any of the parameters.
 
     Notes
     -----
@@ -224,6 +224,8 @@ def leastsq(
         return _full_output(fit, Dfun is not None)
     if fit.info not in _status.SOLVED:
         warnings.warn(fit.message(), RuntimeWarning, stacklevel=2)
+    elif fit.info == _status.GTOL and fit.fnorm > 0 and not fit.inverse().norms.any():
+        warnings.warn(_status.NOTHING_MOVED, RuntimeWarning, stacklevel=2)
     return fit.x, fit.info
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+GTOL: Final = 4
 TRIAL_NOT_FINITE: Final = 9
 START_NOT_FINITE: Final = 10
 JACOBIAN_NOT_FINITE: Final = 11
@@ -47,6 +48,12 @@ _SENTENCES: Final = {
         "are defined. Try a better start, or parameters for which the residuals are always finite."
     ),
 }
+
+
+NOTHING_MOVED: Final = (
+    "The residuals did not react to a small step in any of the parameters, which are returned as they were. If func "
+    "computes in single precision, pass epsfcn=1e-7; otherwise check that it depends on its parameters."
+)
 
 
 def message(info: int, *, ftol: float, xtol: float, gtol: float, nfev: int, maxfev: int) -> str:

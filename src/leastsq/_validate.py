@@ -17,7 +17,7 @@ MOST_EVALUATIONS = 2**31 - 1
 
 def real_array(value: Any, name: str) -> FloatArray:
     """Return `value` as a C-contiguous float64 array, refusing whatever is not made of real numbers."""
-    array = value if type(value) is np.ndarray else _as_array(value, name)
+    array = value if type(value) is np.ndarray else as_array(value, name)
     dtype = array.dtype
     if dtype is FLOAT64 and array.flags.c_contiguous:
         return array
@@ -31,10 +31,11 @@ def real_array(value: Any, name: str) -> FloatArray:
     return array.astype(FLOAT64, order="C")
 
 
-def _as_array(value: Any, name: str) -> Any:
+def as_array(value: Any, name: str) -> Any:
     """Return an array of whatever dtype, refusing what is missing, masked or ragged."""
     if value is None:
-        raise TypeError(f"{name}: got None, expected real numbers. Is a return statement missing?")
+        hint = " Is a return statement missing?" if name in ("func", "Dfun", "f", "jac") else ""
+        raise TypeError(f"{name}: got None, expected real numbers.{hint}")
     if isinstance(value, np.ndarray) and np.ma.is_masked(value):
         masked = np.count_nonzero(np.ma.getmaskarray(value))
         raise ValueError(
@@ -43,6 +44,8 @@ def _as_array(value: Any, name: str) -> Any:
     try:
         return np.asarray(value)
     except ValueError as error:
+        if not isinstance(value, (list, tuple)):
+            raise
         raise ValueError(f"{name}: expected an array of real numbers, got rows of unequal length ({error})") from error
 
 
@@ -86,22 +89,38 @@ def checked_options(
     diag: Any,
 ) -> Options:
     """Return the options of a fit of `n` parameters, refusing those no fit can use."""
-    if not (ftol >= 0 and xtol >= 0 and gtol >= 0):
-        raise TypeError(
-            f"ftol, xtol and gtol must not be negative, got ftol={ftol!r}, xtol={xtol!r}, gtol={gtol!r}; "
-            f"use 0 to switch a test off"
-        )
-    if not 0 < factor < math.inf:
-        raise TypeError(f"factor must be a positive number, usually between 0.1 and 100, got {factor!r}")
-    if epsfcn is not None and not epsfcn < math.inf:
-        raise TypeError(f"epsfcn must be the relative error of the residuals, or None, got {epsfcn!r}")
+    try:
+        usable = ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < math.inf
+        usable = usable and (epsfcn is None or epsfcn < math.inf)
+    except (TypeError, ValueError):
+        usable = False
+    if not usable:
+        _refuse_options({"ftol": ftol, "xtol": xtol, "gtol": gtol}, factor, epsfcn)
     default = (100 if analytic else 200) * (n + 1)
     limit = _evaluation_limit(maxfev, default) if maxfev else min(default, MOST_EVALUATIONS)
     return Options(ftol, xtol, gtol, limit, epsfcn, factor, None if diag is None else _scale_factors(diag, n))
 
 
+def _refuse_options(tolerances: dict[str, Any], factor: Any, epsfcn: Any) -> None:
+    """Say which of the options cannot be used, and why."""
+
+    def number(value: Any) -> float:
+        return float(value) if isinstance(value, (int, float, np.number)) else math.nan
+
+    for name, value in tolerances.items():
+        if not number(value) >= 0:
+            raise TypeError(f"{name} must be a number and not negative, got {value!r}; 0 switches the test off")
+    if not 0 < number(factor) < math.inf:
+        raise TypeError(f"factor must be a positive number, usually between 0.1 and 100, got {factor!r}")
+    raise TypeError(f"epsfcn must be the relative error of the residuals, or None, got {epsfcn!r}")
+
+
 def _evaluation_limit(maxfev: float, default: int) -> int:
-    if not maxfev > 0 or maxfev != int(maxfev):
+    try:
+        usable = maxfev > 0 and maxfev == int(maxfev)
+    except (TypeError, ValueError, OverflowError):
+        usable = False
+    if not usable:
         raise TypeError(f"maxfev must be a positive whole number, or 0 for the default of {default}, got {maxfev!r}")
     return min(int(maxfev), MOST_EVALUATIONS)
 
