@@ -174,14 +174,16 @@ def curve_fit(
     first, flat, epsfcn = _first_evaluation(f, data, start, options.epsfcn)
     residuals = residual_function(f, data, flat)
     jacobian = None if jac is None else _jacobian_function(jac, data, first.size, n, col_deriv)
-    fit = iterate(residuals, start, (), jacobian, col_deriv, options._replace(epsfcn=epsfcn), first, _NAMES)
+    if epsfcn:
+        options = options._replace(epsfcn=epsfcn)
+    fit = iterate(residuals, start, (), jacobian, col_deriv, options, first, _NAMES)
     if fit.info not in _status.SOLVED:
         raise RuntimeError(f"Optimal parameters not found: {fit.message()} Parameters so far: {fit.x.tolist()}")
 
     points = data.points(fit.m)
     covariance = estimate(fit, residuals, jac is None, norm(data.whiten(data.y)), points, absolute_sigma)
-    fit = fit._replace(nfev=fit.nfev + covariance.evaluations)
     if covariance.jacobian is not None:
+        fit = fit._replace(nfev=fit.nfev + covariance.evaluations)
         fit = _refuse_unmoved(f, fit, start, residuals, covariance.jacobian)
     pcov, reasons = covariance.matrix, _reasons(f, covariance, n)
     if not absolute_sigma and points <= n:
@@ -257,9 +259,9 @@ def _solver_options(n: int, analytic: bool, given: dict[str, Any]) -> Options:
 def _first_evaluation(
     f: Callable[..., Any], data: Data, start: FloatArray, epsfcn: float | None
 ) -> tuple[FloatArray, bool, float]:
-    """Evaluate the residuals at the start; say if the model is one-dimensional, and how exact it is.
+    """Evaluate the residuals at the start; say if the model is one-dimensional, and its relative error.
 
-    The dtype that tells is the model's own: the residuals are double precision because the data are.
+    Zero stands for that of double precision. The dtype that tells is the model's own: the residuals are double precision because the data are.
     """
     received = f(data.x, *start)
     values = real_array(received, "f")
