@@ -1,0 +1,408 @@
+"""What the documentation shows runs, and what it claims is so."""
+
+import doctest
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+import leastsq
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.rst"))
+TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
+WITHOUT_CODE = {"algorithm", "guarantees", "reference"}
+
+
+def run(test):
+    """Run the examples of a text and return how many there were."""
+    report = []
+    results = doctest.DocTestRunner().run(test, out=report.append)
+    assert results.failed == 0, "".join(report)
+    return results.attempted
+
+
+def examples(text, name, namespace):
+    return doctest.DocTestParser().get_doctest(text, namespace, name, name, 0)
+
+
+# --- Examples ---
+
+
+@pytest.mark.parametrize("name", [name for name in leastsq.__all__ if name != "OptimizeWarning"])
+def test_docstrings(name):
+    function = getattr(leastsq, name)
+    module = sys.modules[function.__module__]
+    assert run(examples(function.__doc__, name, dict(vars(module)))) > 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages(page):
+    count = run(examples(page.read_text(encoding="utf-8"), page.name, {"__name__": "__main__"}))
+    assert (count == 0) == (page.stem in WITHOUT_CODE)
+
+
+def test_readme():
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    assert blocks
+    assert all(block.startswith(">>> ") for block in blocks)
+    assert run(examples("\n".join(blocks), "README.md", {})) > 0
+
+
+def test_no_code_escapes():
+    """Python on a page is in examples: other blocks hold formulas and commands."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"\.\. (code|code-block|literalinclude|parsed-literal)::", text), page
+        for block in re.findall(r"::\n\n((?: {4}.*\n)+)", text):
+            assert not re.search(r"\b(import|def|return|print|leastsq|curve_fit)\b", block), page
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
+def test_no_path_of_a_machine(text):
+    assert not re.findall(r"(?<![\w.:/])/(?:home|root|tmp|usr|work|opt|Users)\b|[A-Z]:\\", text.read_text("utf-8"))
+
+
+def test_every_page_is_reached():
+    entries = re.findall(r"^   (\w+)$", (ROOT / "docs" / "index.rst").read_text(encoding="utf-8"), re.M)
+    assert sorted(entries) == [page.stem for page in PAGES if page.stem != "index"]
+
+
+# --- Differences from SciPy: the rows of three tables, run with both ---
+
+T = np.linspace(0, 3, 20)
+Y = 2 * np.exp(-1.5 * T) + 0.02 * np.cos(40 * T)
+X = np.arange(8.0)
+LINE = 3 * X + 1 + np.tile([0.1, -0.1], 4)
+SIGMA = np.full(8, 0.1)
+MASK = X > 6
+START = [1.0, 1.0]
+NAN, INF = np.nan, np.inf
+
+
+def residuals(x):
+    return x[0] * np.exp(-x[1] * T) - Y
+
+
+def jacobian(x):
+    e = np.exp(-x[1] * T)
+    return np.column_stack([e, -x[0] * T * e])
+
+
+def line(x, slope, intercept):
+    return slope * x + intercept
+
+
+def line_jac(x, slope, intercept):
+    return np.column_stack([x, np.ones_like(x)])
+
+
+def edge(x):
+    return np.where(x[0] < 1, np.array([x[0] - 5, 0.0]), NAN)
+
+
+def counted(function, calls):
+    return lambda x: (calls.append(None), function(x))[1]
+
+
+def evaluations(fits):
+    """Evaluations not told, of the residuals and of the Jacobian."""
+    calls, jacobian_calls = [], []
+    func, dfun = counted(residuals, calls), counted(jacobian, jacobian_calls)
+    info = fits.leastsq(func, START, Dfun=dfun, full_output=True)[2]
+    return len(calls) - info["nfev"], len(jacobian_calls) - info["njev"]
+
+
+def keeps_its_point(fits):
+    kept, copies = [], []
+    fits.leastsq(lambda x: (kept.append(x), copies.append(x.copy()), residuals(x))[2], START)
+    return np.array_equal(kept, copies)
+
+
+def spoiled(x):
+    f = residuals(x)
+    x[:] = 0
+    return f
+
+
+def same_array(fits):
+    buffer = np.empty_like(T)
+
+    def func(x):
+        buffer[:] = residuals(x)
+        return buffer
+
+    return fits.leastsq(func, START)[1]
+
+
+def factor(fits, m, **options):
+    """The last factor, M by N, of a fit of three parameters."""
+    t = np.linspace(0, 3, m)
+    y = 2 * np.exp(-1.5 * t) + 0.02 * np.cos(40 * t)
+    info = fits.leastsq(
+        lambda x: x[0] * np.exp(-x[1] * t) + x[2] - y, np.ones(3), full_output=True, factor=0.1, **options
+    )[2]
+    return info["fjac"].T
+
+
+def householder_in_triangle(fits):
+    """Whether the first vector of a Jacobian whose first column is constant goes on through the leading block."""
+    first = factor(fits, 20, maxfev=5)[1:, 0]
+    return np.allclose(first, first[-1])
+
+
+def signs(fits):
+    """Whether R of a tall straight line has the entries that SciPy finds, but for signs and with them."""
+    t = np.linspace(0, 3, 2000)
+    r, r2 = (
+        np.triu(f.leastsq(lambda x: x[0] + x[1] * t - np.exp(-t), START, full_output=True)[2]["fjac"].T[:2])
+        for f in (fits, scipy.optimize)
+    )
+    return np.allclose(np.abs(r), np.abs(r2), rtol=1e-6), np.allclose(r, r2, rtol=1e-6)
+
+
+def pivots_by_norm(fits):
+    """Whether the remaining rounding errors of a matrix of rank one are pivoted by their size."""
+    matrix = np.outer(np.arange(1.0, 31), np.arange(1.0, 7))
+    info = fits.leastsq(lambda x: matrix @ x - 1, np.ones(6), Dfun=lambda x: matrix, full_output=True)[2]
+    diagonal = np.abs(np.diag(info["fjac"].T[:6]))
+    return bool(np.all(np.diff(diagonal) <= 0))
+
+
+def curve(fits, f, x=X, y=LINE, **options):
+    """The parameters, their standard errors and the warnings of a fit."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        popt, pcov = fits.curve_fit(f, x, y, **options)
+    return popt, np.sqrt(np.diag(pcov)), [str(warning.message) for warning in caught]
+
+
+def finite_errors(fits, f, **options):
+    return np.isfinite(curve(fits, f, **options)[1]).tolist()
+
+
+def is_line(fits, f=line, **options):
+    # As near as single precision comes.
+    return bool(np.allclose(curve(fits, f, **options)[0], np.polyfit(X, LINE, 1), atol=1e-3))
+
+
+def near_zero(fits):
+    """Whether the error of an intercept that starts and stays at a tiny value is right."""
+    x = np.linspace(-2, 2, 9)
+    y = 2 * x + 0.1 * np.array([1, -1, 1, -1, 0, 1, -1, 1, -1])
+    expected = np.sqrt(np.sum((y - np.polyval(np.polyfit(x, y, 1), x)) ** 2) / 7 / 9)
+    return bool(np.isclose(curve(fits, line, x, y, p0=[1, 1e-20])[1][1], expected, rtol=1e-5))
+
+
+def in_single(x, slope, intercept):
+    return np.float32(slope) * x.astype(np.float32) + np.float32(intercept)
+
+
+def warns_of_nothing_moved(fits):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fits.leastsq(lambda x: np.ones(3), START)
+    return bool(caught)
+
+
+def leaves_out_infinite(fits):
+    errors = curve(fits, line, sigma=np.where(MASK, INF, 1))[1]
+    return bool(np.allclose(errors, curve(fits, line, X[~MASK], LINE[~MASK])[1], rtol=1e-6))
+
+
+def failure_tells(fits):
+    try:
+        fits.curve_fit(line, X, LINE, maxfev=1)
+    except RuntimeError as error:
+        return "Parameters so far" in str(error)
+
+
+def outcome(call, fits):
+    """Return what a call gives, or the name of the exception it raises."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return call(fits)
+        except Exception as error:
+            return type(error).__name__
+
+
+def ier(func=residuals, x0=START, **options):
+    return lambda fits: fits.leastsq(func, x0, full_output=True, **options)[4]
+
+
+def solved(func=residuals, x0=START, **options):
+    return lambda fits: fits.leastsq(func, x0, full_output=True, **options)[4] in (1, 2, 3, 4)
+
+
+def moved(func, **options):
+    return lambda fits: bool(np.allclose(fits.leastsq(func, START, **options)[0], [2.0106, 1.4542], atol=1e-3))
+
+
+def points(y=LINE, **options):
+    """Whether a fit comes to the line through the first seven points, or to that through all."""
+    return lambda fits: len(fits.curve_fit(line, X, y, full_output=True, **options)[2]["fvec"])
+
+
+SPARE = "parameter spare never changed the model"
+
+DIFFERENCES = [
+    ("NaN or Inf in x0 or in the first residuals", ier(lambda x: residuals(x) * NAN), "ValueError", 4),
+    ("NaN or Inf in x0 or in the first residuals", ier(lambda x: residuals(x) * INF), "ValueError", 4),
+    ("NaN or Inf in x0 or in the first residuals", ier(x0=[1, NAN]), "ValueError", 4),
+    ("NaN or Inf in a Jacobian", ier(Dfun=lambda x: jacobian(x) * NAN), "ValueError", 4),
+    ("NaN or Inf in a Jacobian", ier(lambda x: residuals(x) * (1 if x[1] <= 1 else NAN)), "ValueError", 5),
+    ("a function that keeps its x", keeps_its_point, True, False),
+    ("a function that overwrites its x", moved(spoiled), True, False),
+    ("a function that returns the same array each time", same_array, 1, 4),
+    ("residuals in two or more dimensions", moved(lambda x: residuals(x).reshape(4, 5)), True, "error"),
+    ("residuals of type longdouble", moved(lambda x: residuals(x).astype(np.longdouble)), True, "error"),
+    ("complex residuals, or objects", ier(lambda x: residuals(x) * (1 + 0j)), "TypeError", "error"),
+    ("complex residuals, or objects", ier(lambda x: residuals(x).astype(object)), "TypeError", "error"),
+    ("residuals that are text", solved(lambda x: ["1", "2", "3"]), "TypeError", True),
+    ("masked entries in x0 or residuals", solved(lambda x: np.ma.array(residuals(x), mask=T > 2)), "ValueError", True),
+    ("masked entries in x0 or residuals", solved(x0=np.ma.array(START, mask=[0, 1])), "ValueError", True),
+    ("maxfev as a float, as None, beyond 2³¹", solved(maxfev=100.0), True, "TypeError"),
+    ("maxfev as a float, as None, beyond 2³¹", solved(maxfev=None), True, "TypeError"),
+    ("maxfev as a float, as None, beyond 2³¹", solved(maxfev=10**12), True, "OverflowError"),
+    ("a negative maxfev", solved(maxfev=-1), "TypeError", True),
+    ("NaN as ftol, epsfcn or in diag", ier(ftol=NAN), "TypeError", 2),
+    ("NaN as ftol, epsfcn or in diag", solved(epsfcn=NAN), "TypeError", True),
+    ("NaN as ftol, epsfcn or in diag", ier(diag=[1, NAN]), "TypeError", 5),
+    ("an infinite factor", solved(factor=INF), "TypeError", True),
+    ("a diag of the wrong length", solved(diag=np.array([1.0, 3.0])[:1]), "TypeError", True),
+    ("evaluations", evaluations, (0, 0), (2, 1)),
+    ("steps that shrink away from NaN or Inf", ier(edge, [0.0], Dfun=lambda x: np.array([[1.0], [0.0]])), 9, 2),
+    ("fjac below R, M at most 512", householder_in_triangle, True, False),
+    ("fjac below R, M above 512", lambda fits: bool(factor(fits, 2000)[3:].any()), False, True),
+    ("signs in fjac and qtf, M above 512", signs, (True, False), (True, True)),
+    ("pivots of a Jacobian that has not full rank", pivots_by_norm, True, False),
+    ("residuals that react to no parameter", warns_of_nothing_moved, True, False),
+    ("mesg", lambda fits: "1.49012e-08" in fits.leastsq(residuals, START, full_output=True)[3], True, False),
+    ("the class of its warnings", lambda fits: issubclass(fits.OptimizeWarning, leastsq.OptimizeWarning), True, False),
+    (
+        "what its warnings say",
+        lambda fits: SPARE in curve(fits, lambda x, a, spare: a * x)[2][0],
+        True,
+        False,
+    ),
+    (
+        "a parameter without effect",
+        lambda fits: finite_errors(fits, lambda x, a, b: a * x),
+        [True, False],
+        [False, False],
+    ),
+    (
+        "a parameter without effect",
+        lambda fits: finite_errors(fits, lambda x, a, b: a * x, sigma=SIGMA, absolute_sigma=True),
+        [True, False],
+        [False, False],
+    ),
+    (
+        "a parameter without effect",
+        lambda fits: finite_errors(fits, lambda x, a, b: a * x, sigma=SIGMA),
+        [False, False],
+        [False, False],
+    ),
+    (
+        "parameters determined only in combination",
+        lambda fits: finite_errors(fits, lambda x, a, b, c: (a + b) * x + c),
+        [False, False, True],
+        [True, True, True],
+    ),
+    ("a parameter near zero", near_zero, True, False),
+    ("a model that returns float32", lambda fits: is_line(fits, in_single), True, False),
+    (
+        "a parameter that did not move, though the model depends on it",
+        lambda fits: finite_errors(fits, lambda x, a, b: in_single(x, a, b).astype(float)),
+        "RuntimeError",
+        [False, False],
+    ),
+    ("no solution found", failure_tells, True, False),
+    ("absolute_sigma without sigma", lambda fits: len(curve(fits, line, absolute_sigma=True)[2]), 1, 0),
+    ("sigma that is zero, negative or NaN", points(sigma=np.where(MASK, 0, SIGMA)), "ValueError", 8),
+    ("sigma that is zero, negative or NaN", points(sigma=-SIGMA), "ValueError", 8),
+    ("sigma that is zero, negative or NaN", points(sigma=np.where(MASK, NAN, SIGMA)), "ValueError", 8),
+    ("sigma that is infinite for some points", leaves_out_infinite, True, False),
+    ("sigma that is infinite for all points", points(sigma=SIGMA * INF), "ValueError", 8),
+    ("a sigma matrix that is not symmetric", points(sigma=np.eye(8) + np.eye(8, k=1)), "ValueError", 8),
+    (
+        "one sigma for all points, along with jac",
+        lambda fits: is_line(fits, sigma=0.1, jac=line_jac),
+        True,
+        "ValueError",
+    ),
+    (
+        'one sigma in a list, along with nan_policy="omit"',
+        points(np.where(MASK, NAN, LINE), sigma=[0.1], nan_policy="omit"),
+        7,
+        "IndexError",
+    ),
+    (
+        "sigma along with jac and col_deriv",
+        lambda fits: is_line(fits, sigma=SIGMA, jac=lambda *a: line_jac(*a).T, col_deriv=True),
+        True,
+        "ValueError",
+    ),
+    ("masked xdata, ydata or sigma", points(np.ma.array(LINE, mask=MASK)), "ValueError", 8),
+    ("masked xdata, ydata or sigma", points(np.ma.array(LINE, mask=MASK), nan_policy="omit"), 7, 8),
+    (
+        "masked xdata, ydata or sigma",
+        lambda fits: len(
+            fits.curve_fit(line, np.ma.array(X, mask=MASK), LINE, nan_policy="omit", full_output=True)[2]["fvec"]
+        ),
+        7,
+        8,
+    ),
+    ("masked xdata, ydata or sigma", points(sigma=np.ma.array(SIGMA, mask=MASK)), "ValueError", 8),
+    (
+        "model values or ydata in two or more dimensions",
+        lambda fits: is_line(fits, x=X.reshape(2, 4), y=LINE.reshape(2, 4)),
+        True,
+        "error",
+    ),
+    (
+        "model values or ydata in two or more dimensions",
+        lambda fits: is_line(fits, lambda x, a, b: line(x, a, b)[:, None]),
+        True,
+        "error",
+    ),
+    ("complex ydata", points(LINE + 1j), "TypeError", 8),
+    (
+        "nan_policy along with xdata whose last axes are not those of ydata",
+        lambda fits: is_line(
+            fits, lambda x, a, b: a * x[:, 0] + b, x=np.column_stack([X, X]), p0=START, nan_policy="omit"
+        ),
+        "ValueError",
+        True,
+    ),
+    (
+        "a nan_policy that does not exist, along with check_finite=True",
+        points(nan_policy="drop", check_finite=True),
+        "ValueError",
+        8,
+    ),
+    ("finite bounds; methods trf and dogbox", lambda fits: is_line(fits, bounds=(0, 10)), "ValueError", True),
+    ("finite bounds; methods trf and dogbox", lambda fits: is_line(fits, method="trf"), "ValueError", True),
+    ("finite bounds; methods trf and dogbox", lambda fits: is_line(fits, method="dogbox"), "ValueError", True),
+]
+
+
+@pytest.mark.parametrize(("label", "call", "ours", "theirs"), DIFFERENCES, ids=[row[0] for row in DIFFERENCES])
+def test_difference_from_scipy(label, call, ours, theirs):
+    assert outcome(call, leastsq) == ours
+    if not scipy.__version__.startswith("1.17."):
+        pytest.skip("the page speaks of SciPy 1.17")
+    assert outcome(call, scipy.optimize) == theirs
+
+
+def test_every_row_of_the_tables_is_run():
+    page = (ROOT / "docs" / "from_scipy.rst").read_text(encoding="utf-8")
+    labels = [label.replace("``", "") for label in re.findall(r"^   \* - (.+)$", page, re.M)]
+    assert [label for label in labels if label not in ("Input", "Output", "Case")] == list(
+        dict.fromkeys(row[0] for row in DIFFERENCES)
+    )
