@@ -431,6 +431,11 @@ def test_missing_points(value):
         curve_fit(line, T, y)
 
 
+def test_without_nan_predictors_may_have_any_shape():
+    popt, _ = curve_fit(lambda x, a: a * x.sum() * T, np.ones((3, 2)), 6 * T, nan_policy="omit")
+    np.testing.assert_allclose(popt, [1])
+
+
 def test_missing_pixels():
     x, y = np.meshgrid(np.arange(8.0), np.arange(6.0))
     image = 3 * np.exp(-((x - 3.2) ** 2 + (y - 2.1) ** 2) / 4) + 0.01 * np.cos(x * y)
@@ -585,7 +590,7 @@ REFUSED = {
     "malformed bounds": ({"bounds": (0,)}, ValueError, r"bounds must be a pair \(lower, upper\), got \(0,\)"),
     "bounds of NaN": ({"bounds": (np.nan, np.nan)}, ValueError, "bounded fits"),
     "predictors the wrong way round": (
-        {"xdata": np.column_stack([T, T]), "nan_policy": "omit"},
+        {"xdata": np.column_stack([T, T]), "ydata": np.where(T > 3, np.nan, Y), "nan_policy": "omit"},
         ValueError,
         r"shapes \(40, 2\) and \(40,\). Transpose",
     ),

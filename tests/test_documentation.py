@@ -373,14 +373,6 @@ DIFFERENCES = [
     ),
     ("complex ydata", points(LINE + 1j), "TypeError", 8),
     (
-        "nan_policy along with xdata whose last axes are not those of ydata",
-        lambda fits: is_line(
-            fits, lambda x, a, b: a * x[:, 0] + b, x=np.column_stack([X, X]), p0=START, nan_policy="omit"
-        ),
-        "ValueError",
-        True,
-    ),
-    (
         "a nan_policy that does not exist, along with check_finite=True",
         points(nan_policy="drop", check_finite=True),
         "ValueError",

@@ -261,7 +261,8 @@ def _first_evaluation(
 ) -> tuple[FloatArray, bool, float]:
     """Evaluate the residuals at the start; say if the model is one-dimensional, and its relative error.
 
-    Zero stands for that of double precision. The dtype that tells is the model's own: the residuals are double precision because the data are.
+    Zero stands for the relative error of double precision. The dtype that tells is the model's own: the residuals
+    are double precision because the data are.
     """
     received = f(data.x, *start)
     values = real_array(received, "f")

@@ -88,6 +88,8 @@ def _without_missing(x: Any, y: FloatArray, sigma: Any, nan_policy: str) -> tupl
     if isinstance(x, np.ndarray):
         leading = x.ndim - y.ndim
         if leading < 0 or x.shape[leading:] != y.shape:
+            if not (missing.any() or np.isnan(x).any()):
+                return x, y, sigma
             raise ValueError(
                 f"with nan_policy={nan_policy!r}, the last axes of xdata must be those of ydata: got shapes "
                 f"{x.shape} and {y.shape}. Transpose xdata, or leave the points out beforehand"

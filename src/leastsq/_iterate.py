@@ -27,10 +27,7 @@ from ._validate import (
 _DONE = 0
 _RESIDUALS = 1
 _JACOBIAN = 2
-_CONVERT = 3  # the compiled code answers so, too, where a size is wrong
-
-#: From this many Jacobian entries on, an evaluation is long enough to be worth releasing the interpreter lock for.
-_LARGE = 20_000
+_NOT_READY = 3  # an array has to be converted first, or has the wrong size
 
 # Where references are not counted, a count that differs from itself makes every point a new array.
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda _: math.nan)
@@ -130,33 +127,26 @@ def iterate(
     enough_residuals(m, n, names.func)
     epsfcn = relative_error(residuals) if options.epsfcn is None else options.epsfcn
     state = _begin(x0, m, dfun is not None, epsfcn, options)
-    ready = ndarray if plain else None  # the type that can be handed in as it is
-    large = m * n >= _LARGE
-    take_residuals = _minpack.take_residuals_unlocked if large else _minpack.take_residuals
-    take_jacobian = _minpack.take_jacobian_unlocked if large else _minpack.take_jacobian
+    take_residuals = _minpack.take_residuals
 
     while True:
         if references(x) != unshared or (args and references(point) != whole):
             x = np.empty(n)
             point = (x, *args)
-        if type(residuals) is ready:
-            try:
-                task = take_residuals(state, residuals, x)
-            except ValueError:  # not contiguous, not writable or no longer float64
-                task = _CONVERT
-        else:
-            task = _CONVERT
+        task = take_residuals(state, residuals, x)
         if task != _RESIDUALS:
-            if task == _CONVERT:
+            if task == _NOT_READY:
                 x = np.empty(n)
                 point = (x, *args)
                 task = take_residuals(state, residual_array(residuals, m, names.func), x)
             if task == _JACOBIAN and dfun is not None:
                 received = dfun(*point)
-                jacobian, by_columns = jacobian_array(received, m, n, col_deriv, names.dfun)
                 x = np.empty(n)
                 point = (x, *args)
-                task = take_jacobian(state, jacobian, by_columns, x)
+                task = _minpack.take_jacobian(state, received, col_deriv, x)
+                if task == _NOT_READY:
+                    jacobian, by_columns = jacobian_array(received, m, n, col_deriv, names.dfun)
+                    task = _minpack.take_jacobian(state, jacobian, by_columns, x)
             if task == _DONE:
                 break
         residuals = func(*point) if args else func(x)

@@ -135,16 +135,14 @@ def _scale_factors(diag: Any, n: int) -> FloatArray:
 
 
 def residual_array(value: Any, m: int | None, name: str) -> FloatArray:
-    """Return residuals as a contiguous, writable, one-dimensional float64 array of the agreed size."""
-    if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == (m,) and value.flags.carray:
+    """Return residuals as a contiguous, one-dimensional float64 array of the agreed size."""
+    if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == (m,) and value.flags.c_contiguous:
         return value
     if type(value) is np.ndarray and value.shape == (m,) and value.dtype.kind in "fiub":
         return value.astype(FLOAT64)
     residuals = real_array(value, name)
     if residuals.ndim != 1:
         residuals = residuals.reshape(-1)
-    if not residuals.flags.writeable:
-        residuals = residuals.copy()
     if m is not None and residuals.size != m:
         raise ValueError(
             f"{name} returned {residuals.size} residuals, but {m} at the starting point; "
@@ -167,13 +165,12 @@ def enough_residuals(m: int, n: int, name: str) -> None:
 
 
 def jacobian_array(value: Any, m: int, n: int, col_deriv: bool, name: str) -> tuple[FloatArray, bool]:
-    """Return a C-contiguous Jacobian, and whether its columns (not its rows) lie together."""
+    """Return a C-contiguous Jacobian, and whether it is N by M, so that its columns lie together."""
     expected, transposed = ((n, m), (m, n)) if col_deriv else ((m, n), (n, m))
-    if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == expected and value.flags.c_contiguous:
-        return value, col_deriv
-    jacobian = real_array(value, name)
+    by_columns_in_memory = type(value) is np.ndarray and value.flags.f_contiguous and value.ndim == 2
+    jacobian = real_array(value.T, name).T if by_columns_in_memory else real_array(value, name)
     if n == 1 and jacobian.shape == (m,):
-        return np.ascontiguousarray(jacobian), True
+        return jacobian.reshape(1, m), True
     if jacobian.shape != expected:
         hint = f"it is M by N, {m} residuals by {n} parameters"
         if col_deriv:
@@ -181,9 +178,7 @@ def jacobian_array(value: Any, m: int, n: int, col_deriv: bool, name: str) -> tu
         if jacobian.shape == transposed:
             hint += f"; it looks transposed: return its transpose, or set col_deriv={not col_deriv}"
         raise TypeError(f"{name} returned an array of shape {jacobian.shape}, expected {expected}: {hint}")
-    if not jacobian.flags.c_contiguous and jacobian.flags.f_contiguous:
-        return jacobian.T, not col_deriv
-    return np.ascontiguousarray(jacobian), col_deriv
+    return (jacobian.T, not col_deriv) if by_columns_in_memory else (jacobian, col_deriv)
 
 
 def refuse_not_finite(array: FloatArray, name: str, where: str = "") -> None:
