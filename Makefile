@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
+# The build looks for meson and ninja there.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
 .PHONY: demo test bench wheel docs lint fortran setup clean
 
 demo: setup
