@@ -135,8 +135,9 @@ BY_DIFFERENCES_OTHERWISE = (6, 5.5)
 # The residuals of Lanczos1 are rounding errors of its data, and so is what its standard errors come from.
 WITH_JACOBIAN = {"Lanczos1": (9, 3)}
 WITH_JACOBIAN_OTHERWISE = (6.4, 6.4)
-# From its far start, the first steps of BoxBOD by differences lead to where the model is flat.
-NOT_REACHED = {("BoxBOD", 0, False)}
+# From its far start, the first step of BoxBOD leads to where the model is flat. Whether the fit comes back from there
+# hangs on the last bit of NumPy's exp, which depends on where an array lies; if it does, the digits must be right.
+HANGS_ON_A_BIT = {("BoxBOD", 0)}
 
 
 @pytest.mark.parametrize("analytic", [False, True], ids=["differences", "jacobian"])
@@ -147,12 +148,7 @@ def test_certified_digits(name, start, analytic):
     x, errors = fit(leastsq.leastsq, name, data, data.starts[start], analytic)
     x2, errors2 = fit(scipy.optimize.leastsq, name, data, data.starts[start], analytic)
     ours, ours_errors = digits(x, data.certified), digits(errors, data.errors)
-    # The iterates are the same to the last bit; the margin, and that digits beyond the ninth are left to luck, is for
-    # sums within the models that depend on where NumPy happens to put an array.
-    assert ours >= min(9.0, digits(x2, data.certified)) - 0.3
-    assert ours_errors >= min(9.0, digits(errors2, data.errors)) - 0.3
-    if (name, start, analytic) in NOT_REACHED:
-        assert ours < 1, "reached after all: demand it"
+    if (name, start) in HANGS_ON_A_BIT and ours < 1:
         return
     if analytic:
         least, least_errors = WITH_JACOBIAN.get(name, WITH_JACOBIAN_OTHERWISE)
@@ -160,6 +156,10 @@ def test_certified_digits(name, start, analytic):
         least, least_errors = BY_DIFFERENCES.get(name, BY_DIFFERENCES_OTHERWISE)
     assert ours >= least
     assert ours_errors >= least_errors
+    # The iterates are the same to the last bit; the margin, and that digits beyond the ninth are left to luck, is for
+    # sums within the models that depend on where NumPy happens to put an array.
+    assert ours >= min(9.0, digits(x2, data.certified)) - 0.3
+    assert ours_errors >= min(9.0, digits(errors2, data.errors)) - 0.3
 
 
 def test_every_data_set_is_covered():
