@@ -66,7 +66,7 @@ module lm
         integer(long) :: s                  !! scratch triangle and right-hand side (n, n + 1)
         integer(long) :: f                  !! residuals at x (m)
         integer(long) :: rows               !! rows being factored, right-hand side last (min(m, row_block), n + 1)
-        integer(long) :: jacobian           !! Jacobian by differences: in `rows`; a tall one after it, without its last column
+        integer(long) :: jacobian           !! differences: in `rows`; when tall, after it, all but the last column
         integer(long) :: size               !! length of work
     end type lm_layout
 
