@@ -14,8 +14,8 @@ module packed_state
     private
     public :: unpack_fit, work_begins, packed_size
 
-    integer(long), parameter :: double_bits = storage_size(1.0_wp)
-    integer(long), parameter :: pivot_bits = storage_size(1_c_int)
+    integer, parameter :: double_bits = storage_size(1.0_wp)
+    integer, parameter :: pivots_per_double = double_bits/storage_size(1_c_int)
 
 contains
 
@@ -25,7 +25,8 @@ contains
 
         type(lm_fit) :: fit
 
-        size = (storage_size(fit) + double_bits - 1)/double_bits
+        size = storage_size(fit)/double_bits
+        if (size*double_bits < storage_size(fit)) size = size + 1
     end function scalars_size
 
     !> Position of `work` within the packed array.
@@ -33,7 +34,7 @@ contains
         integer, intent(in) :: n
         integer(long) :: first
 
-        first = scalars_size() + (n*pivot_bits + double_bits - 1)/double_bits + 1
+        first = scalars_size() + (n + pivots_per_double - 1)/pivots_per_double + 1
     end function work_begins
 
     !> Length of the packed array.
