@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from leastsq import leastsq
+from leastsq import curve_fit, leastsq
 from problems import runs
 
 T = np.linspace(0, 3, 20)
@@ -115,19 +115,26 @@ def attempt(kind):
     elif kind == 3:
         with pytest.raises(TypeError):
             leastsq(lambda x: x[:1], [1.0, 1.0])
-    else:
+    elif kind == 4:
         leastsq(lambda x: residuals(x).tolist(), [1.0, 1.0], maxfev=4, full_output=True)
+    elif kind == 5:
+        curve_fit(lambda t, a: a * t, T, T, sigma=T + 1, jac=lambda t, a: t[:, None])
+    elif kind == 6:
+        curve_fit(lambda t, a: (a * t).tolist(), T, T)
+    else:
+        with pytest.raises(ZeroDivisionError):
+            curve_fit(lambda t, a: 1 // 0, T, T)
 
 
 def test_a_hundred_thousand_calls_do_not_grow():
     for i in range(1000):
-        attempt(i % 5)
+        attempt(i % 8)
     gc.collect()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         for i in range(100_000):
-            attempt(i % 5)
+            attempt(i % 8)
         gc.collect()
         growth = tracemalloc.get_traced_memory()[0] - before
     finally:
@@ -142,3 +149,16 @@ def test_references_are_given_back():
     for _ in range(100):
         leastsq(lambda x: f, x0, Dfun=lambda x: j, full_output=True)
     assert [sys.getrefcount(a) for a in (f, j, x0)] == counts
+
+
+def test_references_of_models_and_data_are_given_back():
+    def model(t, a, b):
+        return kept
+
+    x, y, sigma, kept = np.arange(20.0), np.ones(20), np.ones(20), np.zeros(20)
+    jacobian = np.vander(x, 2)
+    objects = (x, y, sigma, kept, jacobian, model)
+    counts = [sys.getrefcount(a) for a in objects]
+    for _ in range(100):
+        curve_fit(model, x, y, [1, 1], sigma, jac=lambda t, a, b: jacobian, full_output=True, gtol=1)
+    assert [sys.getrefcount(a) for a in objects] == counts

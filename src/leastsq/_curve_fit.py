@@ -13,6 +13,7 @@ from ._covariance import Covariance, estimate, norm
 from ._data import Data, prepare, residual_function
 from ._iterate import Fit, Names, iterate, relative_error
 from ._leastsq import information
+from ._minpack import with_data
 from ._status import OptimizeWarning
 from ._validate import (
     FloatArray,
@@ -171,8 +172,8 @@ def curve_fit(
         )
     options = _solver_options(n, jac is not None, kwargs)
 
-    first, flat, epsfcn = _first_evaluation(f, data, start, options.epsfcn)
-    residuals = residual_function(f, data, flat)
+    first, epsfcn = _first_evaluation(f, data, start, options.epsfcn)
+    residuals = residual_function(f, data)
     jacobian = None if jac is None else _jacobian_function(jac, data, first.size, n, col_deriv)
     if epsfcn:
         options = options._replace(epsfcn=epsfcn)
@@ -258,8 +259,8 @@ def _solver_options(n: int, analytic: bool, given: dict[str, Any]) -> Options:
 
 def _first_evaluation(
     f: Callable[..., Any], data: Data, start: FloatArray, epsfcn: float | None
-) -> tuple[FloatArray, bool, float]:
-    """Evaluate the residuals at the start; say if the model is one-dimensional, and its relative error.
+) -> tuple[FloatArray, float]:
+    """Evaluate the residuals at the start, and say what relative error the model has.
 
     Zero stands for the relative error of double precision. The dtype that tells is the model's own: the residuals
     are double precision because the data are.
@@ -271,7 +272,7 @@ def _first_evaluation(
         raise ValueError(f"f returned {values.size} values for {m} data points; expected one for each")
     if epsfcn is None:
         epsfcn = relative_error(received)
-    return data.whiten(values.ravel() - data.y), values.ndim <= 1, epsfcn
+    return data.whiten(values.ravel() - data.y), epsfcn
 
 
 def _jacobian_function(
@@ -280,7 +281,7 @@ def _jacobian_function(
     """Return the weighted Jacobian as a function of the parameters."""
     x = data.x
     if data.weights is None:
-        return lambda parameters: jac(x, *parameters)
+        return with_data(jac, x)
 
     def weighted(parameters: FloatArray) -> FloatArray:
         jacobian, by_columns = jacobian_array(jac(x, *parameters), m, n, col_deriv, _NAMES.dfun)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import _minpack
 from ._validate import FLOAT64, FloatArray, as_array, real_array, refuse_not_finite
 
 # Below this the reciprocal overflows.
@@ -144,33 +145,31 @@ def _inverse_factor(covariance: FloatArray) -> FloatArray:
     return inverse
 
 
-def residual_function(f: Callable[..., Any], data: Data, flat: bool) -> Callable[[FloatArray], Any]:
-    """Return the weighted residuals as a function of the parameters."""
+def residual_function(f: Callable[..., Any], data: Data) -> Callable[[FloatArray], Any]:
+    """Return the weighted residuals as a function of the parameters.
+
+    Models that return float64 arrays like the data, as most do, are compared with them in compiled code.
+    """
     x, y, weights = data
 
-    def plain(parameters: FloatArray) -> Any:
-        values = f(x, *parameters)
+    def finish(values: Any) -> Any:
+        flat = np.asarray(values).ravel()
         try:
-            return values - y if flat else np.asarray(values).ravel() - y
+            return data.whiten(flat - y)
         except (TypeError, ValueError):
             _refuse_other_size(values, y.size)
             raise
 
-    if weights is None:
-        return plain
-    if weights.ndim < 2:
-        return lambda parameters: weights * plain(parameters)
-
-    def correlated(parameters: FloatArray) -> Any:
-        differences = plain(parameters)
-        _refuse_other_size(differences, weights.shape[0])
-        return weights @ differences
-
-    return correlated
+    if weights is None or weights.ndim == 1:
+        return _minpack.residual_function(f, x, y, weights, finish)
+    if weights.ndim == 0:
+        return _minpack.residual_function(f, x, y, np.full(y.size, weights), finish)
+    model = _minpack.with_data(f, x)
+    return lambda parameters: finish(model(parameters))
 
 
 def _refuse_other_size(values: Any, m: int) -> None:
     """Raise where a model returned other than one value for each point."""
     size = real_array(values, "f").size
-    if size not in (1, m):
+    if size != m:
         raise ValueError(f"f returned {size} values for {m} data points")
