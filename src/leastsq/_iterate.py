@@ -136,9 +136,12 @@ def iterate(
         task = take_residuals(state, residuals, x)
         if task != _RESIDUALS:
             if task == _NOT_READY:
+                residuals = residual_array(residuals, m, names.func)
+                task = take_residuals(state, residuals, x)
+            if task == _NOT_READY:  # the function has spoilt its x
                 x = np.empty(n)
                 point = (x, *args)
-                task = take_residuals(state, residual_array(residuals, m, names.func), x)
+                task = take_residuals(state, residuals, x)
             if task == _JACOBIAN and dfun is not None:
                 received = dfun(*point)
                 x = np.empty(n)
