@@ -220,43 +220,33 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio)
     end do
 end subroutine covariance_matrix
 
-!> Copy out what a finished fit knows.
-subroutine details(m, n, state, fvec, fjac, ipvt, qtf)
+!> Say where in the packed array of a finished fit its results begin, counted from 0, and copy out the pivots.
+subroutine positions(n, state, f, qtf, r, rows, ipvt)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long, row_block
     use lm, only: lm_fit, lm_layout, layout
     use packed_state, only: unpack_fit, work_begins
     implicit none (type, external)
-    integer, intent(in) :: m                        !! residuals
     integer, intent(in) :: n                        !! parameters
-    real(wp), intent(inout), target :: state(*)             !! the packed array of a finished fit
-    real(wp), intent(inout) :: fvec(m)              !! out: residuals at the solution
-    real(wp), intent(inout) :: fjac(m, n)           !! out: the last Jacobian, factored; of a tall one R only
+    real(wp), intent(inout), target :: state(*)     !! the packed array of a finished fit
+    integer(long), intent(out) :: f                 !! residuals at the solution (m)
+    integer(long), intent(out) :: qtf               !! first n entries of Qᵀ f (n)
+    integer(long), intent(out) :: r                 !! triangle of the last Jacobian, nothing below it is set (n, n)
+    integer(long), intent(out) :: rows              !! the last Jacobian, factored (m, n); -1 when it was folded
     integer, intent(inout) :: ipvt(n)               !! out: its pivots, counted from 0
-    real(wp), intent(inout) :: qtf(n)               !! out: first n entries of Qᵀ f
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: pivots(:)
     type(lm_layout) :: at
-    integer(long) :: base, first, last
-    integer :: j
+    integer(long) :: base
 
     call unpack_fit(n, state, fit, pivots)
-    at = layout(m, n, fit%analytic)
-    base = work_begins(n) - 1
-    do j = 1, m
-        fvec(j) = state(base + at%f + j - 1)
-    end do
-    qtf = state(base + at%qtf:base + at%qtf + n - 1)
-    do j = 1, n
-        if (m <= row_block) then
-            first = base + at%rows + (j - 1)*int(m, long)
-            last = first + m - 1
-        else
-            first = base + at%r + (j - 1)*int(n, long)
-            last = first + j - 1
-        end if
-        fjac(1:last - first + 1, j) = state(first:last)
-    end do
+    at = layout(fit%m, n, fit%analytic)
+    base = work_begins(n) - 2
+    f = base + at%f
+    qtf = base + at%qtf
+    r = base + at%r
+    rows = -1
+    if (fit%m <= row_block) rows = base + at%rows
     ipvt = pivots - 1
-end subroutine details
+end subroutine positions

@@ -164,6 +164,9 @@ def test_errors_of_conversion_come_out_unchanged(error):
     with pytest.raises(type(error)) as caught:
         leastsq(lambda x: Stubborn(error), [1.0])
     assert caught.value is error
+    with pytest.raises(type(error)) as caught:
+        leastsq(lambda x: [Stubborn(error), 1.0], [1.0])
+    assert error in (caught.value, caught.value.__cause__)
 
 
 class Foreign:

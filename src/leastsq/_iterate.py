@@ -81,13 +81,21 @@ class Fit(NamedTuple):
         )
 
     def details(self) -> Details:
-        """Copy out residuals and factored Jacobian."""
-        n = self.x.size
-        # Zeros cost no memory until they are written to, and a tall Jacobian writes its leading triangle only.
-        details = Details(np.empty(self.m), np.zeros((n, self.m)), np.empty(n, dtype=np.intc), np.empty(n))
-        fvec, fjac, ipvt, qtf = details
-        _minpack.details(self.state, fvec, fjac.T, ipvt, qtf)
-        return details
+        """Find residuals and factored Jacobian where the fit left them.
+
+        What the fit of a tall problem needs no more, its Jacobian say, is given back.
+        """
+        n, m, state = self.x.size, self.m, self.state
+        ipvt = np.empty(n, dtype=np.intc)
+        f, qtf, r, rows = _minpack.positions(state, ipvt)
+        if rows >= 0:
+            fjac = state[rows : rows + n * m].reshape(n, m)
+        else:
+            # Zeros cost no memory until they are written to.
+            fjac = np.zeros((n, m))
+            fjac[:, :n] = np.tril(state[r : r + n * n].reshape(n, n))
+            state.resize(f + m, refcheck=False)
+        return Details(state[f : f + m], fjac, ipvt, state[qtf : qtf + n])
 
     def inverse(self, deviation: float = 1.0) -> Inverse:
         """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
