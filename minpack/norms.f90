@@ -6,7 +6,7 @@ module norms
     use kinds, only: wp, largest, row_block
     implicit none (type, external)
     private
-    public :: enorm, column_norms, is_finite
+    public :: enorm, reordered_norm, column_norms, is_finite
 
     ! Entries between these bounds (the upper one divided by their number) can be squared and added safely.
     real(wp), parameter :: small = 3.834e-20_wp
@@ -33,16 +33,33 @@ contains
         real(wp) :: total
         integer :: i
 
-        if (n <= row_block) then
-            total = 0.0_wp
-            do i = 1, n
-                total = total + x(i)*x(i)
-            end do
-        else
-            total = tall_sum_of_squares(n, x)
+        if (n > row_block) then
+            norm = reordered_norm(n, x)
+            return
         end if
+        total = 0.0_wp
+        do i = 1, n
+            total = total + x(i)*x(i)
+        end do
         norm = norm_from_sum(n, x, total)
     end function enorm
+
+    !> Euclidean norm of a vector, the sum split over SIMD lanes whatever its length.
+    pure function reordered_norm(n, x) result(norm)
+        integer, intent(in) :: n            !! number of entries, n >= 0
+        real(wp), intent(in) :: x(n)        !! the vector
+        real(wp) :: norm
+
+        real(wp) :: total
+        integer :: i
+
+        total = 0.0_wp
+        !$omp simd reduction(+:total)
+        do i = 1, n
+            total = total + x(i)*x(i)
+        end do
+        norm = norm_from_sum(n, x, total)
+    end function reordered_norm
 
     !> Euclidean norms of the columns of a matrix: what `enorm` gives for each.
     !>
@@ -150,19 +167,5 @@ contains
             total = total + (entry/scale)**2
         end if
     end subroutine add_scaled_square
-
-    pure function tall_sum_of_squares(n, x) result(total)
-        integer, intent(in) :: n
-        real(wp), intent(in) :: x(n)
-        real(wp) :: total
-
-        integer :: i
-
-        total = 0.0_wp
-        !$omp simd reduction(+:total)
-        do i = 1, n
-            total = total + x(i)*x(i)
-        end do
-    end function tall_sum_of_squares
 
 end module norms

@@ -13,7 +13,7 @@
 module row_folding
     use kinds, only: wp, long, smallest, row_block
     use differences, only: difference_column
-    use norms, only: enorm
+    use norms, only: enorm, reordered_norm
     use pivoted_qr, only: factor_rows
     implicit none (type, external)
     private
@@ -76,7 +76,7 @@ contains
 
         do j = 1, n
             pair(1) = head(j, j)
-            pair(2) = column_norm(rows, block(1, j))
+            pair(2) = reordered_norm(rows, block(1, j))
             norm = enorm(2, pair)
             if (norm == 0.0_wp) cycle
             if (head(j, j) < 0.0_wp) norm = -norm
@@ -144,23 +144,5 @@ contains
             rest(i, 2) = rest(i, 2) - two*tail(i)
         end do
     end subroutine reflect_pair
-
-    !> Euclidean norm with the sum split over SIMD lanes.
-    pure function column_norm(rows, x) result(norm)
-        integer, intent(in) :: rows
-        real(wp), intent(in) :: x(rows)
-        real(wp) :: norm
-
-        real(wp) :: total
-        integer :: i
-
-        total = 0.0_wp
-        !$omp simd reduction(+:total)
-        do i = 1, rows
-            total = total + x(i)*x(i)
-        end do
-        norm = sqrt(total)
-        if (.not. (norm > 1.0e-140_wp .and. norm < 1.0e140_wp)) norm = enorm(rows, x)
-    end function column_norm
 
 end module row_folding
