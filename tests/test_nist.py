@@ -135,6 +135,9 @@ BY_DIFFERENCES_OTHERWISE = (6, 5.5)
 # The residuals of Lanczos1 are rounding errors of its data, and so is what its standard errors come from.
 WITH_JACOBIAN = {"Lanczos1": (9, 3)}
 WITH_JACOBIAN_OTHERWISE = (6.4, 6.4)
+# With xtol at its default, iterates are good to half the digits.
+BY_CURVE_FIT = {"Bennett5": (4, 3.5), "Lanczos1": (8, 2), "Lanczos2": (6, 4), "Lanczos3": (4, 3.5)}
+BY_CURVE_FIT_OTHERWISE = (5.5, 5)
 # From its far start, the first step of BoxBOD leads to where the model is flat. Whether the fit comes back from there
 # hangs on the last bit of NumPy's exp, which depends on where an array lies; if it does, the digits must be right.
 HANGS_ON_A_BIT = {("BoxBOD", 0)}
@@ -160,6 +163,27 @@ def test_certified_digits(name, start, analytic):
     # sums within the models that depend on where NumPy happens to put an array.
     assert ours >= min(9.0, digits(x2, data.certified)) - 0.3
     assert ours_errors >= min(9.0, digits(errors2, data.errors)) - 0.3
+
+
+@pytest.mark.parametrize("analytic", [False, True], ids=["differences", "jacobian"])
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_certified_standard_deviations_from_curve_fit(name, analytic):
+    """Standard errors as users get them: default tolerances but for the one that stops early, one call."""
+    data = read(name)
+    model = MODELS[name]
+    jac = complex_step(model, data.x) if analytic else None
+    popt, pcov = leastsq.curve_fit(
+        lambda x, *b: model(np.array(b), x),
+        data.x,
+        data.y,
+        data.starts[1],
+        jac=None if jac is None else lambda x, *b: jac(np.array(b)),
+        ftol=1e-13,
+        maxfev=20000,
+    )
+    least, least_errors = BY_CURVE_FIT.get(name, BY_CURVE_FIT_OTHERWISE)
+    assert digits(popt, data.certified) >= least
+    assert digits(np.sqrt(np.diag(pcov)), data.errors) >= least_errors
 
 
 def test_every_data_set_is_covered():

@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,8 @@ from ._validate import (
     starting_point,
 )
 
+_Short: TypeAlias = tuple[FloatArray, FloatArray]
+_Full: TypeAlias = tuple[FloatArray, FloatArray, dict[str, Any], str, int]
 _NAMES = Names("f", "jac")
 _UNBOUNDED = (-np.inf, np.inf)
 _SOLVER_DEFAULTS: dict[str, Any] = {
@@ -41,6 +43,40 @@ _SOLVER_DEFAULTS: dict[str, Any] = {
 _IMPROVEMENT = 1e-3
 
 
+@overload
+def curve_fit(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: ArrayLike,
+    p0: ArrayLike | None = ...,
+    sigma: ArrayLike | None = ...,
+    absolute_sigma: bool = ...,
+    check_finite: bool | None = ...,
+    bounds: Any = ...,
+    method: str | None = ...,
+    jac: Callable[..., Any] | None = ...,
+    *,
+    full_output: Literal[False] = ...,
+    nan_policy: str | None = ...,
+    **kwargs: Any,
+) -> _Short: ...
+@overload
+def curve_fit(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: ArrayLike,
+    p0: ArrayLike | None = ...,
+    sigma: ArrayLike | None = ...,
+    absolute_sigma: bool = ...,
+    check_finite: bool | None = ...,
+    bounds: Any = ...,
+    method: str | None = ...,
+    jac: Callable[..., Any] | None = ...,
+    *,
+    full_output: Literal[True],
+    nan_policy: str | None = ...,
+    **kwargs: Any,
+) -> _Full: ...
 def curve_fit(
     f: Callable[..., Any],
     xdata: Any,
@@ -56,7 +92,7 @@ def curve_fit(
     full_output: bool = False,
     nan_policy: str | None = None,
     **kwargs: Any,
-) -> Any:
+) -> _Short | _Full:
     """Fit a function to data by nonlinear least squares.
 
     Minimises ``sum(((f(xdata, *popt) - ydata) / sigma)**2)`` by the Levenberg-Marquardt method of `leastsq`. A
