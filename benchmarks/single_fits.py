@@ -173,7 +173,7 @@ def compare_memory() -> list[Comparison]:
         ("differences", "full", None, None),
     ):
         ours, theirs = (peak_memory.peak_of(peer, jacobian, outputs) / 1e6 for peer in ("leastsq", "scipy.optimize"))
-        name = f"Decay, M=10⁶ N=5, {jacobian}{', full_output' * (outputs == 'full')}, peak"
+        name = f"Decay, M=10⁶ N=5, {jacobian}{', full_output' * (outputs == 'full')}, peak memory"
         comparisons.append(Comparison(name, "MB", (ours, theirs), (ours / theirs,), must, aim))
     return comparisons
 

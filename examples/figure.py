@@ -75,7 +75,12 @@ def indometh(axes: Axes, fits: list[Fit]) -> None:
     for fit, colour, marker in zip(fits, colours, "os^Dv*", strict=True):
         axes.plot(fit.x, fit.y, marker, color=colour, ms=6)
         axes.plot(x, fit.curve(x), color=colour, lw=1.8, marker=marker, markevery=[], label=fit.label)
-    axes.set(title="Indometh: decay as a sum of two exponentials", yscale="log", xlim=(0, 8.3), ylim=(0.02, 4))
+    axes.set(
+        title="Indometh: two exponentials, fitted on a linear scale",
+        yscale="log",
+        xlim=(0, 8.3),
+        ylim=(0.02, 4),
+    )
     axes.set(xlabel="time since injection (h)", ylabel="plasma concentration (µg/ml)")
     axes.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5, 1, 2], ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"])
     axes.tick_params(which="minor", length=0, labelleft=False)
@@ -95,7 +100,7 @@ def chickweight(panel: SubFigure, fits: list[Fit]) -> None:
             axes.plot(x, fit.curve(x), color=colour if fit.solved else "black", lw=1, ls="-" if fit.solved else "--")
         solved = sum(fit.solved for fit in chicks)
         axes.text(0.04, 0.95, f"diet {diet}", transform=axes.transAxes, va="top", weight="bold", color=colour)
-        rest = ", dashed: not" if solved < len(chicks) else ""
+        rest = " (dashed: not)" if solved < len(chicks) else ""
         axes.text(0.04, 0.84, f"{solved} of {len(chicks)} solved{rest}", transform=axes.transAxes, va="top", size=10)
         axes.set(xlim=(0, 21.5), ylim=(0, 390), xticks=(0, 7, 14, 21))
     grid[0, 0].set_title("ChickWeight: logistic growth of 50 chicks")

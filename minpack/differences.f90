@@ -55,7 +55,7 @@ contains
 
     !> Approximate a Jacobian by n forward differences.
     !>
-    !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), FDJAC2. Identical to MINPACK-1.
+    !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), FDJAC2. Differs from MINPACK-1: x is put back on a stop.
     recursive subroutine fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, epsfcn, wa)
         procedure(residual_function) :: fcn             !! evaluates the residuals
         integer, intent(in) :: m                        !! residuals

@@ -29,9 +29,9 @@ contains
 
     !> Minimise the sum of squares of m functions of n variables, Jacobian by forward differences.
     !>
-    !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), LMDIF. Identical to MINPACK-1 for m <= row_block;
-    !> beyond, rows of R may differ in sign and fjac holds nothing below R's triangle. Exit codes above 8:
-    !> see `kinds`.
+    !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), LMDIF. Iterates and exit codes of MINPACK-1 for
+    !> m <= row_block and finite residuals; beyond, rows of R may differ in sign and fjac holds zeros below R's
+    !> triangle. Exit codes above 8: see `kinds`. wa2 and wa3 are MINPACK's and not used.
     recursive subroutine lmdif(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
                      info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4)
         procedure(residual_function) :: fcn             !! evaluates the residuals
@@ -85,9 +85,8 @@ contains
         recursive subroutine print_if_due()
             type(lm_layout) :: at
 
-            if (nprint <= 0 .or. fit%nfev == 0 .or. fit%iter == printed) return
+            if (.not. is_due(nprint, fit%iter) .or. fit%nfev == 0 .or. fit%iter == printed) return
             printed = fit%iter
-            if (mod(fit%iter - 1, nprint) /= 0) return
             at = layout(m, n, 0)
             iflag = 0
             call fcn(m, n, work(at%x:at%x + n - 1), work(at%f:at%f + m - 1), iflag)
@@ -97,9 +96,9 @@ contains
 
     !> Minimise the sum of squares of m functions of n variables, Jacobian from the caller.
     !>
-    !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), LMDER. Identical to MINPACK-1 for m <= row_block;
-    !> beyond, rows of R may differ in sign and fjac holds nothing below R's triangle. Exit codes above 8:
-    !> see `kinds`.
+    !> Reference: Moré, Garbow, Hillstrom, ANL-80-74 (1980), LMDER. Iterates and exit codes of MINPACK-1 for
+    !> m <= row_block and finite residuals; beyond, rows of R may differ in sign and fjac holds zeros below R's
+    !> triangle. Exit codes above 8: see `kinds`. wa2 and wa3 are MINPACK's and not used.
     recursive subroutine lmder(fcn, m, n, x, fvec, fjac, ldfjac, ftol, xtol, gtol, maxfev, diag, mode, factor, nprint, &
                      info, nfev, njev, ipvt, qtf, wa1, wa2, wa3, wa4)
         procedure(residual_jacobian_function) :: fcn    !! evaluates residuals and Jacobian
@@ -124,7 +123,7 @@ contains
 
         type(lm_fit) :: fit
         real(wp), allocatable :: work(:)
-        integer :: task, iflag, printed
+        integer :: task, iflag
 
         info = info_improper_input
         nfev = 0
@@ -132,11 +131,8 @@ contains
         if (n < 1 .or. m < n .or. ldfjac < m) return
         call open_fit(m, n, x, 1, ftol, xtol, gtol, maxfev, 0.0_wp, factor, mode, diag, fit, work, task)
         wa1 = x
-        printed = 0
         iflag = 0
         do while (task /= task_done)
-            call print_if_due()
-            if (iflag < 0) exit
             if (task == task_residuals) then
                 iflag = 1
                 call fcn(m, n, wa1, wa4, fjac, ldfjac, iflag)
@@ -146,6 +142,11 @@ contains
                 iflag = 2
                 call fcn(m, n, wa1, wa4, fjac, ldfjac, iflag)
                 if (iflag < 0) exit
+                if (is_due(nprint, fit%iter)) then
+                    iflag = 0
+                    call fcn(m, n, wa1, wa4, fjac, ldfjac, iflag)
+                    if (iflag < 0) exit
+                end if
                 call lm_jacobian(m, n, fjac, 1_long, int(ldfjac, long), fit, ipvt, work, wa1, task)
             end if
         end do
@@ -155,22 +156,16 @@ contains
             iflag = 0
             call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
         end if
-
-    contains
-
-        !> Show the caller the best point once per iteration that is due.
-        recursive subroutine print_if_due()
-            type(lm_layout) :: at
-
-            if (nprint <= 0 .or. fit%nfev == 0 .or. fit%iter == printed) return
-            printed = fit%iter
-            if (mod(fit%iter - 1, nprint) /= 0) return
-            at = layout(m, n, 1)
-            iflag = 0
-            call fcn(m, n, work(at%x:at%x + n - 1), work(at%f:at%f + m - 1), fjac, ldfjac, iflag)
-        end subroutine print_if_due
-
     end subroutine lmder
+
+    !> Whether an iteration is one to print.
+    pure function is_due(nprint, iter) result(due)
+        integer, intent(in) :: nprint, iter
+        logical :: due
+
+        due = .false.
+        if (nprint > 0) due = mod(iter - 1, nprint) == 0
+    end function is_due
 
     !> Allocate a fit's arrays and start it.
     subroutine open_fit(m, n, x, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, mode, diag, fit, work, task)
@@ -222,7 +217,7 @@ contains
         do j = 1, n
             first = at%rows + (j - 1)*int(m, long)
             fjac(1:rows, j) = work(first:first + rows - 1)
-            first = at%r + (j - 1)*n
+            first = at%r + (j - 1)*int(n, long)
             fjac(1:j, j) = work(first:first + j - 1)
             fjac(max(rows, j) + 1:m, j) = 0.0_wp
         end do

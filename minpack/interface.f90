@@ -5,7 +5,9 @@
 !>
 !> A fit under way is one packed array of double precision numbers owned by the caller: the scalars of
 !> `lm_fit`, the pivots, and the arrays of `lm_layout`, one after the other. Nothing else is kept between
-!> calls. Sizes are checked here, because a wrong one would read or write outside the arrays.
+!> calls. Sizes are checked against those the fit was begun with; the packed array itself must be one that
+!> `start` accepted. (Pointers into it outlive `unpack_fit`, which the standard leaves to the compiler; gfortran
+!> passes such arrays by address.)
 module packed_state
     use, intrinsic :: iso_c_binding, only: c_loc, c_f_pointer, c_int, c_double
     use kinds, only: wp, long
@@ -25,8 +27,7 @@ contains
 
         type(lm_fit) :: fit
 
-        size = storage_size(fit)/double_bits
-        if (size*double_bits < storage_size(fit)) size = size + 1
+        size = storage_size(fit)/double_bits  ! which divides it: the record is aligned for doubles
     end function scalars_size
 
     !> Position of `work` within the packed array.
@@ -99,7 +100,7 @@ subroutine start(length, n, state, x0, m, analytic, ftol, xtol, gtol, maxfev, ep
     integer(c_int), pointer, contiguous :: ipvt(:)
 
     task = task_wrong_size
-    if (length < packed_size(m, n, analytic)) return
+    if (n < 1 .or. m < n .or. length < packed_size(m, n, analytic)) return
     call unpack_fit(n, state, fit, ipvt)
     ipvt = 0
     call lm_start(m, n, x0, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, diag, &
@@ -208,11 +209,12 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio)
     logical :: singular
 
     call unpack_fit(n, state, fit, ipvt)
+    least_ratio = 0.0_wp
+    if (fit%n /= n) return
     at = layout(fit%m, n, fit%analytic)
     base = work_begins(n) - 1
     call covar(n, state(base + at%r), ipvt, cov, singular, state(base + at%s), deviation)
     norms = state(base + at%acnorm:base + at%acnorm + n - 1)
-    least_ratio = 0.0_wp
     if (singular) return
     least_ratio = 1.0_wp
     do j = 1, n
@@ -241,12 +243,16 @@ subroutine positions(n, state, f, qtf, r, rows, ipvt)
     integer(long) :: base
 
     call unpack_fit(n, state, fit, pivots)
+    f = -1
+    qtf = -1
+    r = -1
+    rows = -1
+    if (fit%n /= n) return
     at = layout(fit%m, n, fit%analytic)
     base = work_begins(n) - 2
     f = base + at%f
     qtf = base + at%qtf
     r = base + at%r
-    rows = -1
     if (fit%m <= row_block) rows = base + at%rows
     ipvt = pivots - 1
 end subroutine positions

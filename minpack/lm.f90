@@ -41,7 +41,6 @@ module lm
         integer(c_int) :: info              !! exit code, or info_running
         integer(c_int) :: stage             !! what the next residuals are for
         integer(c_int) :: column            !! the Jacobian column being differenced, or found not finite
-        integer(c_int) :: unused            !! keeps the reals aligned
         real(c_double) :: ftol, xtol, gtol  !! tolerances: sum of squares, iterates, gradient
         real(c_double) :: epsfcn            !! relative error of the residuals, for differences
         real(c_double) :: factor            !! initial step bound, in units of ‖D x‖
@@ -66,7 +65,7 @@ module lm
         integer(long) :: s                  !! scratch triangle and right-hand side (n, n + 1)
         integer(long) :: f                  !! residuals at x (m)
         integer(long) :: rows               !! rows being factored, right-hand side last (min(m, row_block), n + 1)
-        integer(long) :: jacobian           !! differences: in `rows`; when tall, after it, all but the last column
+        integer(long) :: jacobian           !! differenced columns: J, in `rows`; of a tall J all but the last, after it
         integer(long) :: size               !! length of work
     end type lm_layout
 
@@ -99,7 +98,7 @@ contains
         at%rows = at%f + rows
         at%jacobian = at%rows
         at%size = at%rows + min(m, row_block)*(columns + 1) - 1
-        if (m > row_block .and. analytic == 0) then
+        if (m > row_block .and. analytic /= 1) then
             at%jacobian = at%size + 1
             at%size = at%size + rows*(columns - 1)
         end if
@@ -128,7 +127,7 @@ contains
         integer :: j
 
         fit = lm_fit(m=m, n=n, analytic=analytic, scaled=scaled, maxfev=maxfev, nfev=0, njev=0, iter=1, &
-                     info=info_running, stage=stage_start, column=0, unused=0, &
+                     info=info_running, stage=stage_start, column=0, &
                      ftol=ftol, xtol=xtol, gtol=gtol, epsfcn=epsfcn, factor=factor, h=0.0_wp, &
                      fnorm=0.0_wp, gnorm=0.0_wp, xnorm=0.0_wp, pnorm=0.0_wp, delta=0.0_wp, par=0.0_wp)
         task = task_done

@@ -58,14 +58,19 @@ contains
         do i = 1, n
             total = total + x(i)*x(i)
         end do
-        norm = norm_from_sum(n, x, total)
+        ! Far from where squares underflow or overflow; to the last bit this sum is like no other anyway.
+        if (total >= 1.0e-280_wp .and. total <= 1.0e280_wp) then
+            norm = sqrt(total)
+        else
+            norm = norm_in_ranges(n, x)
+        end if
     end function reordered_norm
 
     !> Euclidean norms of the columns of a matrix: what `enorm` gives for each.
     !>
     !> A sum in the plain order waits for one addition after the other, so those of four columns are under way at once.
     pure subroutine column_norms(m, n, a, norms)
-        integer, intent(in) :: m            !! rows, at most row_block
+        integer, intent(in) :: m            !! rows; up to row_block of them norms are those of enorm to the last bit
         integer, intent(in) :: n            !! columns
         real(wp), intent(in) :: a(m, n)     !! the matrix
         real(wp), intent(out) :: norms(n)   !! the norms

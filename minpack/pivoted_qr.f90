@@ -73,7 +73,7 @@ contains
                 if (norms(k) == 0.0_wp) cycle
                 norms(k) = norms(k)*sqrt(max(0.0_wp, 1.0_wp - (a(j, k)/norms(k))**2))
                 if (0.05_wp*(norms(k)/reference_norms(k))**2 <= eps) then
-                    norms(k) = enorm(m - j, a(min(j + 1, m), k))
+                    norms(k) = enorm(m - j, a(j + 1, k))
                     reference_norms(k) = norms(k)
                 end if
             end do

@@ -87,15 +87,15 @@ contains
             end if
             head(j, j) = head(j, j)/norm + 1.0_wp
             do k = j + 1, n, 2
-                call reflect_pair(rows, head(j, j), block(1, j), head(j, k), head(j, k + 1), block(1, k))
+                call reflect_rows_of_pair(rows, head(j, j), block(1, j), head(j, k), head(j, k + 1), block(1, k))
             end do
-            if (mod(n - j, 2) == 0) call reflect(rows, head(j, j), block(1, j), head(j, n + 1), block(1, n + 1))
+            if (mod(n - j, 2) == 0) call reflect_rows(rows, head(j, j), block(1, j), head(j, n + 1), block(1, n + 1))
             head(j, j) = -norm
         end do
     end subroutine fold_block
 
     !> Apply I - v vᵀ/v_1 for v = [head; tail] to [first; rest].
-    pure subroutine reflect(rows, head, tail, first, rest)
+    pure subroutine reflect_rows(rows, head, tail, first, rest)
         integer, intent(in) :: rows
         real(wp), intent(in) :: head
         real(wp), intent(in) :: tail(rows)
@@ -115,10 +115,10 @@ contains
         do i = 1, rows
             rest(i) = rest(i) - projection*tail(i)
         end do
-    end subroutine reflect
+    end subroutine reflect_rows
 
     !> The same for two neighbouring columns, which reads v once for both.
-    pure subroutine reflect_pair(rows, head, tail, first, second, rest)
+    pure subroutine reflect_rows_of_pair(rows, head, tail, first, second, rest)
         integer, intent(in) :: rows
         real(wp), intent(in) :: head
         real(wp), intent(in) :: tail(rows)
@@ -143,6 +143,6 @@ contains
             rest(i, 1) = rest(i, 1) - one*tail(i)
             rest(i, 2) = rest(i, 2) - two*tail(i)
         end do
-    end subroutine reflect_pair
+    end subroutine reflect_rows_of_pair
 
 end module row_folding

@@ -453,6 +453,31 @@ def test_missing_pixels():
     np.testing.assert_array_equal(pcov, covariance)
 
 
+def test_images_with_a_sigma_for_each_pixel():
+    x, y = np.meshgrid(np.arange(8.0), np.arange(6.0))
+    image = 3 * np.exp(-((x - 3.2) ** 2 + (y - 2.1) ** 2) / 4) + 0.01 * np.cos(x * y)
+    sigma = 0.01 + 0.001 * x
+
+    def spot(xy, height, x0, y0):
+        return height * np.exp(-((xy[0] - x0) ** 2 + (xy[1] - y0) ** 2) / 4)
+
+    popt, pcov = curve_fit(spot, (x, y), image, [1, 3, 3], sigma)
+    expected, covariance = curve_fit(spot, (x, y), image, [1, 3, 3], sigma.ravel())
+    np.testing.assert_array_equal(popt, expected)
+    np.testing.assert_array_equal(pcov, covariance)
+
+
+def test_dates_and_text_are_read_as_numbers():
+    days = np.datetime64("2020-01-01") + np.arange(10)
+    popt, _ = curve_fit(lambda t, a, b: a + b * (t - t[0]), days, 1 + 2.0 * np.arange(10))
+    np.testing.assert_allclose(popt, [1, 2], atol=1e-7)
+    popt, _ = curve_fit(line, [str(i) for i in range(10)], [str(2 * i + 1) for i in range(10)])
+    np.testing.assert_allclose(popt, [2, 1], atol=1e-7)
+    days[3] = np.datetime64("NaT")
+    with pytest.raises(ValueError, match="xdata: 1 of 10 values are not finite"):
+        curve_fit(lambda t, a, b: a + b * (t - t[0]), days, 1 + 2.0 * np.arange(10))
+
+
 def test_infinite_sigma_leaves_a_point_out():
     y = 3 * T - 1 + 0.1 * np.cos(T)
     y[5] = 1e6
@@ -558,6 +583,8 @@ REFUSED = {
     "NaN in p0": (dict(p0=[1, np.nan, 1]), ValueError, r"p0: 1 of 3 values are not finite"),
     "complex ydata": (dict(ydata=Y * 1j), TypeError, "ydata: got complex numbers"),
     "objects as ydata": (dict(ydata=[object()] * 40), TypeError, "ydata: expected real numbers"),
+    "words as ydata": ({"ydata": ["few"] * 40}, TypeError, "ydata: expected real numbers, got <U3 that are none"),
+    "complex xdata": ({"xdata": T * 1j}, TypeError, "xdata: got complex numbers"),
     "empty ydata": (dict(xdata=[], ydata=[]), ValueError, "must not be empty"),
     "NaN in xdata": (dict(xdata=np.where(T > 3, np.nan, T)), ValueError, "xdata: 10 of 40 values are not finite"),
     "too few points": (dict(xdata=T[:2], ydata=Y[:2]), TypeError, "func parameters=3 must not exceed .* data points=2"),

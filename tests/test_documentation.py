@@ -248,7 +248,7 @@ def points(y=LINE, **options):
     return lambda fits: len(fits.curve_fit(line, X, y, full_output=True, **options)[2]["fvec"])
 
 
-SPARE = "parameter spare never changed the model"
+SPARE = "parameter spare never changed the model near the solution"
 
 DIFFERENCES = [
     ("NaN or Inf in x0 or in the first residuals", ier(lambda x: residuals(x) * NAN), "ValueError", 4),
@@ -371,7 +371,7 @@ DIFFERENCES = [
         True,
         "error",
     ),
-    ("complex ydata", points(LINE + 1j), "TypeError", 8),
+    ("complex xdata or ydata", points(LINE + 1j), "TypeError", 8),
     (
         "a nan_policy that does not exist, along with check_finite=True",
         points(nan_policy="drop", check_finite=True),

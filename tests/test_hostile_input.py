@@ -26,7 +26,11 @@ REFUSED = {
         TypeError,
         "3 parameters but only 2 residuals",
     ),
-    "one residual": (dict(func=returning(1.0), x0=[1, 2]), TypeError, "2 parameters but only 1 residual"),
+    "one residual": (
+        dict(func=returning(1.0), x0=[1, 2]),
+        TypeError,
+        "2 parameters but only 1 residual. Return the residuals themselves",
+    ),
     "empty x0": (dict(x0=[]), TypeError, "x0 is empty"),
     "complex x0": (dict(x0=[1j, 2]), TypeError, "x0: got complex numbers"),
     "x0 of strings": (dict(x0=["a", "b"]), TypeError, "x0: got an array of dtype <U1"),

@@ -12,6 +12,7 @@ module recorded_problems
     integer, public :: residual_calls = 0                       !! calls with iflag 1
     integer, public :: jacobian_calls = 0                       !! calls with iflag 2
     integer, public :: print_calls = 0                          !! calls with iflag 0
+    integer, public :: jacobian_prints = 0                      !! those of them with fjac the Jacobian at x
     logical, public :: print_agreed = .true.                    !! fvec was f(x), to the bit, in all of those
     integer, public :: stop_at_residuals = 0                    !! the evaluation that asks to stop, if positive
     integer, public :: stop_at_jacobian = 0                     !! the Jacobian that asks to stop, if positive
@@ -32,6 +33,7 @@ contains
         residual_calls = 0
         jacobian_calls = 0
         print_calls = 0
+        jacobian_prints = 0
         print_agreed = .true.
         stop_at_residuals = 0
         stop_at_jacobian = 0
@@ -73,6 +75,9 @@ contains
             fjac(:m, :) = jacobian(current_problem, m, x)
             if (jacobian_calls == stop_at_jacobian) iflag = stop_code
         else
+            if (iflag == 0) then
+                if (all(fjac(:m, :) == jacobian(current_problem, m, x))) jacobian_prints = jacobian_prints + 1
+            end if
             call problem_residuals(m, n, x, fvec, iflag)
         end if
     end subroutine problem_with_jacobian

@@ -7,7 +7,8 @@ program test_callbacks
     use fits, only: fit_options, fit_outcome, fit_with_jacobian, fit_by_differences
     use problems, only: residuals, starting_point
     use recorded_problems, only: start_record, problem_residuals, problem_with_jacobian, residual_calls, &
-        jacobian_calls, print_calls, print_agreed, stop_at_residuals, stop_at_jacobian, stop_at_print, stop_code
+        jacobian_calls, print_calls, jacobian_prints, print_agreed, stop_at_residuals, stop_at_jacobian, &
+        stop_at_print, stop_code
     use awkward_models, only: logarithm, logarithm_with_jacobian, wall, wall_with_jacobian, growth, &
         growth_with_jacobian, broken_jacobian, jacobians_before_nan, not_finite_calls, &
         nested_problem, start_nesting, nested, nested_with_jacobian, inner_fits, inner_fits_agreed
@@ -58,7 +59,7 @@ contains
             call start_record(bard)
             stop_at_print = k
             call check_stopped(lmder_fit(fit_options(nprint=1)), .true., "lmder, stopped at print "//digits_of(k))
-            call check_equal(jacobian_calls, k - 1, "lmder, stopped at print: Jacobians before it")
+            call check_equal(jacobian_calls, k, "lmder, stopped at print: Jacobians before it")
             call start_record(bard)
             stop_at_print = k
             call check_stopped(lmdif_fit(fit_options(nprint=1)), .true., "lmdif, stopped at print "//digits_of(k))
@@ -104,6 +105,7 @@ contains
             call check_equal(print_calls, (shown%njev + every(k) - 1)/every(k) + 1, &
                              "lmder, nprint of "//digits_of(every(k))//": prints")
             call check(print_agreed, "lmder, nprint: fvec is f(x) whenever it is shown")
+            call check_equal(jacobian_prints, print_calls - 1, "lmder, nprint: fjac is the Jacobian but at the end")
             call check_same(shown, silent, "lmder, nprint of "//digits_of(every(k)))
         end do
 

@@ -110,8 +110,8 @@ def curve_fit(
         Parameters to start from. By default ones, as many as `f` has arguments after the first. Good starting
         values matter more than anything else here.
     sigma : array_like, optional
-        Standard deviations of `ydata`, a number or of shape (M,), in the units of `ydata`; or its covariance
-        matrix, shape (M, M). An infinite standard deviation leaves a point out.
+        Standard deviations of `ydata`, in its units: a number, or as many as there are data, in the shape of `ydata`
+        or flat; or its covariance matrix, shape (M, M). An infinite standard deviation leaves a point out.
     absolute_sigma : bool, default False
         Whether `sigma` is meant in absolute terms. If not, only the ratios between its entries count, and
         `pcov` is scaled so that the reduced chi-square is one.
@@ -215,7 +215,9 @@ def curve_fit(
         options = options._replace(epsfcn=epsfcn)
     fit = iterate(residuals, start, (), jacobian, col_deriv, options, first, _NAMES)
     if fit.info not in _status.SOLVED:
-        raise RuntimeError(f"Optimal parameters not found: {fit.message()} Parameters so far: {fit.x.tolist()}")
+        so_far = ", ".join(f"{value:.6g}" for value in fit.x.tolist())
+        reason = fit.message().removeprefix("Not solved: ")
+        raise RuntimeError(f"Optimal parameters not found: {reason} Parameters so far: [{so_far}]")
 
     points = data.points(fit.m)
     covariance = estimate(fit, residuals, jac is None, norm(data.whiten(data.y)), points, absolute_sigma)
@@ -230,7 +232,8 @@ def curve_fit(
             f"errors from; give more data, or sigma with absolute_sigma=True"
         )
     if not absolute_sigma and covariance.unused and sigma is not None:
-        pcov.fill(np.inf)  # SciPy's own tests demand this for relative errors
+        pcov.fill(np.inf)
+        reasons.append("with relative sigma this leaves no variance, as in SciPy; absolute_sigma=True keeps the others")
     if reasons:
         warnings.warn(
             "Covariance of the parameters could not be estimated: " + "; ".join(reasons), OptimizeWarning, stacklevel=2
@@ -364,7 +367,8 @@ def _reasons(f: Callable[..., Any], covariance: Covariance, n: int) -> list[str]
     """Say which parameters have no covariance, and why."""
     reasons = []
     if covariance.unused:
-        reasons.append(f"{_names(f, covariance.unused, n)} never changed the model")
+        names = _names(f, covariance.unused, n)
+        reasons.append(f"{names} never changed the model near the solution; leave it out, or start elsewhere")
     if covariance.combined:
         reasons.append(f"{_names(f, covariance.combined, n)} are determined only in combination")
     return reasons

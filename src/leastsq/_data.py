@@ -58,6 +58,8 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
         raise ValueError("`ydata` must not be empty!")
     if sigma is not None:
         sigma = _numbers(sigma, "sigma")
+        if sigma.shape == y.shape:
+            sigma = sigma.ravel()
     if check_finite:
         for array, name in ((y, "ydata"), (x, "xdata")):
             if isinstance(array, np.ndarray) and not math.isfinite(np.vdot(array, array)):
@@ -75,12 +77,15 @@ def _numbers(value: Any, name: str) -> FloatArray:
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.nan)
     array = as_array(value, name)
-    if array.dtype.kind == "O":
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{name}: expected real numbers, got objects that are none ({error})") from error
-    return real_array(array, name)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name}: got complex numbers ({array.dtype}), expected real ones")
+    if array.dtype.kind in "fiub":
+        return real_array(array, name)
+    try:
+        numbers = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}: expected real numbers, got {array.dtype} that are none ({error})") from error
+    return np.where(np.isnat(array), np.nan, numbers) if array.dtype.kind in "mM" else numbers
 
 
 def _without_missing(x: Any, y: FloatArray, sigma: Any, nan_policy: str) -> tuple[Any, FloatArray, Any]:

@@ -28,7 +28,7 @@ _SENTENCES: Final = {
     ),
     5: (
         "Not solved: stopped after {nfev} evaluations of the residuals (maxfev = {maxfev}). "
-        "The best parameters so far are returned; try a better start, or a larger maxfev."
+        "Try a better start, or a larger maxfev."
     ),
     6: (
         "Not solved to ftol = {ftol:g}, which is too small: no further reduction in the sum of squares is possible "
@@ -44,8 +44,8 @@ _SENTENCES: Final = {
     ),
     9: (
         "Not solved: the residuals were NaN or infinite at every further step tried, down to steps of relative "
-        "length xtol = {xtol:g}. The best parameters so far are returned; they lie at the edge of where the residuals "
-        "are defined. Try a better start, or parameters for which the residuals are always finite."
+        "length xtol = {xtol:g}. The last point lies at the edge of where they are defined. Try a better start, or "
+        "parameters for which the residuals are always finite."
     ),
 }
 

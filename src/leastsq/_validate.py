@@ -157,10 +157,12 @@ def enough_residuals(m: int, n: int, name: str) -> None:
         return
     if m > MOST_RESIDUALS:
         raise ValueError(f"{name} returned {m} residuals, expected at most {MOST_RESIDUALS}")
-    residuals = "residual" if m == 1 else "residuals"
+    residuals, hint = "residuals", "Give more data, or fix some of the parameters."
+    if m == 1:
+        residuals, hint = "residual", "Return the residuals themselves, not the sum of their squares."
     raise TypeError(
         f"Improper input: func input vector length N={n} must not exceed func output vector length M={m}: "
-        f"{n} parameters but only {m} {residuals}. Give more data, or fix some of the parameters."
+        f"{n} parameters but only {m} {residuals}. {hint}"
     )
 
 

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+   Copyright (c) The leastsq developers
+
+   What happens at every evaluation of a user's function, which may itself take less than a microsecond: handing in its
+   result, and calling models with their parameters as separate arguments. Written out here because the wrappers that
+   f2py generates spend as much again on keywords and conversions. What is not ready to be worked on is not touched, and
+   the answer is the task that says so: Python converts it, or says what is wrong with it. The interpreter lock is
+   released while the work is long; nothing is called back while it is. */
+
+#include <numpy/arrayscalars.h>
+
+extern void F_FUNC(take_residuals, TAKE_RESIDUALS)(int *, int *, double *, double *, double *, int *);
+extern void F_FUNC(take_jacobian, TAKE_JACOBIAN)(npy_int64 *, int *, double *, double *, int *, double *, int *);
+
+enum { TASK_NOT_READY = 3 };
+
+/* From this many entries of the Jacobian on, the work is long enough to release the interpreter lock for. */
+enum { LARGE = 20000 };
+
+/* Whether an array is float64, in one piece, stored by rows, in native byte order. */
+static int is_ready(PyObject *object, int dimensions)
+{
+    PyArrayObject *array = (PyArrayObject *)object;
+    return PyArray_CheckExact(object) && PyArray_TYPE(array) == NPY_DOUBLE && PyArray_ISCARRAY_RO(array)
+        && PyArray_NDIM(array) == dimensions;
+}
+
+/* The same for one that is to be written to, and is not too long to be counted with an int. */
+static int is_ready_for_point(PyObject *object)
+{
+    return is_ready(object, 1) && PyArray_ISWRITEABLE((PyArrayObject *)object)
+        && PyArray_SIZE((PyArrayObject *)object) <= INT_MAX;
+}
+
+static int is_ready_as_state(PyObject *object)
+{
+    return is_ready(object, 1) && PyArray_ISWRITEABLE((PyArrayObject *)object);
+}
+
+/* Residuals in an array that is ready, converted from arrays of other real numbers, lists and tuples; NULL for anything
+   else, with an error only if it is not about types and values: what is wrong with those is said in Python. */
+static PyArrayObject *ready_residuals(PyObject *object)
+{
+    PyArrayObject *array, *converted = NULL;
+
+    if (is_ready(object, 1)) {
+        Py_INCREF(object);
+        return (PyArrayObject *)object;
+    }
+    if (!PyArray_CheckExact(object) && !PyList_CheckExact(object) && !PyTuple_CheckExact(object)) {
+        return NULL;
+    }
+    array = (PyArrayObject *)PyArray_FROM_O(object);
+    if (array != NULL && PyArray_NDIM(array) == 1
+        && (PyArray_ISFLOAT(array) || PyArray_ISINTEGER(array) || PyArray_ISBOOL(array))) {
+        converted = (PyArrayObject *)PyArray_FROM_OTF(
+            (PyObject *)array, NPY_DOUBLE, NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST);
+    }
+    Py_XDECREF(array);
+    if (PyErr_Occurred() && (PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError))) {
+        PyErr_Clear();
+    }
+    return converted;
+}
+
+static PyObject *take_residuals(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    PyArrayObject *const *arrays = (PyArrayObject *const *)arguments, *residuals;
+    double *state, *f, *x;
+    int m, n, task = TASK_NOT_READY;
+
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "expected take_residuals(state, f, x)");
+        return NULL;
+    }
+    residuals = ready_residuals(arguments[1]);
+    if (residuals == NULL && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (residuals != NULL && PyArray_SIZE(residuals) <= INT_MAX && is_ready_as_state(arguments[0])
+        && is_ready_for_point(arguments[2])) {
+        state = PyArray_DATA(arrays[0]);
+        f = PyArray_DATA(residuals);
+        x = PyArray_DATA(arrays[2]);
+        m = (int)PyArray_SIZE(residuals);
+        n = (int)PyArray_SIZE(arrays[2]);
+        if ((npy_int64)m * n < LARGE) {
+            F_FUNC(take_residuals, TAKE_RESIDUALS)(&m, &n, state, f, x, &task);
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            F_FUNC(take_residuals, TAKE_RESIDUALS)(&m, &n, state, f, x, &task);
+            Py_END_ALLOW_THREADS
+        }
+    }
+    Py_XDECREF(residuals);
+    return PyLong_FromLong(task);
+}
+
+static PyObject *take_jacobian(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    PyArrayObject *const *arrays = (PyArrayObject *const *)arguments;
+    double *state, *jacobian, *x;
+    npy_int64 entries;
+    int n, by_columns, task = TASK_NOT_READY;
+
+    if (count != 4) {
+        PyErr_SetString(PyExc_TypeError, "expected take_jacobian(state, jacobian, by_columns, x)");
+        return NULL;
+    }
+    by_columns = PyObject_IsTrue(arguments[2]);
+    if (by_columns < 0) {
+        return NULL;
+    }
+    if (is_ready_as_state(arguments[0]) && is_ready(arguments[1], 2) && is_ready_for_point(arguments[3])
+        && PyArray_DIM(arrays[1], by_columns ? 0 : 1) == PyArray_SIZE(arrays[3])) {
+        state = PyArray_DATA(arrays[0]);
+        jacobian = PyArray_DATA(arrays[1]);
+        x = PyArray_DATA(arrays[3]);
+        entries = PyArray_SIZE(arrays[1]);
+        n = (int)PyArray_SIZE(arrays[3]);
+        if (entries < LARGE) {
+            F_FUNC(take_jacobian, TAKE_JACOBIAN)(&entries, &n, state, jacobian, &by_columns, x, &task);
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            F_FUNC(take_jacobian, TAKE_JACOBIAN)(&entries, &n, state, jacobian, &by_columns, x, &task);
+            Py_END_ALLOW_THREADS
+        }
+    }
+    return PyLong_FromLong(task);
+}
+
+/* f(data, *parameters), the parameters as NumPy scalars. */
+static PyObject *call_model(PyObject *f, PyObject *data, PyObject *parameters)
+{
+    PyArrayObject *array = (PyArrayObject *)parameters;
+    PyObject **arguments, *value = NULL;
+    npy_intp i, n, made = 0;
+
+    if (!is_ready(parameters, 1)) {
+        PyErr_SetString(PyExc_TypeError, "expected parameters in a float64 array of one dimension");
+        return NULL;
+    }
+    n = PyArray_SIZE(array);
+    arguments = PyMem_New(PyObject *, n + 2);
+    if (arguments == NULL) {
+        return PyErr_NoMemory();
+    }
+    arguments[1] = data;
+    for (i = 0; i < n; i++) {
+        PyObject *scalar = PyArrayScalar_New(Double);
+        if (scalar == NULL) {
+            break;
+        }
+        PyArrayScalar_ASSIGN(scalar, Double, ((double *)PyArray_DATA(array))[i]);
+        arguments[i + 2] = scalar;
+        made++;
+    }
+    if (made == n) {
+        value = PyObject_Vectorcall(f, arguments + 1, (size_t)(n + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+    for (i = 0; i < made; i++) {
+        Py_DECREF(arguments[i + 2]);
+    }
+    PyMem_Free(arguments);
+    return value;
+}
+
+/* Call the function and data in a tuple. */
+static PyObject *call_with_data(PyObject *self, PyObject *parameters)
+{
+    return call_model(PyTuple_GET_ITEM(self, 0), PyTuple_GET_ITEM(self, 1), parameters);
+}
+
+/* The same, less observations, times weights; what is not an array like the observations is left to `finish`. */
+static PyObject *call_and_compare(PyObject *self, PyObject *parameters)
+{
+    PyArrayObject *observed = (PyArrayObject *)PyTuple_GET_ITEM(self, 2);
+    PyObject *weights = PyTuple_GET_ITEM(self, 3), *finish = PyTuple_GET_ITEM(self, 4), *residuals = NULL;
+    PyObject *values = call_with_data(self, parameters);
+    npy_intp i, m = PyArray_SIZE(observed);
+
+    if (values == NULL) {
+        return NULL;
+    }
+    if (is_ready(values, 1) && PyArray_SIZE((PyArrayObject *)values) == m
+        && (weights == Py_None || PyArray_SIZE((PyArrayObject *)weights) == m)) {
+        residuals = PyArray_SimpleNew(1, &m, NPY_DOUBLE);
+        if (residuals != NULL) {
+            const double *v = PyArray_DATA((PyArrayObject *)values), *y = PyArray_DATA(observed);
+            double *r = PyArray_DATA((PyArrayObject *)residuals);
+            if (weights == Py_None) {
+                for (i = 0; i < m; i++) {
+                    r[i] = v[i] - y[i];
+                }
+            } else {
+                const double *w = PyArray_DATA((PyArrayObject *)weights);
+                for (i = 0; i < m; i++) {
+                    r[i] = w[i] * (v[i] - y[i]);
+                }
+            }
+        }
+    } else {
+        residuals = PyObject_CallOneArg(finish, values);
+    }
+    Py_DECREF(values);
+    return residuals;
+}
+
+static PyMethodDef with_data_method = {"model", call_with_data, METH_O, NULL};
+static PyMethodDef residual_method = {"residuals", call_and_compare, METH_O, NULL};
+
+static PyObject *with_data(PyObject *module, PyObject *arguments)
+{
+    PyObject *f, *data;
+    if (!PyArg_ParseTuple(arguments, "OO:with_data", &f, &data)) {
+        return NULL;
+    }
+    return PyCFunction_New(&with_data_method, arguments);
+}
+
+static PyObject *residual_function(PyObject *module, PyObject *arguments)
+{
+    PyObject *f, *data, *observed, *weights, *finish;
+    if (!PyArg_ParseTuple(arguments, "OOOOO:residual_function", &f, &data, &observed, &weights, &finish)) {
+        return NULL;
+    }
+    if (!is_ready(observed, 1)
+        || (weights != Py_None && !(is_ready(weights, 1)
+            && PyArray_SIZE((PyArrayObject *)weights) == PyArray_SIZE((PyArrayObject *)observed)))) {
+        PyErr_SetString(PyExc_TypeError, "expected observations, and as many weights or None, as float64 arrays");
+        return NULL;
+    }
+    return PyCFunction_New(&residual_method, arguments);
+}
