@@ -3,6 +3,7 @@
 import functools
 import inspect
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -178,8 +179,9 @@ def test_errors_from_a_start_at_zero(scale):
 
 def test_a_start_too_far_below_the_parameters_is_not_called_solved():
     """From zero, the step is 1.5e-8, which data of 1e12 do not feel; SciPy returns the start as solution."""
-    with pytest.raises(RuntimeError, match="parameter slope did not move"):
-        curve_fit(line, T, 1e12 * (3 * T + 1), p0=[0, 0])
+    for scale in (1e12, 1e17, 1e23):
+        with pytest.raises(RuntimeError, match="parameter slope did not move"):
+            curve_fit(line, T, scale * (3 * T + 1), p0=[0, 0])
 
 
 def test_error_of_a_nonlinear_parameter_at_zero():
@@ -198,6 +200,63 @@ def test_error_of_a_nonlinear_parameter_at_zero():
         residual = bell(x, *popt) - y
         expected = np.linalg.inv(jacobian.T @ jacobian) * (residual @ residual) / 29
         np.testing.assert_allclose(np.sqrt(np.diag(pcov)), np.sqrt(np.diag(expected)), rtol=1e-4)
+
+
+def exact_errors(design, residual):
+    """Standard errors of a linear fit, the normal equations solved in fractions."""
+    rows = [[Fraction(value) for value in row] for row in design.tolist()]
+    n = len(rows[0])
+    table = [
+        [sum(row[i] * row[j] for row in rows) for j in range(n)] + [Fraction(int(i == j)) for j in range(n)]
+        for i in range(n)
+    ]
+    for i in range(n):
+        table[i] = [value / table[i][i] for value in table[i]]
+        for k in range(n):
+            if k != i:
+                factor = table[k][i]
+                table[k] = [value - factor * other for value, other in zip(table[k], table[i], strict=True)]
+    variance = float(residual @ residual) / (len(rows) - n)
+    return np.sqrt([variance * float(table[i][n + i]) for i in range(n)])
+
+
+@pytest.mark.parametrize(("degree", "start"), [(1, 1e4), (2, 1000), (2, 2000), (3, 100)])
+def test_errors_where_large_terms_cancel(degree, start):
+    """Polynomials far from zero: the default step changes the model a lot, but along a straight line."""
+    x = np.linspace(start, start + 10, 25)
+    y = np.cos(x) + 0.01 * np.sin(9 * x)
+    popt, pcov = curve_fit(lambda x, *p: np.polyval(p, x), x, y, p0=np.ones(degree + 1))
+    expected = exact_errors(np.vander(x, degree + 1), np.polyval(popt, x) - y)
+    # Differences with half the digits of double precision, and a condition that takes most of them.
+    np.testing.assert_allclose(np.sqrt(np.diag(pcov)), expected, rtol=1e-2)
+
+
+def test_errors_of_an_ill_conditioned_fit_with_a_jacobian():
+    x = np.linspace(1000, 1010, 25)
+    y = np.cos(x)
+    design = np.vander(x, 5)
+    popt, pcov = curve_fit(lambda x, *p: design @ p, x, y, p0=np.ones(5), jac=lambda x, *p: design)
+    # The scaled Jacobian has a condition of 1e11: five digits are left.
+    np.testing.assert_allclose(np.sqrt(np.diag(pcov)), exact_errors(design, design @ popt - y), rtol=1e-4)
+
+
+def test_errors_of_a_sharp_peak_far_from_zero():
+    """A step relative to the centre, 1e5, is a seventh of the width of the peak: 6 % too much curvature for SciPy."""
+    x = 1e5 + np.linspace(-0.05, 0.05, 41)
+    y = np.exp(-0.5 * ((x - 1e5) / 0.01) ** 2) + 0.02 * np.cos(np.arange(41.0))
+
+    def peak(x, h, c, s):
+        return h * np.exp(-0.5 * ((x - c) / s) ** 2)
+
+    def slopes(x, h, c, s):
+        z = (x - c) / s
+        e = np.exp(-0.5 * z**2)
+        return np.column_stack([e, h * e * z / s, h * e * z**2 / s])
+
+    popt, pcov = curve_fit(peak, x, y, p0=[1, 1e5 + 0.002, 0.012])
+    residual = peak(x, *popt) - y
+    expected = np.linalg.inv(slopes(x, *popt).T @ slopes(x, *popt)) * (residual @ residual) / 38
+    np.testing.assert_allclose(np.sqrt(np.diag(pcov)), np.sqrt(np.diag(expected)), rtol=5e-3)
 
 
 def test_coverage_of_standard_errors():
@@ -261,6 +320,15 @@ def test_no_degrees_of_freedom():
     assert np.all(np.isinf(pcov))
     _, pcov = curve_fit(line, [0.0, 1.0], [1.0, 3.0], sigma=[0.1, 0.1], absolute_sigma=True)
     np.testing.assert_allclose(pcov, 0.01 * np.array([[2, -1], [-1, 1]]), rtol=1e-6)
+
+
+def test_degrees_of_freedom_are_what_the_rank_leaves():
+    with pytest.warns(OptimizeWarning, match="parameter idle never changed the model") as caught:
+        _, pcov = curve_fit(lambda x, a, idle, b: a * x + b, [0.0, 1, 2], [1.0, 3, 5.1])
+    assert "degrees of freedom" not in str(caught[0].message)
+    x = np.arange(3.0)
+    _, covariance = closed_form_line(x, np.array([1.0, 3, 5.1]), np.eye(3), absolute=False)
+    np.testing.assert_allclose(pcov[np.ix_([0, 2], [0, 2])], covariance, rtol=1e-6)
 
 
 def test_unnamed_parameters_are_numbered():
@@ -365,7 +433,13 @@ def test_points_left_out_are_no_degrees_of_freedom():
 # --- Data ---
 
 
-@pytest.mark.parametrize("kind", [list, tuple, np.float32, lambda a: np.ma.array(a), lambda a: a.astype(object)])
+def unaligned(a):
+    return np.frombuffer(bytearray(b"-" + a.tobytes()), float, offset=1)
+
+
+@pytest.mark.parametrize(
+    "kind", [list, tuple, np.float32, lambda a: np.ma.array(a), lambda a: a.astype(object), unaligned]
+)
 def test_data_of_every_kind(kind):
     x = np.arange(10.0)
     y = 2 * x + 1

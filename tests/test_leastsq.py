@@ -5,6 +5,7 @@ import itertools
 import subprocess
 import sys
 import traceback
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -117,6 +118,7 @@ RESULTS = {
     "column": lambda f: f[:, None],
     "fortran order": lambda f: np.asfortranarray(as_matrix(f).T).T,
     "strided": strided,
+    "unaligned": lambda f: np.frombuffer(bytearray(b"-" + f.tobytes()), float, offset=1),
     "reversed view": lambda f: f[::-1],
     "read-only": read_only,
     "big-endian": lambda f: f.astype(">f8"),
@@ -141,7 +143,13 @@ def test_kind_of_residuals_may_change_between_calls():
     np.testing.assert_allclose(x, EXPECTED, rtol=1e-8)
 
 
-@pytest.mark.parametrize("convert", [np.asfortranarray, lambda j: j.tolist(), lambda j: j[:, ::-1][:, ::-1]])
+def unaligned(j):
+    return np.frombuffer(bytearray(b"-" + j.tobytes()), float, offset=1).reshape(j.shape)
+
+
+@pytest.mark.parametrize(
+    "convert", [np.asfortranarray, lambda j: j.tolist(), lambda j: j[:, ::-1][:, ::-1], unaligned, read_only]
+)
 def test_jacobians_of_every_kind(convert):
     x, _ = leastsq(residuals, [1.0, 1.0], Dfun=lambda x: convert(jacobian(x)))
     plain, _ = leastsq(residuals, [1.0, 1.0], Dfun=jacobian)
@@ -212,6 +220,33 @@ def test_kept_points_do_not_change_with_a_jacobian():
     x, _ = leastsq(lambda x: remember(x, residuals), [1.0, 1.0], Dfun=lambda x: remember(x, jacobian))
     np.testing.assert_array_equal(kept, copies)
     np.testing.assert_array_equal(x, leastsq(residuals, [1.0, 1.0], Dfun=jacobian)[0])
+
+
+class Keeping(Exception):
+    """A callable in C that keeps the tuple of its arguments."""
+
+    kept: ClassVar[list["Keeping"]] = []
+
+    def __array__(self, dtype=None, copy=None):
+        self.kept.append(self)
+        return residuals(self.args[0])
+
+
+@pytest.mark.parametrize("args", [(), (1,)])
+def test_kept_tuples_of_arguments_do_not_change(args):
+    points = []
+
+    def start_point_and_others(x, *rest):
+        points.append(x.copy())
+        return residuals(x)
+
+    leastsq(start_point_and_others, [1.0, 1.0], args=args)
+    Keeping.kept.clear()
+    leastsq(Keeping, [1.0, 1.0], args=args)
+    kept = [exception.args[0] for exception in dict.fromkeys(Keeping.kept)]
+    np.testing.assert_array_equal(kept[0], points[0])
+    assert len({id(point) for point in kept}) == len(kept)
+    assert {tuple(point) for point in points} == {tuple(point) for point in kept}
 
 
 def overwrite(x):

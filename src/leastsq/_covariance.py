@@ -22,7 +22,11 @@ _EPS = float(np.finfo(np.float64).eps)
 _LEAST_CHANGE = 1e-3
 _MOST_CHANGE = 1e4
 _LARGEST_CHANGE = 0.1
-_MOST_TRIES = 8
+# A step the other way that undoes all but this share of a change shows that it was along a straight line.
+_STRAIGHT = 1e-3
+_MOST_TRIES = 10
+_GROWTH = 1e4
+_SHRINKAGE = 1e6
 # The relative change that even a model in single precision would show.
 _HIDDEN = 1e-6
 
@@ -108,8 +112,8 @@ def jacobian_afresh(
 ) -> tuple[FloatArray, int]:
     """Difference `func` at `x`, with steps that change the residuals by a fair fraction of their scale.
 
-    Returns the Jacobian and the number of evaluations. A column stays zero only if no step up to the size of the
-    parameter, or up to 1 where that is less, changes the residuals at all.
+    Returns the Jacobian and the number of evaluations. A column stays zero only if no step changes the residuals, each
+    ten thousand times the one before, or none but those that lead far from where they are flat.
     """
     jacobian = np.zeros((f.size, x.size))
     evaluations = 0
@@ -122,37 +126,53 @@ def jacobian_afresh(
 def _difference(
     func: Callable[[FloatArray], Any], x: FloatArray, j: int, f: FloatArray, scale: float, error: float
 ) -> tuple[FloatArray, int]:
-    """Return the derivative with respect to one parameter, and the number of evaluations to find its step."""
+    """Return the derivative with respect to one parameter, and the number of evaluations to find its step.
+
+    A step is too small when rounding shows in the change, and too large when curvature does: when the change is
+    large and the step the other way does not undo it.
+    """
     least, most = _good_changes(scale, error)
     root = math.sqrt(error)
-    largest = max(abs(x[j]), 1.0)
     step = root * (abs(x[j]) or 1.0)
     derivative = np.zeros(f.size)
     silent = 0.0
     tries = 0
     while tries < _MOST_TRIES:
         tries += 1
-        shifted = x.copy()
-        shifted[j] += step
-        try:
-            difference = np.ravel(func(shifted)) - f
-            change = norm(difference)
-        except Exception:  # the fit is done: a model that is not defined so far away must not undo it
-            change = math.inf
+        forward, moved = _change(func, x, j, step, f)
+        change = norm(forward)
         if change == 0:
             silent = step
-        elif change * silent / step > _HIDDEN * scale:
+            step = max(_GROWTH * step, root)
+            continue
+        if change * silent / step > _HIDDEN * scale:
             return np.zeros(f.size), tries  # flat here, and only further away it is not
-        if 0 < change < math.inf:
-            derivative = difference / (shifted[j] - x[j])
-        if least <= change <= most or (change < least and step >= largest):
+        if change < math.inf:
+            derivative = forward / moved
+        if least <= change <= most:
             break
-        if change == 0:
-            step = max(1e3 * step, root)
-        else:
-            step *= max(root * scale / change, 1e-6)
-        step = min(step, largest)
+        if most < change < math.inf:
+            tries += 1
+            backward, moved_back = _change(func, x, j, -step, f)
+            if norm(forward + backward) <= _STRAIGHT * change:
+                return (forward - backward) / (moved - moved_back), tries
+        step *= min(max(root * scale / change, 1 / _SHRINKAGE), _GROWTH)
     return derivative, tries
+
+
+def _change(
+    func: Callable[[FloatArray], Any], x: FloatArray, j: int, step: float, f: FloatArray
+) -> tuple[FloatArray, float]:
+    """Return the change of the residuals with a step in one parameter, and the step as rounded; Inf without a value."""
+    shifted = x.copy()
+    shifted[j] += step
+    moved = float(shifted[j] - x[j])
+    try:
+        with np.errstate(all="ignore"):
+            change = np.ravel(func(shifted)) - f
+    except Exception:  # the fit is done: a model that is not defined so far away must not undo it
+        return np.full(f.size, math.inf), moved
+    return (change if np.isfinite(change).all() else np.full(f.size, math.inf)), moved
 
 
 def covariance_of(jacobian: FloatArray, least_ratio: float, deviation: Callable[[int], float]) -> Covariance:

@@ -219,21 +219,7 @@ def curve_fit(
         reason = fit.message().removeprefix("Not solved: ")
         raise RuntimeError(f"Optimal parameters not found: {reason} Parameters so far: [{so_far}]")
 
-    points = data.points(fit.m)
-    covariance = estimate(fit, residuals, jac is None, norm(data.whiten(data.y)), points, absolute_sigma)
-    if covariance.jacobian is not None:
-        fit = fit._replace(nfev=fit.nfev + covariance.evaluations)
-        fit = _refuse_unmoved(f, fit, start, residuals, covariance.jacobian)
-    pcov, reasons = covariance.matrix, _reasons(f, covariance, n)
-    if not absolute_sigma and points <= n:
-        pcov.fill(np.inf)
-        reasons.append(
-            f"{_count(points, 'data point')} for {_count(n, 'parameter')} leave no degrees of freedom to estimate "
-            f"errors from; give more data, or sigma with absolute_sigma=True"
-        )
-    if not absolute_sigma and covariance.unused and sigma is not None:
-        pcov.fill(np.inf)
-        reasons.append("with relative sigma this leaves no variance, as in SciPy; absolute_sigma=True keeps the others")
+    fit, pcov, reasons = _covariance(f, fit, start, residuals, jac is None, data, absolute_sigma)
     if reasons:
         warnings.warn(
             "Covariance of the parameters could not be estimated: " + "; ".join(reasons), OptimizeWarning, stacklevel=2
@@ -241,6 +227,35 @@ def curve_fit(
     if full_output:
         return fit.x, pcov, information(fit, fit.details(), jac is not None), fit.message(), fit.info
     return fit.x, pcov
+
+
+def _covariance(
+    f: Callable[..., Any],
+    fit: Fit,
+    start: FloatArray,
+    residuals: Callable[[FloatArray], Any],
+    by_differences: bool,
+    data: Data,
+    absolute: bool,
+) -> tuple[Fit, FloatArray, list[str]]:
+    """Return the fit with its final count of evaluations, the covariance, and the reasons for what is missing in it."""
+    n = start.size
+    points = data.points(fit.m)
+    covariance = estimate(fit, residuals, by_differences, norm(data.whiten(data.y)), points, absolute)
+    if covariance.jacobian is not None:
+        fit = fit._replace(nfev=fit.nfev + covariance.evaluations)
+        fit = _refuse_unmoved(f, fit, start, residuals, covariance.jacobian)
+    pcov, reasons = covariance.matrix, _reasons(f, covariance, n)
+    if not absolute and points <= covariance.rank:
+        pcov.fill(np.inf)
+        reasons.append(
+            f"{_count(points, 'data point')} for {_count(covariance.rank, 'parameter')} leave no degrees of freedom to "
+            f"estimate errors from; give more data, or sigma with absolute_sigma=True"
+        )
+    if not absolute and covariance.unused and data.weights is not None:
+        pcov.fill(np.inf)
+        reasons.append("with relative sigma this leaves no variance, as in SciPy; absolute_sigma=True keeps the others")
+    return fit, pcov, reasons
 
 
 def _refuse_other_methods(method: str | None, bounds: Any, jac: Any) -> None:

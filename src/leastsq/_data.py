@@ -66,7 +66,7 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
                 refuse_not_finite(array, name)
     elif nan_policy is not None:
         x, y, sigma = _without_missing(x, y, sigma, nan_policy)
-    y = y.ravel()
+    y = real_array(y.ravel(), "ydata")
     return Data(x, y, None if sigma is None else _weights(sigma, y.size))
 
 

@@ -129,7 +129,9 @@ def iterate(
     x = x0.copy()
     point = (x, *args)
     unshared, whole = references(x), references(point)
-    residuals = received = func(*point) if first is None else first
+    if first is None:
+        first = func(*point) if args else func(x)
+    residuals = received = first
     plain = type(residuals) is ndarray and residuals.dtype is FLOAT64
     m = residuals.size if plain else residual_array(residuals, None, names.func).size
     enough_residuals(m, n, names.func)
@@ -160,12 +162,14 @@ def iterate(
                     task = _minpack.take_jacobian(state, jacobian, by_columns, x)
             if task == _DONE:
                 break
+            if task == _NOT_READY:
+                raise RuntimeError("compiled code refused arrays that had been made ready for it; please report this")
         residuals = func(*point) if args else func(x)
 
     info, nfev, njev, column, fnorm = _minpack.outcome(state)
     if info > _status.TRIAL_NOT_FINITE:
         _raise_not_finite(info, column, residuals, received, dfun is not None, names)
-    return Fit(x.reshape(n), info, nfev, njev, fnorm, m, options, state)
+    return Fit(x, info, nfev, njev, fnorm, m, options, state)
 
 
 def _begin(x0: FloatArray, m: int, analytic: bool, epsfcn: float, options: Options) -> FloatArray:

@@ -19,7 +19,7 @@ def real_array(value: Any, name: str) -> FloatArray:
     """Return `value` as a C-contiguous float64 array, refusing whatever is not made of real numbers."""
     array = value if type(value) is np.ndarray else as_array(value, name)
     dtype = array.dtype
-    if dtype is FLOAT64 and array.flags.c_contiguous:
+    if dtype is FLOAT64 and array.flags.c_contiguous and array.flags.aligned:
         return array
     if dtype.kind == "c":
         raise TypeError(
@@ -98,7 +98,15 @@ def checked_options(
         _refuse_options({"ftol": ftol, "xtol": xtol, "gtol": gtol}, factor, epsfcn)
     default = (100 if analytic else 200) * (n + 1)
     limit = _evaluation_limit(maxfev, default) if maxfev else min(default, MOST_EVALUATIONS)
-    return Options(ftol, xtol, gtol, limit, epsfcn, factor, None if diag is None else _scale_factors(diag, n))
+    return Options(
+        float(ftol),
+        float(xtol),
+        float(gtol),
+        limit,
+        None if epsfcn is None else float(epsfcn),
+        float(factor),
+        None if diag is None else _scale_factors(diag, n),
+    )
 
 
 def _refuse_options(tolerances: dict[str, Any], factor: Any, epsfcn: Any) -> None:
@@ -136,10 +144,6 @@ def _scale_factors(diag: Any, n: int) -> FloatArray:
 
 def residual_array(value: Any, m: int | None, name: str) -> FloatArray:
     """Return residuals as a contiguous, one-dimensional float64 array of the agreed size."""
-    if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == (m,) and value.flags.c_contiguous:
-        return value
-    if type(value) is np.ndarray and value.shape == (m,) and value.dtype.kind in "fiub":
-        return value.astype(FLOAT64)
     residuals = real_array(value, name)
     if residuals.ndim != 1:
         residuals = residuals.reshape(-1)
