@@ -259,6 +259,56 @@ def test_errors_of_a_sharp_peak_far_from_zero():
     np.testing.assert_allclose(np.sqrt(np.diag(pcov)), np.sqrt(np.diag(expected)), rtol=5e-3)
 
 
+def pulse(x, height, centre, width, offset):
+    return height * np.exp(-0.5 * ((x - centre) / width) ** 2) + offset
+
+
+def pulse_slopes(x, height, centre, width, offset):
+    z = (x - centre) / width
+    e = np.exp(-0.5 * z**2)
+    return np.column_stack([e, height * e * z / width, height * e * z**2 / width, np.ones_like(x)])
+
+
+def test_errors_of_a_small_pulse_on_a_large_offset_far_from_zero():
+    """Curvature is to be judged by the size of the pulse, not by that of the data."""
+    x = 1.7e9 + np.arange(-300.0, 300.0, 2.0)
+    y = pulse(x, 5, 1.7e9 + 7, 20, 101325) + 0.1 * np.cos(np.arange(x.size) * 1.7)
+    popt, pcov = curve_fit(pulse, x, y, [4, 1.7e9, 25, 101300])
+    jacobian, residual = pulse_slopes(x, *popt), pulse(x, *popt) - y
+    expected = np.linalg.inv(jacobian.T @ jacobian) * (residual @ residual) / (x.size - 4)
+    np.testing.assert_allclose(np.sqrt(np.diag(pcov)), np.sqrt(np.diag(expected)), rtol=5e-3)
+
+
+def test_errors_of_a_line_over_times_far_from_zero():
+    """Where the condition takes as many digits as forward differences have, central ones are taken."""
+    x = 1.7e9 + np.linspace(0, 3600, 200)
+    y = 1e5 + 1e-6 * (x - x[0]) + 1e-3 * np.cos(np.arange(200.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)
+        popt, pcov = curve_fit(lambda x, a, b: a + b * x, x, y, [1e5, 1e-6])
+    expected = exact_errors(np.column_stack([np.ones_like(x), x]), popt[0] + popt[1] * x - y)
+    errors = np.sqrt(np.diag(pcov))
+    assert np.all(np.isinf(errors)) or np.allclose(errors, expected, rtol=1e-2)
+
+
+def test_models_with_noise_of_their_own_still_return():
+    rng = np.random.default_rng(0)
+    y = 2 * np.exp(-1.3 * T)
+    for _ in range(10):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OptimizeWarning)
+            popt, _ = curve_fit(lambda t, a, b: a * np.exp(-b * t) + 1e-3 * rng.normal(size=t.size), T, y, [1.9, 1.2])
+        assert np.all(np.isfinite(popt))
+
+
+def test_a_start_that_is_already_the_answer():
+    x = np.linspace(-1, 1, 20)
+    for seed in range(20):
+        y = -6442 + 1e-9 * x + 1e-3 * np.random.default_rng(seed).normal(size=20)
+        popt, _ = curve_fit(lambda x, a, b: a + b * x, x, y, [-6442, 1e-9])
+        np.testing.assert_allclose(popt[0], -6442, rtol=1e-6)
+
+
 def test_coverage_of_standard_errors():
     """Of 2000 fits, 68.3 % and 95.4 % of the estimates lie within one and two standard errors of the truth."""
     rng = np.random.default_rng(7)
@@ -735,6 +785,12 @@ def test_model_that_changes_length():
     lengths = iter([40, 40, 40, 39] + [40] * 100)
     with pytest.raises(ValueError, match="f returned 39 values for 40 data points"):
         curve_fit(lambda t, a, b: (a * t**2 + np.exp(b * t))[: next(lengths)], T, Y)
+
+
+def test_model_that_masks_later():
+    masks = iter([False, False] + [True] * 100)
+    with pytest.raises(ValueError, match="f: 10 of 40 entries are masked"):
+        curve_fit(lambda t, a, b: np.ma.array(a * t + b, mask=(t > 3) & next(masks)), T, Y)
 
 
 def test_no_scipy_at_run_time():

@@ -17,23 +17,25 @@ from ._validate import FloatArray
 
 _EPS = float(np.finfo(np.float64).eps)
 
-# A difference step is best when it changes the residuals by the square root of their relative error. These multiples of
-# that are still good: below, rounding takes more than three of the digits differences have, and above, curvature may.
+# A forward difference is best when it changes the residuals by the square root of their relative error, a central one
+# when it does by the cube root. These multiples of the former are still good: below, rounding takes more than three of
+# the digits differences have, and above, curvature may.
 _LEAST_CHANGE = 1e-3
 _MOST_CHANGE = 1e4
 _LARGEST_CHANGE = 0.1
+# Digits of a difference that have to be left when conditioning has taken its part.
+_DIGITS_LEFT = 1e3
 # A step the other way that undoes all but this share of a change shows that it was along a straight line.
-_STRAIGHT = 1e-3
+_STRAIGHT = 1e-2
 _MOST_TRIES = 10
 _GROWTH = 1e4
 _SHRINKAGE = 1e6
 # The relative change that even a model in single precision would show.
 _HIDDEN = 1e-6
-
-
-# What sets singular values of the scaled Jacobian apart from zero: differences have no digits left below the first, and
-# rounding alone decides below the second.
+# What sets singular values of the scaled Jacobian apart from zero: forward differences have no digits left below the
+# first, central ones below the second, and rounding alone decides below the third.
 _SINGULAR_DIFFERENCES = 1e-7
+_SINGULAR_AFRESH = 2e-8
 _SINGULAR_ANALYTIC = 1e-13
 
 
@@ -49,14 +51,20 @@ class Covariance(NamedTuple):
 
 
 def estimate(
-    fit: Fit, residuals: Callable[[FloatArray], Any], by_differences: bool, size: float, points: int, absolute: bool
+    fit: Fit,
+    residuals: Callable[[FloatArray], Any],
+    by_differences: bool,
+    size: float,
+    spread: float,
+    points: int,
+    absolute: bool,
 ) -> Covariance:
     """Estimate the covariance of the parameters of a fit.
 
     The last Jacobian of the fit serves wherever it can. Differences whose steps were too small or too large
     for their parameter (near zero, say) are taken again at the solution, with steps of the right size.
-    `size` is the norm of the weighted data, `points` the number of residuals that have weight, and `absolute`
-    says that their variance is known to be 1.
+    `size` is the norm of the weighted data and `spread` that of the data without their offset, `points` the
+    number of residuals that have weight, and `absolute` says that their variance is known to be 1.
     """
     n = fit.x.size
 
@@ -69,9 +77,10 @@ def estimate(
         error = fit.options.epsfcn or 0.0
         # Where the data are all zero, the model is a residual itself, and its terms are what rounding is relative to.
         scale = fit.fnorm + (size or float(np.max(norms * np.abs(fit.x))))
-        if not steps_are_good(fit.x, norms, scale, error):
-            jacobian, evaluations = jacobian_afresh(residuals, fit.x, fit.details().fvec, scale, error)
-            found = covariance_of(jacobian, least_ratio, deviation)
+        wanted = _good_changes(scale, fit.fnorm + spread, ratio, error)
+        if not steps_are_good(fit.x, norms, wanted, error):
+            jacobian, evaluations = jacobian_afresh(residuals, fit.x, fit.details().fvec, scale, wanted, error)
+            found = covariance_of(jacobian, _SINGULAR_AFRESH, deviation)
             return found._replace(jacobian=jacobian, evaluations=evaluations)
     if cov is not None and ratio > least_ratio:
         return Covariance(cov, n)
@@ -90,27 +99,46 @@ def norm(x: FloatArray) -> float:
     return largest * math.sqrt(float(np.sum((x / largest) ** 2))) if 0 < largest < math.inf else largest
 
 
-def steps_are_good(x: FloatArray, norms: FloatArray, scale: float, relative_error: float) -> bool:
+class Changes(NamedTuple):
+    """The least and the largest change of the residuals that a good difference step makes."""
+
+    least: float
+    most: float
+
+
+def steps_are_good(x: FloatArray, norms: FloatArray, wanted: Changes, relative_error: float) -> bool:
     """Return whether the steps of a fit, at `x`, changed the residuals by neither too little nor too much."""
-    error = max(relative_error, _EPS)
-    relative_step = math.sqrt(error)
-    least, most = _good_changes(scale, error)
-    for value, norm in zip(x.tolist(), norms.tolist(), strict=True):
-        if not least <= norm * relative_step * (abs(value) or 1.0) <= most:
+    relative_step = math.sqrt(max(relative_error, _EPS))
+    for value, column_norm in zip(x.tolist(), norms.tolist(), strict=True):
+        if not wanted.least <= column_norm * relative_step * (abs(value) or 1.0) <= wanted.most:
             return False
     return True
 
 
-def _good_changes(scale: float, error: float) -> tuple[float, float]:
-    """Return the bounds on a good change, for residuals of a given size, known to a relative error."""
+def _good_changes(scale: float, spread: float, ratio: float, relative_error: float) -> Changes:
+    """Return the bounds on a good change.
+
+    `scale` is the size that rounding of the residuals is relative to, `spread` what is left of it without the
+    offset of the data, which is what curvature is relative to; `ratio` tells how many digits the conditioning of the
+    Jacobian takes.
+    """
+    error = max(relative_error, _EPS)
     root = math.sqrt(error)
-    return _LEAST_CHANGE * root * scale, min(_MOST_CHANGE * root, _LARGEST_CHANGE) * scale
+    least = _LEAST_CHANGE * root
+    if ratio > 0:
+        least = max(least, min(_DIGITS_LEFT * error / ratio, error ** (1 / 3)))
+    return Changes(least * scale, min(_MOST_CHANGE * root, _LARGEST_CHANGE) * (spread or scale))
 
 
 def jacobian_afresh(
-    func: Callable[[FloatArray], Any], x: FloatArray, f: FloatArray, scale: float, relative_error: float
+    func: Callable[[FloatArray], Any],
+    x: FloatArray,
+    f: FloatArray,
+    scale: float,
+    wanted: Changes,
+    relative_error: float,
 ) -> tuple[FloatArray, int]:
-    """Difference `func` at `x`, with steps that change the residuals by a fair fraction of their scale.
+    """Take central differences of `func` at `x`, with steps that change the residuals by a fair part of their size.
 
     Returns the Jacobian and the number of evaluations. A column stays zero only if no step changes the residuals, each
     ten thousand times the one before, or none but those that lead far from where they are flat.
@@ -118,26 +146,26 @@ def jacobian_afresh(
     jacobian = np.zeros((f.size, x.size))
     evaluations = 0
     for j in range(x.size):
-        jacobian[:, j], tries = _difference(func, x, j, f, scale, max(relative_error, _EPS))
+        jacobian[:, j], tries = _difference(func, x, j, f, scale, wanted.least, max(relative_error, _EPS))
         evaluations += tries
     return jacobian, evaluations
 
 
 def _difference(
-    func: Callable[[FloatArray], Any], x: FloatArray, j: int, f: FloatArray, scale: float, error: float
+    func: Callable[[FloatArray], Any], x: FloatArray, j: int, f: FloatArray, scale: float, least: float, error: float
 ) -> tuple[FloatArray, int]:
     """Return the derivative with respect to one parameter, and the number of evaluations to find its step.
 
-    A step is too small when rounding shows in the change, and too large when curvature does: when the change is
-    large and the step the other way does not undo it.
+    A step is too small when rounding shows in the change, and too large when curvature does: when a step the other
+    way does not undo it.
     """
-    least, most = _good_changes(scale, error)
     root = math.sqrt(error)
+    wanted = max(least, error ** (1 / 3) * scale)
     step = root * (abs(x[j]) or 1.0)
     derivative = np.zeros(f.size)
     silent = 0.0
     tries = 0
-    while tries < _MOST_TRIES:
+    while tries < _MOST_TRIES and x[j] + step != x[j]:
         tries += 1
         forward, moved = _change(func, x, j, step, f)
         change = norm(forward)
@@ -149,14 +177,17 @@ def _difference(
             return np.zeros(f.size), tries  # flat here, and only further away it is not
         if change < math.inf:
             derivative = forward / moved
-        if least <= change <= most:
-            break
-        if most < change < math.inf:
+        if least <= change < math.inf:
             tries += 1
             backward, moved_back = _change(func, x, j, -step, f)
-            if norm(forward + backward) <= _STRAIGHT * change:
-                return (forward - backward) / (moved - moved_back), tries
-        step *= min(max(root * scale / change, 1 / _SHRINKAGE), _GROWTH)
+            bend = norm(forward + backward)
+            if bend < math.inf:
+                derivative = (forward - backward) / (moved - moved_back)
+            if bend <= max(_STRAIGHT * change, 10 * error * scale):
+                break
+            # Bends grow with the square of the step, changes with the step.
+            wanted, least = 0.5 * _STRAIGHT * change / bend * change, _LEAST_CHANGE * root * scale
+        step *= min(max(wanted / change, 1 / _SHRINKAGE), _GROWTH)
     return derivative, tries
 
 

@@ -41,6 +41,8 @@ _SOLVER_DEFAULTS: dict[str, Any] = {
 }
 # The relative reduction of the norm of the residuals that shows that a fit did not end at a minimum.
 _IMPROVEMENT = 1e-3
+# And the reduction of the sum of squares, in variances of the residuals, that noise alone would not bring.
+_CHANCE = 10.0
 
 
 @overload
@@ -241,10 +243,11 @@ def _covariance(
     """Return the fit with its final count of evaluations, the covariance, and the reasons for what is missing in it."""
     n = start.size
     points = data.points(fit.m)
-    covariance = estimate(fit, residuals, by_differences, norm(data.whiten(data.y)), points, absolute)
+    size, spread = norm(data.whiten(data.y)), norm(data.whiten(data.y - data.y[0]))
+    covariance = estimate(fit, residuals, by_differences, size, spread, points, absolute)
     if covariance.jacobian is not None:
         fit = fit._replace(nfev=fit.nfev + covariance.evaluations)
-        fit = _refuse_unmoved(f, fit, start, residuals, covariance.jacobian)
+        fit = _refuse_unmoved(f, fit, start, residuals, covariance.jacobian, points)
     pcov, reasons = covariance.matrix, _reasons(f, covariance, n)
     if not absolute and points <= covariance.rank:
         pcov.fill(np.inf)
@@ -348,7 +351,12 @@ def _jacobian_function(
 
 
 def _refuse_unmoved(
-    f: Callable[..., Any], fit: Fit, start: FloatArray, residuals: Callable[[FloatArray], Any], jacobian: FloatArray
+    f: Callable[..., Any],
+    fit: Fit,
+    start: FloatArray,
+    residuals: Callable[[FloatArray], Any],
+    jacobian: FloatArray,
+    points: int,
 ) -> Fit:
     """Raise where the fit saw no derivative in a parameter, left it at its start, and could have done better.
 
@@ -362,9 +370,12 @@ def _refuse_unmoved(
         better[j] -= float(column @ fvec) / norm(jacobian[:, j])
         fit = fit._replace(nfev=fit.nfev + 1)
         try:
-            improved = norm(np.ravel(residuals(better))) < (1 - _IMPROVEMENT) * fit.fnorm
+            reduced = norm(np.ravel(residuals(better)))
         except Exception:  # not defined there: no better than here
-            improved = False
+            continue
+        # One parameter more gains on noise, too, by about the variance of the residuals.
+        chance = _CHANCE * reduced**2 / max(points - start.size, 1)
+        improved = reduced < (1 - _IMPROVEMENT) * fit.fnorm and fit.fnorm**2 - reduced**2 > chance
         if improved:
             raise RuntimeError(
                 f"Optimal parameters not found: {_names(f, [j], fit.x.size)} did not move, because the model did not "

@@ -158,7 +158,7 @@ def residual_function(f: Callable[..., Any], data: Data) -> Callable[[FloatArray
     x, y, weights = data
 
     def finish(values: Any) -> Any:
-        flat = np.asarray(values).ravel()
+        flat = as_array(values, "f").ravel()
         try:
             return data.whiten(flat - y)
         except (TypeError, ValueError):
