@@ -25,16 +25,16 @@ static int is_ready(PyObject *object, int dimensions)
         && PyArray_NDIM(array) == dimensions;
 }
 
-/* The same for one that is to be written to, and is not too long to be counted with an int. */
-static int is_ready_for_point(PyObject *object)
-{
-    return is_ready(object, 1) && PyArray_ISWRITEABLE((PyArrayObject *)object)
-        && PyArray_SIZE((PyArrayObject *)object) <= INT_MAX;
-}
-
+/* The same for one that is to be written to. */
 static int is_ready_as_state(PyObject *object)
 {
     return is_ready(object, 1) && PyArray_ISWRITEABLE((PyArrayObject *)object);
+}
+
+/* The same for one that is also not too long to be counted with an int. */
+static int is_ready_for_point(PyObject *object)
+{
+    return is_ready_as_state(object) && PyArray_SIZE((PyArrayObject *)object) <= INT_MAX;
 }
 
 /* Residuals in an array that is ready, converted from arrays of other real numbers, lists and tuples; NULL for anything

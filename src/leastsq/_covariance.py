@@ -53,9 +53,7 @@ class Covariance(NamedTuple):
 def estimate(
     fit: Fit,
     residuals: Callable[[FloatArray], Any],
-    by_differences: bool,
-    size: float,
-    spread: float,
+    sizes: tuple[float, float] | None,
     points: int,
     absolute: bool,
 ) -> Covariance:
@@ -63,8 +61,9 @@ def estimate(
 
     The last Jacobian of the fit serves wherever it can. Differences whose steps were too small or too large
     for their parameter (near zero, say) are taken again at the solution, with steps of the right size.
-    `size` is the norm of the weighted data and `spread` that of the data without their offset, `points` the
-    number of residuals that have weight, and `absolute` says that their variance is known to be 1.
+    `sizes` are the norms of the weighted data, and of the same without their offset, by which difference steps are
+    judged; None where the Jacobian is the user's own. `points` is the number of residuals that have weight, and
+    `absolute` says that their variance is known to be 1.
     """
     n = fit.x.size
 
@@ -72,14 +71,16 @@ def estimate(
         return 1.0 if absolute or points <= rank else fit.fnorm / math.sqrt(points - rank)
 
     cov, norms, ratio = fit.inverse(deviation(n))
-    least_ratio = _SINGULAR_DIFFERENCES if by_differences else _SINGULAR_ANALYTIC
-    if by_differences:
+    least_ratio = _SINGULAR_ANALYTIC
+    if sizes is not None:
+        size, spread = sizes
+        least_ratio = _SINGULAR_DIFFERENCES
         error = fit.options.epsfcn or 0.0
         # Where the data are all zero, the model is a residual itself, and its terms are what rounding is relative to.
         scale = fit.fnorm + (size or float(np.max(norms * np.abs(fit.x))))
         wanted = _good_changes(scale, fit.fnorm + spread, ratio, error)
         if not steps_are_good(fit.x, norms, wanted, error):
-            jacobian, evaluations = jacobian_afresh(residuals, fit.x, fit.details().fvec, scale, wanted, error)
+            jacobian, evaluations = jacobian_afresh(residuals, fit.x, fit.details().fvec, scale, wanted.least, error)
             found = covariance_of(jacobian, _SINGULAR_AFRESH, deviation)
             return found._replace(jacobian=jacobian, evaluations=evaluations)
     if cov is not None and ratio > least_ratio:
@@ -135,7 +136,7 @@ def jacobian_afresh(
     x: FloatArray,
     f: FloatArray,
     scale: float,
-    wanted: Changes,
+    least: float,
     relative_error: float,
 ) -> tuple[FloatArray, int]:
     """Take central differences of `func` at `x`, with steps that change the residuals by a fair part of their size.
@@ -146,7 +147,7 @@ def jacobian_afresh(
     jacobian = np.zeros((f.size, x.size))
     evaluations = 0
     for j in range(x.size):
-        jacobian[:, j], tries = _difference(func, x, j, f, scale, wanted.least, max(relative_error, _EPS))
+        jacobian[:, j], tries = _difference(func, x, j, f, scale, least, max(relative_error, _EPS))
         evaluations += tries
     return jacobian, evaluations
 

@@ -243,8 +243,8 @@ def _covariance(
     """Return the fit with its final count of evaluations, the covariance, and the reasons for what is missing in it."""
     n = start.size
     points = data.points(fit.m)
-    size, spread = norm(data.whiten(data.y)), norm(data.whiten(data.y - data.y[0]))
-    covariance = estimate(fit, residuals, by_differences, size, spread, points, absolute)
+    sizes = (norm(data.whiten(data.y)), norm(data.whiten(data.y - data.y[0]))) if by_differences else None
+    covariance = estimate(fit, residuals, sizes, points, absolute)
     if covariance.jacobian is not None:
         fit = fit._replace(nfev=fit.nfev + covariance.evaluations)
         fit = _refuse_unmoved(f, fit, start, residuals, covariance.jacobian, points)
@@ -336,13 +336,12 @@ def _jacobian_function(
     jac: Callable[..., Any], data: Data, m: int, n: int, col_deriv: bool
 ) -> Callable[[FloatArray], Any]:
     """Return the weighted Jacobian as a function of the parameters."""
-    x = data.x
+    derivatives = with_data(jac, data.x)
     if data.weights is None:
-        return with_data(jac, x)
+        return derivatives
 
     def weighted(parameters: FloatArray) -> FloatArray:
-        jacobian, by_columns = jacobian_array(jac(x, *parameters), m, n, col_deriv, _NAMES.dfun)
-        jacobian = jacobian.reshape((n, m) if by_columns else (m, n))
+        jacobian, by_columns = jacobian_array(derivatives(parameters), m, n, col_deriv, _NAMES.dfun)
         refuse_not_finite(jacobian, _NAMES.dfun)
         whitened = data.whiten_jacobian(jacobian, by_columns)
         return whitened if by_columns == col_deriv else whitened.T

@@ -1,6 +1,5 @@
 """Data to fit: checked, freed of missing points, and weighted."""
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -62,7 +61,7 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
             sigma = sigma.ravel()
     if check_finite:
         for array, name in ((y, "ydata"), (x, "xdata")):
-            if isinstance(array, np.ndarray) and not math.isfinite(np.vdot(array, array)):
+            if isinstance(array, np.ndarray):
                 refuse_not_finite(array, name)
     elif nan_policy is not None:
         x, y, sigma = _without_missing(x, y, sigma, nan_policy)

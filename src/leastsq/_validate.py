@@ -189,8 +189,10 @@ def jacobian_array(value: Any, m: int, n: int, col_deriv: bool, name: str) -> tu
 
 def refuse_not_finite(array: FloatArray, name: str, where: str = "") -> None:
     """Raise if an array holds NaN or Inf, saying how many and where the first one is."""
+    if math.isfinite(np.vdot(array, array)):
+        return
     bad = np.flatnonzero(~np.isfinite(array))
-    if bad.size == 0:
+    if bad.size == 0:  # it was the sum of squares that overflowed
         return
     first = np.unravel_index(bad[0], array.shape)
     index = ", ".join(str(int(i)) for i in first)
