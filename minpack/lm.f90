@@ -26,13 +26,13 @@ module lm
     use lm_parameter, only: lmpar
     implicit none (type, external)
     private
-    public :: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian
+    public :: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian, lm_norm, lm_triangle
 
     !> The scalars of a fit under way.
     type, bind(c) :: lm_fit
         integer(c_int) :: m                 !! residuals
         integer(c_int) :: n                 !! parameters
-        integer(c_int) :: analytic          !! 1: the caller supplies Jacobians; 0: forward differences
+        integer(c_int) :: analytic          !! who makes Jacobians: one of the codes below
         integer(c_int) :: scaled            !! 1: the caller supplied diag; 0: column norms of the Jacobian
         integer(c_int) :: maxfev            !! bound on evaluations of the residuals
         integer(c_int) :: nfev              !! residual evaluations so far
@@ -69,6 +69,10 @@ module lm
         integer(long) :: size               !! length of work
     end type lm_layout
 
+    integer, parameter, public :: by_differences = 0    !! the machine, from residuals
+    integer, parameter, public :: by_caller = 1         !! the caller
+    integer, parameter, public :: folded_by_caller = 2  !! the caller, who reduces them to triangles and keeps all rows
+
     integer, parameter :: stage_start = 0, stage_difference = 1, stage_trial = 2
 
 contains
@@ -77,12 +81,13 @@ contains
     pure function layout(m, n, analytic) result(at)
         integer, intent(in) :: m            !! residuals
         integer, intent(in) :: n            !! parameters
-        integer, intent(in) :: analytic     !! 1: the caller supplies Jacobians; 0: forward differences
+        integer, intent(in) :: analytic     !! who makes Jacobians
         type(lm_layout) :: at
 
         integer(long) :: rows, columns
 
         rows = m
+        if (analytic == folded_by_caller) rows = 0
         columns = n
         at%x = 1
         at%diag = at%x + columns
@@ -97,8 +102,8 @@ contains
         at%f = at%s + columns*(columns + 1)
         at%rows = at%f + rows
         at%jacobian = at%rows
-        at%size = at%rows + min(m, row_block)*(columns + 1) - 1
-        if (m > row_block .and. analytic /= 1) then
+        at%size = at%rows + min(rows, int(row_block, long))*(columns + 1) - 1
+        if (m > row_block .and. analytic == by_differences) then
             at%jacobian = at%size + 1
             at%size = at%size + rows*(columns - 1)
         end if
@@ -110,7 +115,7 @@ contains
         integer, intent(in) :: m            !! residuals, m >= n
         integer, intent(in) :: n            !! parameters, n >= 1
         real(wp), intent(in) :: x(*)        !! starting point (n)
-        integer, intent(in) :: analytic     !! 1: the caller supplies Jacobians; 0: forward differences
+        integer, intent(in) :: analytic     !! who makes Jacobians
         real(wp), intent(in) :: ftol        !! tolerance on the relative reduction of the sum of squares, >= 0
         real(wp), intent(in) :: xtol        !! tolerance on the relative change between iterates, >= 0
         real(wp), intent(in) :: gtol        !! tolerance on the cosine between f and the columns of J, >= 0
@@ -163,43 +168,95 @@ contains
         logical :: accepted
 
         at = layout(m, n, fit%analytic)
-        fit%nfev = fit%nfev + 1
-        select case (fit%stage)
-        case (stage_start)
-            fit%fnorm = enorm(m, f)
-            call copy(m, f, work(at%f))
-            if (.not. is_finite(fit%fnorm)) fit%info = info_start_not_finite
-            if (fit%info == info_running) call ask_for_jacobian(n, fit, work(at%x), x, task)
-        case (stage_difference)
-            if (m <= row_block .or. fit%column < n) then
-                call difference_column(m, f, work(at%f), fit%h, work(at%jacobian + (fit%column - 1)*int(m, long)))
-            end if
-            if (fit%column < n) then
-                call ask_for_difference(n, fit%column + 1, fit, work(at%x), x, task)
-            else
-                if (m <= row_block) then
-                    call factor_block(m, n, at, ipvt, work)
-                else
-                    call fold_jacobian(m, n, work(at%jacobian), 1_long, int(m, long), work(at%f), work(at%r), &
-                                       work(at%qtf), ipvt, work(at%acnorm), work(at%rows), work(at%s), &
-                                       work(at%wa1), work(at%wa2), shifted=f, h=fit%h)
-                end if
-                call begin_iteration(n, at, fit, ipvt, work, x, task)
-            end if
-        case default
-            call judge_step(m, n, f, work(at%diag), work(at%r), ipvt, work(at%step), work(at%wa1), &
-                            work(at%x), fit, accepted)
+        if (fit%stage /= stage_difference) then
+            call take_norm(n, enorm(m, f), at, fit, ipvt, work, x, task, accepted)
             if (accepted) call copy(m, f, work(at%f))
-            if (fit%info == info_running) then
-                if (accepted) then
-                    call ask_for_jacobian(n, fit, work(at%x), x, task)
-                else
-                    call propose_step(n, at, fit, ipvt, work, x, task)
-                end if
-            end if
-        end select
+            return
+        end if
+        fit%nfev = fit%nfev + 1
+        if (m <= row_block .or. fit%column < n) then
+            call difference_column(m, f, work(at%f), fit%h, work(at%jacobian + (fit%column - 1)*int(m, long)))
+        end if
+        if (fit%column < n) then
+            call ask_for_difference(n, fit%column + 1, fit, work(at%x), x, task)
+            return
+        end if
+        if (m <= row_block) then
+            call factor_block(m, n, at, ipvt, work)
+        else
+            call fold_jacobian(m, n, work(at%jacobian), 1_long, int(m, long), work(at%f), work(at%r), &
+                               work(at%qtf), ipvt, work(at%acnorm), work(at%rows), work(at%s), &
+                               work(at%wa1), work(at%wa2), shifted=f, h=fit%h)
+        end if
+        call begin_iteration(n, at, fit, ipvt, work, x, task)
         if (fit%info /= info_running) call finish(n, work(at%x), x, task)
     end subroutine lm_residuals
+
+    !> Take in the norm of the residuals, all that a caller who folds hands in of them, and say what is wanted next.
+    pure subroutine lm_norm(m, n, fnorm, fit, ipvt, work, x, task)
+        integer, intent(in) :: m                    !! residuals
+        integer, intent(in) :: n                    !! parameters
+        real(wp), intent(in) :: fnorm               !! norm of the residuals at the x last asked about
+        type(lm_fit), intent(inout) :: fit          !! scalars of the fit, begun with folded_by_caller
+        integer, intent(inout) :: ipvt(n)           !! pivots of the last factorisation
+        real(wp), intent(inout) :: work(*)          !! arrays of the fit
+        real(wp), intent(out) :: x(n)               !! where to evaluate next, or the solution
+        integer, intent(out) :: task                !! what the machine wants next
+
+        logical :: accepted
+
+        call take_norm(n, fnorm, layout(m, n, fit%analytic), fit, ipvt, work, x, task, accepted)
+    end subroutine lm_norm
+
+    !> Take in the triangle that a Jacobian and its residuals were folded into, and say what is wanted next.
+    pure subroutine lm_triangle(m, n, head, fit, ipvt, work, x, task)
+        integer, intent(in) :: m                    !! residuals
+        integer, intent(in) :: n                    !! parameters
+        real(wp), intent(inout) :: head(n, n + 1)   !! R and the head of Qᵀ f at the x last asked about; destroyed
+        type(lm_fit), intent(inout) :: fit          !! scalars of the fit, begun with folded_by_caller
+        integer, intent(inout) :: ipvt(n)           !! pivots of the last factorisation
+        real(wp), intent(inout) :: work(*)          !! arrays of the fit
+        real(wp), intent(out) :: x(n)               !! where to evaluate next, or the solution
+        integer, intent(out) :: task                !! what the machine wants next
+
+        type(lm_layout) :: at
+
+        at = layout(m, n, fit%analytic)
+        fit%njev = fit%njev + 1
+        call factor_rows(n, n, head, work(at%r), work(at%qtf), ipvt, work(at%acnorm), work(at%wa1), work(at%wa2))
+        call begin_iteration(n, at, fit, ipvt, work, x, task)
+        if (fit%info /= info_running) call finish(n, work(at%x), x, task)
+    end subroutine lm_triangle
+
+    !> Judge the residuals at the start or at a trial point by their norm.
+    pure subroutine take_norm(n, fnorm, at, fit, ipvt, work, x, task, accepted)
+        integer, intent(in) :: n
+        real(wp), intent(in) :: fnorm               !! norm of the residuals at the x last asked about
+        type(lm_layout), intent(in) :: at
+        type(lm_fit), intent(inout) :: fit
+        integer, intent(in) :: ipvt(n)
+        real(wp), intent(inout) :: work(*)
+        real(wp), intent(out) :: x(n)
+        integer, intent(out) :: task
+        logical, intent(out) :: accepted            !! whether that x is now the best
+
+        fit%nfev = fit%nfev + 1
+        if (fit%stage == stage_start) then
+            accepted = .true.
+            fit%fnorm = fnorm
+            if (.not. is_finite(fnorm)) fit%info = info_start_not_finite
+        else
+            call judge_step(n, fnorm, work(at%diag), work(at%r), ipvt, work(at%step), work(at%wa1), &
+                            work(at%x), fit, accepted)
+        end if
+        if (fit%info /= info_running) then
+            call finish(n, work(at%x), x, task)
+        else if (accepted) then
+            call ask_for_jacobian(n, fit, work(at%x), x, task)
+        else
+            call propose_step(n, at, fit, ipvt, work, x, task)
+        end if
+    end subroutine take_norm
 
     !> Take in the Jacobian the machine asked for and say what it wants next.
     !>
@@ -239,7 +296,7 @@ contains
         real(wp), intent(out) :: x(n)
         integer, intent(out) :: task
 
-        if (fit%analytic == 1) then
+        if (fit%analytic /= by_differences) then
             x = best
             task = task_jacobian
         else
@@ -332,10 +389,9 @@ contains
     end subroutine propose_step
 
     !> Compare the reduction a step brought with the one predicted; move the bound, the damping and x; test for an end.
-    pure subroutine judge_step(m, n, f, diag, r, ipvt, step, wa, x, fit, accepted)
-        integer, intent(in) :: m
+    pure subroutine judge_step(n, trial_fnorm, diag, r, ipvt, step, wa, x, fit, accepted)
         integer, intent(in) :: n
-        real(wp), intent(in) :: f(m)                !! residuals at x + step
+        real(wp), intent(in) :: trial_fnorm         !! norm of the residuals at x + step
         real(wp), intent(in) :: diag(n)
         real(wp), intent(in) :: r(n, n)
         integer, intent(in) :: ipvt(n)
@@ -345,10 +401,8 @@ contains
         type(lm_fit), intent(inout) :: fit
         logical, intent(out) :: accepted
 
-        real(wp) :: trial_fnorm, actred, prered, dirder, ratio, linear, damped, shrink
+        real(wp) :: actred, prered, dirder, ratio, linear, damped, shrink
         integer :: j
-
-        trial_fnorm = enorm(m, f)
 
         ! The comparison is false for NaN, which therefore counts as no reduction at all.
         actred = -1.0_wp

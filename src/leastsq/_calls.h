@@ -232,3 +232,20 @@ static PyObject *residual_function(PyObject *module, PyObject *arguments)
     }
     return PyCFunction_New(&residual_method, arguments);
 }
+
+/* The highest level of lane modules that this processor runs: 3 with AVX-512, 2 with AVX2 and FMA, else 1. */
+static PyObject *processor_level(PyObject *module, PyObject *nothing)
+{
+    long level = 1;
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
+        level = 2;
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
+            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+            level = 3;
+        }
+    }
+#endif
+    return PyLong_FromLong(level);
+}

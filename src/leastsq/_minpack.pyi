@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Floats = NDArray[np.float64]
+_Integers = NDArray[np.intc]
 
 def state_size(m: int, n: int, analytic: int) -> int: ...
 def start(
@@ -30,3 +31,76 @@ def residual_function(
 def outcome(state: _Floats) -> tuple[int, int, int, int, float]: ...
 def covariance_matrix(state: _Floats, deviation: float, cov: _Floats, norms: _Floats) -> float: ...
 def positions(state: _Floats, ipvt: NDArray[np.intc]) -> tuple[int, int, int, int]: ...
+def processor_level() -> int: ...
+def lane_sizes(n: int, predictors: int, m: int) -> tuple[int, int, int]: ...
+def fit_models(
+    level: int,
+    model: int,
+    x: _Floats,
+    y: _Floats,
+    weights: _Floats,
+    p0: _Floats,
+    scaled: int,
+    diag: _Floats,
+    options: _Floats,
+    interrupt: _Integers,
+    popt: _Floats,
+    triangle: _Floats,
+    fnorm: _Floats,
+    nfev: _Integers,
+    status: _Integers,
+    work: _Floats,
+) -> None: ...
+def step_model(
+    level: int,
+    model: int,
+    x: _Floats,
+    y: _Floats,
+    weighted: int,
+    weights: _Floats,
+    state: _Floats,
+    p: _Floats,
+) -> int: ...
+def evaluate_model(
+    level: int, model: int, x: _Floats, p: _Floats, f: _Floats, with_jacobian: int, jac: _Floats
+) -> None: ...
+def invert_triangles(
+    level: int, deviation: _Floats, limit: float, matrices: _Floats, dependent: NDArray[np.int8], work: _Floats
+) -> None: ...
+def judge_values(
+    level: int,
+    which: _Integers,
+    options: _Floats,
+    values: _Floats,
+    y: _Floats,
+    weights: _Floats,
+    states: _Floats,
+    points: _Floats,
+    verdicts: _Integers,
+    work: _Floats,
+) -> None: ...
+def commit_slopes(
+    level: int,
+    which: _Integers,
+    options: _Floats,
+    scaled: int,
+    values: _Floats,
+    y: _Floats,
+    weights: _Floats,
+    slopes: _Floats,
+    row_stride: int,
+    fit_stride: int,
+    column_stride: int,
+    differenced: int,
+    h: _Floats,
+    states: _Floats,
+    points: _Floats,
+    verdicts: _Integers,
+    work: _Floats,
+) -> None: ...
+def open_states(
+    which: _Integers, p0: _Floats, scaled: int, diag: _Floats, states: _Floats, points: _Floats
+) -> None: ...
+def read_states(
+    which: _Integers, states: _Floats, popt: _Floats, triangle: _Floats, fnorm: _Floats, nfev: _Integers
+) -> None: ...
