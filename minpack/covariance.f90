@@ -4,9 +4,10 @@
 !> The inverse of JᵀJ from its triangular factor.
 module covariance
     use kinds, only: wp
+    use norms, only: enorm
     implicit none (type, external)
     private
-    public :: covar
+    public :: covar, unpivot
 
 contains
 
@@ -58,5 +59,36 @@ contains
             end do
         end do
     end subroutine covar
+
+    !> Undo the permutation of a pivoted triangle: from R of J P = Q R to the triangle of J itself.
+    !>
+    !> Reference: Golub, Van Loan, Matrix Computations, 4th ed. (2013), section 5.2.2 (Householder QR).
+    pure subroutine unpivot(n, r, ipvt, triangle)
+        integer, intent(in) :: n                    !! order, n >= 1
+        real(wp), intent(in) :: r(n, n)             !! upper triangle R of J P = Q R
+        integer, intent(in) :: ipvt(n)              !! the permutation P; zeros if there is none
+        real(wp), intent(out) :: triangle(n, n)     !! upper triangle T with TᵀT = JᵀJ, zeros below; zero without P
+
+        real(wp) :: norm, product
+        integer :: j, k
+
+        triangle = 0.0_wp
+        if (any(ipvt < 1)) return
+        do j = 1, n
+            triangle(1:j, ipvt(j)) = r(1:j, j)
+        end do
+        do j = 1, n - 1
+            norm = enorm(n - j + 1, triangle(j, j))
+            if (norm == 0.0_wp) cycle
+            if (triangle(j, j) > 0.0_wp) norm = -norm
+            triangle(j, j) = triangle(j, j) - norm
+            do k = j + 1, n
+                product = sum(triangle(j:n, j)/norm*triangle(j:n, k))/triangle(j, j)
+                triangle(j:n, k) = triangle(j:n, k) + product*triangle(j:n, j)
+            end do
+            triangle(j, j) = norm
+            triangle(j + 1:n, j) = 0.0_wp
+        end do
+    end subroutine unpivot
 
 end module covariance

@@ -26,7 +26,7 @@ module lm
     use lm_parameter, only: lmpar
     implicit none (type, external)
     private
-    public :: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian, lm_norm, lm_triangle
+    public :: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian, lm_norm, lm_rows
 
     !> The scalars of a fit under way.
     type, bind(c) :: lm_fit
@@ -71,7 +71,7 @@ module lm
 
     integer, parameter, public :: by_differences = 0    !! the machine, from residuals
     integer, parameter, public :: by_caller = 1         !! the caller
-    integer, parameter, public :: folded_by_caller = 2  !! the caller, who reduces them to triangles and keeps all rows
+    integer, parameter, public :: folded_by_caller = 2  !! the caller, who keeps all residuals, too
 
     integer, parameter :: stage_start = 0, stage_difference = 1, stage_trial = 2
 
@@ -208,11 +208,13 @@ contains
         call take_norm(n, fnorm, layout(m, n, fit%analytic), fit, ipvt, work, x, task, accepted)
     end subroutine lm_norm
 
-    !> Take in the triangle that a Jacobian and its residuals were folded into, and say what is wanted next.
-    pure subroutine lm_triangle(m, n, head, fit, ipvt, work, x, task)
+    !> Take in a Jacobian and its residuals, or the triangle they were folded into, and say what is wanted next.
+    pure subroutine lm_rows(m, n, count, rows, evaluations, fit, ipvt, work, x, task)
         integer, intent(in) :: m                    !! residuals
         integer, intent(in) :: n                    !! parameters
-        real(wp), intent(inout) :: head(n, n + 1)   !! R and the head of Qᵀ f at the x last asked about; destroyed
+        integer, intent(in) :: count                !! rows handed in: m, or n of a triangle
+        real(wp), intent(inout) :: rows(count, n + 1)   !! derivatives at the x last asked about, residuals last; destroyed
+        integer, intent(in) :: evaluations          !! of the residuals, that the derivatives took
         type(lm_fit), intent(inout) :: fit          !! scalars of the fit, begun with folded_by_caller
         integer, intent(inout) :: ipvt(n)           !! pivots of the last factorisation
         real(wp), intent(inout) :: work(*)          !! arrays of the fit
@@ -223,10 +225,11 @@ contains
 
         at = layout(m, n, fit%analytic)
         fit%njev = fit%njev + 1
-        call factor_rows(n, n, head, work(at%r), work(at%qtf), ipvt, work(at%acnorm), work(at%wa1), work(at%wa2))
+        fit%nfev = fit%nfev + evaluations
+        call factor_rows(count, n, rows, work(at%r), work(at%qtf), ipvt, work(at%acnorm), work(at%wa1), work(at%wa2))
         call begin_iteration(n, at, fit, ipvt, work, x, task)
         if (fit%info /= info_running) call finish(n, work(at%x), x, task)
-    end subroutine lm_triangle
+    end subroutine lm_rows
 
     !> Judge the residuals at the start or at a trial point by their norm.
     pure subroutine take_norm(n, fnorm, at, fit, ipvt, work, x, task, accepted)

@@ -814,5 +814,5 @@ def test_no_warning_for_an_ordinary_fit():
 
 
 def test_package_exports():
-    assert leastsq.__all__ == ["OptimizeWarning", "curve_fit", "leastsq"]
+    assert leastsq.__all__ == ["ManyFits", "OptimizeWarning", "curve_fit", "curve_fit_many", "leastsq", "models"]
     assert issubclass(OptimizeWarning, UserWarning)

@@ -58,19 +58,6 @@ module lane_kinds
         real(wp) :: ftol, xtol, gtol                !! tolerances: sum of squares, iterates, gradient
         real(wp) :: factor                          !! initial step bound, in units of ‖D x‖
         real(wp) :: maxfev                          !! bound on evaluations of the residuals
-        real(wp) :: jacobian_cost                   !! evaluations that a Jacobian counts for: n for differences, or 0
     end type lane_options
-
-    public :: state_slots
-
-contains
-
-    !> Numbers remembered of a fit.
-    pure function state_slots(n) result(slots)
-        integer, intent(in) :: n        !! parameters
-        integer :: slots
-
-        slots = scalars + vectors*n + n*(n + 1)
-    end function state_slots
 
 end module lane_kinds

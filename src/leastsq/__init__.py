@@ -1,10 +1,13 @@
 """Nonlinear least squares with MINPACK's Levenberg-Marquardt method."""
 
+from . import models
 from ._curve_fit import curve_fit
 from ._leastsq import leastsq
+from ._many import curve_fit_many
+from ._result import ManyFits
 from ._status import OptimizeWarning
 
-__all__ = ["OptimizeWarning", "curve_fit", "leastsq"]
+__all__ = ["ManyFits", "OptimizeWarning", "curve_fit", "curve_fit_many", "leastsq", "models"]
 
 
 def __getattr__(name: str) -> str:

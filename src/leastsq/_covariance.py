@@ -85,10 +85,7 @@ def estimate(
             return found._replace(jacobian=jacobian, evaluations=evaluations)
     if cov is not None and ratio > least_ratio:
         return Covariance(cov, n)
-    _, fjac, ipvt, _ = fit.details()
-    triangle = np.empty((n, n))
-    triangle[:, ipvt] = np.triu(fjac[:, :n].T)
-    return covariance_of(triangle, least_ratio, deviation)
+    return covariance_of(fit.triangle(), least_ratio, deviation)
 
 
 def norm(x: FloatArray) -> float:

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from . import _status
 from ._covariance import Covariance, estimate, norm
 from ._data import Data, prepare, residual_function
-from ._iterate import Fit, Names, iterate, relative_error
+from ._iterate import Fit, Names, iterate, iterate_model, relative_error
 from ._leastsq import information
 from ._minpack import with_data
+from ._model import CompiledModel
 from ._status import OptimizeWarning
 from ._validate import (
     FloatArray,
@@ -103,14 +104,15 @@ def curve_fit(
     Parameters
     ----------
     f : callable ``f(x, a, b, ...) -> array_like``
-        The model: M values for the predictors and the N parameters, which are separate arguments.
+        The model: M values for the predictors and the N parameters, which are separate arguments. Or one of
+        `leastsq.models`, whose values and derivatives are then compiled.
     xdata : object
         The predictors, passed on to `f`. Lists, tuples and arrays are converted to float64 first.
     ydata : array_like
         The M observations. What is not one-dimensional is flattened, and so are the values of `f`.
     p0 : array_like of shape (N,), optional
-        Parameters to start from. By default ones, as many as `f` has arguments after the first. Good starting
-        values matter more than anything else here.
+        Parameters to start from. By default the ``guess`` of a compiled model, or else ones, as many as `f` has
+        arguments after the first. Good starting values matter more than anything else here.
     sigma : array_like, optional
         Standard deviations of `ydata`, in its units: a number, or as many as there are data, in the shape of `ydata`
         or flat; or its covariance matrix, shape (M, M). An infinite standard deviation leaves a point out.
@@ -192,9 +194,9 @@ def curve_fit(
     """
     callable_argument(f, "f")
     _refuse_other_methods(method, bounds, jac)
-    start = starting_point(np.ones(_count_parameters(f)) if p0 is None else p0, "p0")
     col_deriv = bool(kwargs.pop("col_deriv", False))
     data = prepare(xdata, ydata, sigma, check_finite, nan_policy)
+    start = _start(f, p0, data)
     n, m = start.size, data.y.size
     if n > m != 1:
         raise TypeError(
@@ -208,14 +210,15 @@ def curve_fit(
             OptimizeWarning,
             stacklevel=2,
         )
+    compiled = isinstance(f, CompiledModel) and jac is None
+    if isinstance(f, CompiledModel) and compiled:
+        jac, col_deriv = f.jac, False
     options = _solver_options(n, jac is not None, kwargs)
-
-    first, epsfcn = _first_evaluation(f, data, start, options.epsfcn)
     residuals = residual_function(f, data)
-    jacobian = None if jac is None else _jacobian_function(jac, data, first.size, n, col_deriv)
-    if epsfcn:
-        options = options._replace(epsfcn=epsfcn)
-    fit = iterate(residuals, start, (), jacobian, col_deriv, options, first, _NAMES)
+    if isinstance(f, CompiledModel) and compiled and (data.weights is None or data.weights.ndim < 2):
+        fit = iterate_model(f, _predictor_rows(f, data), data.y, _weight_of_each(data), start, options)
+    else:
+        fit = _iterate_functions(f, jac, data, start, residuals, col_deriv, options)
     if fit.info not in _status.SOLVED:
         so_far = ", ".join(f"{value:.6g}" for value in fit.x.tolist())
         reason = fit.message().removeprefix("Not solved: ")
@@ -229,6 +232,55 @@ def curve_fit(
     if full_output:
         return fit.x, pcov, information(fit, fit.details(), jac is not None), fit.message(), fit.info
     return fit.x, pcov
+
+
+def _start(f: Callable[..., Any], p0: Any, data: Data) -> FloatArray:
+    """Return the starting point: as given, as a compiled model guesses it, or ones."""
+    if p0 is not None:
+        start = starting_point(p0, "p0")
+        if isinstance(f, CompiledModel) and start.size != len(f.param_names):
+            raise ValueError(
+                f"p0 has {start.size} parameters, {f.__name__} {len(f.param_names)}: {', '.join(f.param_names)}"
+            )
+        return start
+    if isinstance(f, CompiledModel):
+        rows = _predictor_rows(f, data)
+        return f.guess(tuple(rows) if f.predictors > 1 else rows[0], data.y)
+    return np.ones(_count_parameters(f))
+
+
+def _predictor_rows(model: CompiledModel, data: Data) -> FloatArray:
+    """Return the predictors of a compiled model as (predictors, M)."""
+    predictors = model.predictor_arrays(data.x)
+    if any(predictor.size not in (1, data.y.size) for predictor in predictors):
+        sizes = " and ".join(str(predictor.size) for predictor in predictors)
+        raise ValueError(f"xdata has {sizes} points, ydata {data.y.size}; expected as many")
+    rows = [np.broadcast_to(predictor.ravel(), data.y.size) for predictor in predictors]
+    return rows[0].reshape(1, -1) if len(rows) == 1 else np.array(rows)
+
+
+def _weight_of_each(data: Data) -> FloatArray | None:
+    """Return a weight for each point, None where there are none."""
+    if data.weights is None or data.weights.ndim == 1:
+        return data.weights
+    return np.full(data.y.size, data.weights)
+
+
+def _iterate_functions(
+    f: Callable[..., Any],
+    jac: Callable[..., Any] | None,
+    data: Data,
+    start: FloatArray,
+    residuals: Callable[[FloatArray], Any],
+    col_deriv: bool,
+    options: Options,
+) -> Fit:
+    """Fit a function of the user's."""
+    first, epsfcn = _first_evaluation(f, data, start, options.epsfcn)
+    jacobian = None if jac is None else _jacobian_function(jac, data, first.size, start.size, col_deriv)
+    if epsfcn:
+        options = options._replace(epsfcn=epsfcn)
+    return iterate(residuals, start, (), jacobian, col_deriv, options, first, _NAMES)
 
 
 def _covariance(
@@ -284,7 +336,7 @@ def _are_finite(bounds: Any) -> bool:
 
 def _count_parameters(f: Callable[..., Any]) -> int:
     """Count the parameters of a model by its signature, the first argument being the predictors."""
-    n = len(_positional(f)) - 1
+    n = len(positional_arguments(f)) - 1
     if n < 1:
         raise ValueError(
             "Unable to determine number of fit parameters. f must look like f(x, a, b, ...); otherwise give p0"
@@ -292,7 +344,7 @@ def _count_parameters(f: Callable[..., Any]) -> int:
     return n
 
 
-def _positional(f: Callable[..., Any]) -> list[str]:
+def positional_arguments(f: Callable[..., Any]) -> list[str]:
     """List the names of the positional arguments of a function; none where it does not tell."""
     try:
         parameters = inspect.signature(f).parameters.values()
@@ -401,7 +453,7 @@ def _reasons(f: Callable[..., Any], covariance: Covariance, n: int) -> list[str]
 
 def _names(f: Callable[..., Any], indices: Any, n: int) -> str:
     """Name parameters as the model does, or by number."""
-    names = _positional(f)[1:]
+    names = positional_arguments(f)[1:]
     if len(names) != n:
         names = [f"number {j} (counted from 0)" for j in range(n)]
     chosen = [names[j] for j in indices]

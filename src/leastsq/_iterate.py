@@ -14,6 +14,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from . import _minpack, _status
+from ._model import LEVEL, CompiledModel
 from ._validate import (
     FLOAT64,
     FloatArray,
@@ -27,6 +28,8 @@ from ._validate import (
 _DONE = 0
 _RESIDUALS = 1
 _JACOBIAN = 2
+_BY_CALLER = 1  # who makes Jacobians
+_NO_WEIGHTS = np.empty(0)
 _NOT_READY = 3  # an array has to be converted first, or has the wrong size
 
 # Where references are not counted, a count that differs from itself makes every point a new array.
@@ -68,6 +71,8 @@ class Fit(NamedTuple):
     m: int
     options: Options
     state: FloatArray
+    # Of a fit that keeps no residuals.
+    residuals: Callable[[FloatArray], FloatArray] | None = None
 
     def message(self) -> str:
         """Say in words how the fit ended."""
@@ -94,8 +99,19 @@ class Fit(NamedTuple):
             # Zeros cost no memory until they are written to.
             fjac = np.zeros((n, m))
             fjac[:, :n] = np.tril(state[r : r + n * n].reshape(n, n))
-            state.resize(f + m, refcheck=False)
-        return Details(state[f : f + m], fjac, ipvt, state[qtf : qtf + n])
+            if self.residuals is None:
+                state.resize(f + m, refcheck=False)
+        fvec = state[f : f + m] if self.residuals is None else self.residuals(self.x)
+        return Details(fvec, fjac, ipvt, state[qtf : qtf + n])
+
+    def triangle(self) -> FloatArray:
+        """Return an N by N matrix T with TᵀT = JᵀJ for the last Jacobian."""
+        n = self.x.size
+        ipvt = np.empty(n, dtype=np.intc)
+        _, _, r, _ = _minpack.positions(self.state, ipvt)
+        triangle = np.empty((n, n))
+        triangle[:, ipvt] = np.tril(self.state[r : r + n * n].reshape(n, n)).T
+        return triangle
 
     def inverse(self, deviation: float = 1.0) -> Inverse:
         """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
@@ -117,12 +133,14 @@ def iterate(
     options: Options,
     first: Any = None,
     names: Names = _NAMES,
+    must_be_finite: bool = True,
 ) -> Fit:
     """Minimise the sum of squares of `func`, evaluating it exactly `nfev` times.
 
     The array handed to `func` is reused for the next point unless something still refers to it: then it
     is theirs, and the next point gets a new one. `first` is what `func` returns at `x0`, where the caller
-    has had it evaluated already; `names` are what the caller calls the functions in messages.
+    has had it evaluated already; `names` are what the caller calls the functions in messages. Without
+    `must_be_finite`, a start or a derivative that is not finite is an exit code like others.
     """
     references = _references
     n = x0.size
@@ -136,7 +154,7 @@ def iterate(
     m = residuals.size if plain else residual_array(residuals, None, names.func).size
     enough_residuals(m, n, names.func)
     epsfcn = relative_error(residuals) if options.epsfcn is None else options.epsfcn
-    state = _begin(x0, m, dfun is not None, epsfcn, options)
+    state = _begin(x0, m, int(dfun is not None), epsfcn, options)
     take_residuals = _minpack.take_residuals
 
     while True:
@@ -167,12 +185,43 @@ def iterate(
         residuals = func(*point) if args else func(x)
 
     info, nfev, njev, column, fnorm = _minpack.outcome(state)
-    if info > _status.TRIAL_NOT_FINITE:
+    if info > _status.TRIAL_NOT_FINITE and must_be_finite:
         _raise_not_finite(info, column, residuals, received, dfun is not None, names)
     return Fit(x, info, nfev, njev, fnorm, m, options, state)
 
 
-def _begin(x0: FloatArray, m: int, analytic: bool, epsfcn: float, options: Options) -> FloatArray:
+def iterate_model(
+    model: CompiledModel,
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray | None,
+    x0: FloatArray,
+    options: Options,
+    must_be_finite: bool = True,
+) -> Fit:
+    """Minimise the sum of squares of a compiled model's residuals.
+
+    `x` is (predictors, M). Each step is one compiled call; of many points neither residuals nor Jacobian are stored.
+    """
+    _, analytic = _minpack.model_sizes(x0.size, model.predictors, y.size)
+    state = _begin(x0, y.size, analytic, 0.0, options)
+    point = x0.copy()
+    weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
+    while _minpack.step_model(LEVEL, model.number, x, y, weighted, weight, state, point) != _DONE:
+        pass
+
+    def residuals(parameters: FloatArray) -> FloatArray:
+        values: FloatArray = model(tuple(x) if model.predictors > 1 else x[0], *parameters) - y
+        return values if weights is None else np.where(weights == 0, 0.0, values * weights)
+
+    info, nfev, njev, column, fnorm = _minpack.outcome(state)
+    if info > _status.TRIAL_NOT_FINITE and must_be_finite:
+        slopes = model.jac(tuple(x) if model.predictors > 1 else x[0], *point)
+        _raise_not_finite(info, column, residuals(point), slopes, True, Names("f", "jac"))
+    return Fit(point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == _BY_CALLER else residuals)
+
+
+def _begin(x0: FloatArray, m: int, analytic: int, epsfcn: float, options: Options) -> FloatArray:
     """Set up the packed array of a fit."""
     ftol, xtol, gtol, maxfev, _, factor, diag = options
     state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic))

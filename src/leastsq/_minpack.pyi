@@ -32,7 +32,7 @@ def outcome(state: _Floats) -> tuple[int, int, int, int, float]: ...
 def covariance_matrix(state: _Floats, deviation: float, cov: _Floats, norms: _Floats) -> float: ...
 def positions(state: _Floats, ipvt: NDArray[np.intc]) -> tuple[int, int, int, int]: ...
 def processor_level() -> int: ...
-def lane_sizes(n: int, predictors: int, m: int) -> tuple[int, int, int]: ...
+def model_sizes(n: int, predictors: int, m: int) -> tuple[int, int]: ...
 def fit_models(
     level: int,
     model: int,
@@ -67,23 +67,29 @@ def evaluate_model(
 def invert_triangles(
     level: int, deviation: _Floats, limit: float, matrices: _Floats, dependent: NDArray[np.int8], work: _Floats
 ) -> None: ...
-def judge_values(
-    level: int,
+def slot_size(m: int, n: int) -> int: ...
+def open_slots(
+    m: int,
     which: _Integers,
+    p0: _Floats,
     options: _Floats,
+    scaled: int,
+    diag: _Floats,
+    states: _Floats,
+    points: _Floats,
+) -> None: ...
+def take_block(
+    which: _Integers,
     values: _Floats,
     y: _Floats,
     weights: _Floats,
     states: _Floats,
     points: _Floats,
-    verdicts: _Integers,
+    tasks: _Integers,
     work: _Floats,
 ) -> None: ...
-def commit_slopes(
-    level: int,
+def take_block_slopes(
     which: _Integers,
-    options: _Floats,
-    scaled: int,
     values: _Floats,
     y: _Floats,
     weights: _Floats,
@@ -95,12 +101,15 @@ def commit_slopes(
     h: _Floats,
     states: _Floats,
     points: _Floats,
-    verdicts: _Integers,
+    tasks: _Integers,
     work: _Floats,
 ) -> None: ...
-def open_states(
-    which: _Integers, p0: _Floats, scaled: int, diag: _Floats, states: _Floats, points: _Floats
-) -> None: ...
-def read_states(
-    which: _Integers, states: _Floats, popt: _Floats, triangle: _Floats, fnorm: _Floats, nfev: _Integers
+def read_slots(
+    m: int,
+    which: _Integers,
+    states: _Floats,
+    triangles: _Floats,
+    fnorm: _Floats,
+    nfev: _Integers,
+    status: _Integers,
 ) -> None: ...

@@ -6,6 +6,11 @@ GTOL: Final = 4
 TRIAL_NOT_FINITE: Final = 9
 START_NOT_FINITE: Final = 10
 JACOBIAN_NOT_FINITE: Final = 11
+# Of many fits, where one that cannot be made is no reason to stop.
+TOO_FEW_POINTS: Final = 12
+MODEL_RAISED: Final = 13
+P0_NOT_FINITE: Final = 14
+DATA_NOT_USABLE: Final = 15
 
 
 class OptimizeWarning(UserWarning):
@@ -47,6 +52,38 @@ _SENTENCES: Final = {
         "length xtol = {xtol:g}. The last point lies at the edge of where they are defined. Try a better start, or "
         "parameters for which the residuals are always finite."
     ),
+    10: "Not solved: the residuals at the starting point are NaN or infinite. Try a better start.",
+    11: (
+        "Not solved: the derivatives at the last point are NaN or infinite. The model may not be defined on both sides "
+        "of it. Try a better start."
+    ),
+    12: "Not fitted: {parameters} parameters but only {points} data points. Give more data, or fix some parameters.",
+    13: "Not solved: the model raised an exception. Try a better start, or let it return NaN where it has no value.",
+    14: "Not fitted: the starting parameters are not all finite numbers.",
+    15: (
+        "Not fitted: the data hold infinite values, or NaN that nan_policy leaves in, or standard deviations that are "
+        "not positive."
+    ),
+}
+
+# For summaries.
+LABELS: Final = {
+    0: "improper input",
+    1: "solved (ftol)",
+    2: "solved (xtol)",
+    3: "solved (ftol and xtol)",
+    4: "solved (gtol)",
+    5: "maxfev reached",
+    6: "ftol too small",
+    7: "xtol too small",
+    8: "gtol too small",
+    9: "model not finite nearby",
+    10: "model not finite at the start",
+    11: "derivatives not finite",
+    12: "too few points",
+    13: "model raised an exception",
+    14: "start not finite",
+    15: "data not usable",
 }
 
 
@@ -56,6 +93,18 @@ NOTHING_MOVED: Final = (
 )
 
 
-def message(info: int, *, ftol: float, xtol: float, gtol: float, nfev: int, maxfev: int) -> str:
+def message(
+    info: int,
+    *,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    nfev: int,
+    maxfev: int,
+    points: int = 0,
+    parameters: int = 0,
+) -> str:
     """Say in words how a fit ended, with the tolerance or count that decided."""
-    return _SENTENCES[info].format(ftol=ftol, xtol=xtol, gtol=gtol, nfev=nfev, maxfev=maxfev)
+    return _SENTENCES[info].format(
+        ftol=ftol, xtol=xtol, gtol=gtol, nfev=nfev, maxfev=maxfev, points=points, parameters=parameters
+    )

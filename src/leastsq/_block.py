@@ -1,0 +1,135 @@
+"""A piece of the data sets made ready to fit: cast, weighted, freed of missing points, with somewhere to start."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _status
+from ._pieces import Piece
+from ._validate import FloatArray
+
+# What the compiled code calls a fit that is still to be made.
+TO_FIT = -1000
+
+
+class Block(NamedTuple):
+    """Data sets to fit, one in each row; predictors and weights with one row are shared by all."""
+
+    x: tuple[FloatArray, ...]
+    y: FloatArray
+    # Reciprocal standard deviations: no rows where there are none; 0 leaves a point out.
+    weights: FloatArray
+    p0: FloatArray
+    # How many points of each data set count, and why it is not fitted, or TO_FIT.
+    points: NDArray[np.intc]
+    status: NDArray[np.intc]
+
+    def weights_of(self, fit: int) -> FloatArray | None:
+        """Return the weights of one fit, None where there are none."""
+        rows = len(self.weights)
+        return None if rows == 0 else self.weights[min(fit, rows - 1)]
+
+    def predictors_of(self, fit: int) -> tuple[FloatArray, ...]:
+        """Return the predictors of one fit."""
+        return tuple(x[min(fit, len(x) - 1)] for x in self.x)
+
+
+def prepare_block(
+    piece: Piece, n: int, nan_policy: str, guess: Callable[[Any, FloatArray], Any] | None, guess_each: bool
+) -> Block:
+    """Make a piece ready to fit `n` parameters.
+
+    `guess` gives parameters to start from where the piece has none, for all data sets at once or for each.
+    """
+    x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
+    y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
+    status = np.full(piece.fits, TO_FIT, dtype=np.intc)
+    weights = _weights(piece, status)
+    missing = _missing(piece, x, y)
+    if missing is not None:
+        if nan_policy == "raise":
+            first = int(np.flatnonzero(missing.any(axis=1))[0])
+            raise ValueError(
+                f"nan_policy='raise': the data hold missing values (NaN or masked), {int(missing.sum())} of them in "
+                f"{int(missing.any(axis=1).sum())} data sets from number {piece.start + first} (counted from 0) on; "
+                f"nan_policy='omit' leaves these points out"
+            )
+        if nan_policy == "propagate":
+            status[missing.any(axis=1)] = _status.DATA_NOT_USABLE
+        y = np.where(missing, np.nan, y)
+    p0 = _start(piece, x, y, n, guess, guess_each)
+    if missing is not None:
+        y[missing] = 0.0
+        weights = np.where(missing, 0.0, weights if len(weights) else 1.0)
+    if not np.isfinite(y.sum()):
+        counts = weights if len(weights) else np.ones((1, 1))
+        status[(~np.isfinite(y) & (counts != 0)).any(axis=1)] = _status.DATA_NOT_USABLE
+    points = _count_points(weights, y)
+    status[(points < n) & (status == TO_FIT)] = _status.TOO_FEW_POINTS
+    status[~np.isfinite(p0).all(axis=1) & (status == TO_FIT)] = _status.P0_NOT_FINITE
+    return Block(x, y, weights, p0, points, status)
+
+
+def _weights(piece: Piece, status: NDArray[np.intc]) -> FloatArray:
+    """Return what to multiply residuals with, and note data sets whose standard deviations are no such thing."""
+    if piece.sigma is None:
+        return np.empty((0, piece.y.shape[1]))
+    sigma = np.ascontiguousarray(piece.sigma, dtype=np.float64)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        weights: FloatArray = 1.0 / sigma
+    unusable = ~((sigma > 0) & (weights < np.inf))
+    if unusable.any():
+        status[np.broadcast_to(unusable.any(axis=1), status.shape)] = _status.DATA_NOT_USABLE
+        weights[unusable] = 0.0
+    return weights
+
+
+def _missing(piece: Piece, x: tuple[FloatArray, ...], y: FloatArray) -> NDArray[np.bool_] | None:
+    """Return where observations or predictors are NaN or masked; None where that is nowhere."""
+    if piece.mask is None and not any(np.isnan(values.sum()) for values in (y, *x)):
+        return None
+    missing: NDArray[np.bool_] = np.isnan(y)
+    for predictor in x:
+        missing = missing | np.isnan(predictor)
+    if piece.mask is not None:
+        missing = missing | piece.mask
+    return missing if missing.any() else None
+
+
+def _start(
+    piece: Piece,
+    x: tuple[FloatArray, ...],
+    y: FloatArray,
+    n: int,
+    guess: Callable[[Any, FloatArray], Any] | None,
+    each: bool,
+) -> FloatArray:
+    """Return the parameters to start from, one row for each fit."""
+    if guess is None:
+        return np.ascontiguousarray(np.broadcast_to(piece.p0, (piece.fits, n)), dtype=np.float64)  # type: ignore[arg-type]
+    if each:
+        rows = [guess(as_argument(tuple(p[min(i, len(p) - 1)] for p in x)), row) for i, row in enumerate(y)]
+        start = np.array(rows, dtype=np.float64)
+    else:
+        shared = tuple(p[0] if len(p) == 1 else p for p in x)
+        start = np.asarray(guess(as_argument(shared), y), dtype=np.float64)
+    if start.shape[-1:] != (n,) or start.ndim > 2 or (start.ndim == 2 and len(start) not in (1, len(y))):
+        wanted = f"({n},)" if each else f"{(len(y), n)}"
+        raise ValueError(
+            f"p0(x, y) returned an array of shape {start.shape[1:] if each else start.shape}, expected {wanted}: {n} "
+            f"parameters" + ("" if each else f" for each of the {len(y)} data sets, which are the rows of y")
+        )
+    return np.ascontiguousarray(np.broadcast_to(start, (len(y), n)))
+
+
+def as_argument(predictors: tuple[FloatArray, ...]) -> Any:
+    """Return predictors as models take them: one array, or a tuple of several."""
+    return predictors[0] if len(predictors) == 1 else predictors
+
+
+def _count_points(weights: FloatArray, y: FloatArray) -> NDArray[np.intc]:
+    if len(weights) == 0:
+        return np.full(len(y), y.shape[1], dtype=np.intc)
+    return np.broadcast_to(np.count_nonzero(weights, axis=1).astype(np.intc), len(y)).copy()

@@ -1,0 +1,95 @@
+"""Whether a function does for several fits at once what it does for each: tried before it is trusted to."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._block import TO_FIT, Block, as_argument
+from ._fit_singly import NO_VALUE
+from ._iterate import relative_error
+from ._validate import FloatArray, as_array, real_array
+
+_ADVICE = (
+    "vectorized=False fits any function, one data set at a time. To keep the speed, write {name} with NumPy "
+    "operations that broadcast: x has shape (M,) or (fits, M), each parameter (fits, 1)"
+)
+# Rounding may differ between a loop over one row and over two; a mistake is larger.
+_ROUNDINGS = 1e4
+
+
+def try_function(f: Callable[..., Any], jac: Callable[..., Any] | None, block: Block, vectorized: bool) -> float:
+    """Evaluate a function for the first fits of a block and return its relative error, 0 for double precision.
+
+    With `vectorized`, two fits are evaluated at once and one by one, and must agree.
+    """
+    rows = np.flatnonzero(block.status == TO_FIT)[:2]
+    points = block.p0[rows]
+    if len(rows) == 1:
+        rows, points = np.repeat(rows, 2), np.stack([points[0], points[0] * 1.001 + 1e-3 * (points[0] == 0)])
+    one_by_one = [_evaluate(f, block, int(row), point, "f") for row, point in zip(rows, points, strict=True)]
+    _refuse_other_shape(one_by_one, (block.y.shape[1],), "f")
+    slopes = None
+    if jac is not None:
+        slopes = [_evaluate(jac, block, int(row), point, "jac") for row, point in zip(rows, points, strict=True)]
+        _refuse_other_shape(slopes, (block.y.shape[1], points.shape[1]), "jac")
+    if vectorized:
+        _compare(f, block, rows, points, one_by_one, "f")
+        if jac is not None and slopes is not None:
+            _compare(jac, block, rows, points, slopes, "jac")
+    known = [values for values in one_by_one if values is not None]
+    return relative_error(known[0]) if known else 0.0
+
+
+def _evaluate(function: Callable[..., Any], block: Block, row: int, point: FloatArray, name: str) -> Any:
+    """Return what a function gives for one fit, None where it raises for want of a value."""
+    try:
+        with np.errstate(all="ignore"):
+            values = function(as_argument(block.predictors_of(row)), *point)
+    except NO_VALUE:
+        return None
+    real_array(values, name)  # which refuses what are no real numbers
+    return as_array(values, name)
+
+
+def _refuse_other_shape(results: list[Any], wanted: tuple[int, ...], name: str) -> None:
+    for values in results:
+        if values is None:
+            continue
+        try:
+            np.broadcast_to(values, wanted)
+        except ValueError:
+            raise ValueError(
+                f"{name} returned an array of shape {values.shape} for one fit, expected {wanted}: a value for each "
+                f"point" + (" and parameter" if name == "jac" else "")
+            ) from None
+
+
+def _compare(
+    function: Callable[..., Any],
+    block: Block,
+    rows: NDArray[np.intp],
+    points: FloatArray,
+    one_by_one: list[Any],
+    name: str,
+) -> None:
+    """Raise unless a function gives for two fits at once what it gives one by one."""
+    x = as_argument(tuple(x[0] if len(x) == 1 else x[rows] for x in block.x))
+    advice = _ADVICE.format(name=name)
+    shape = (2, block.y.shape[1]) if name == "f" else (2, block.y.shape[1], points.shape[1])
+    try:
+        with np.errstate(all="ignore"):
+            together = function(x, *points.T[:, :, None])
+        together = np.broadcast_to(real_array(together, name), shape)
+    except Exception as error:
+        raise ValueError(f"{name} does not work for several fits at once ({error}). {advice}") from error
+    for row, values in zip(together, one_by_one, strict=True):
+        if values is None:
+            continue
+        tolerance = _ROUNDINGS * max(relative_error(values), float(np.finfo(np.float64).eps))
+        expected = np.broadcast_to(real_array(values, name), row.shape)
+        finite = np.abs(expected[np.isfinite(expected)])
+        atol = tolerance * float(finite.max(initial=0.0))
+        if not np.allclose(row, expected, rtol=tolerance, atol=atol, equal_nan=True):
+            raise ValueError(f"{name} gives other values for several fits at once than one by one. {advice}")

@@ -1,0 +1,94 @@
+"""Many fits of any function: one after the other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _status
+from ._block import TO_FIT, Block, as_argument
+from ._covariance import estimate, norm
+from ._data import Data, residual_function
+from ._iterate import Fit, Names, iterate
+from ._solution import Solutions, empty_solutions
+from ._validate import FloatArray, Options
+
+_NAMES = Names("f", "jac")
+# What a function raises where it has no value. Anything else is a mistake in it, and ends the call.
+NO_VALUE = (ArithmeticError, ValueError, np.linalg.LinAlgError)
+
+
+def fit_singly(
+    f: Callable[..., Any],
+    jac: Callable[..., Any] | None,
+    block: Block,
+    options: Options,
+    absolute: bool,
+    interrupt: NDArray[np.intc],
+) -> Solutions:
+    """Fit a function to the data sets of a block, one at a time."""
+    solutions = empty_solutions(block)
+    for fit in np.flatnonzero(block.status == TO_FIT).tolist():
+        if interrupt[0]:
+            break
+        fit_one(f, jac, block, fit, options, absolute, solutions)
+    return solutions
+
+
+def fit_one(
+    f: Callable[..., Any],
+    jac: Callable[..., Any] | None,
+    block: Block,
+    fit: int,
+    options: Options,
+    absolute: bool,
+    solutions: Solutions,
+) -> None:
+    """Fit a function to one data set of a block. Points without weight are left out."""
+    data = _data_of(block, fit)
+    start = block.p0[fit].copy()
+    residuals = residual_function(f, data)
+    jacobian = None if jac is None else _weighted_jacobian(jac, data)
+    try:
+        with np.errstate(all="ignore"):
+            one = iterate(residuals, start, (), jacobian, False, options, None, _NAMES, must_be_finite=False)
+    except NO_VALUE:
+        solutions.status[fit] = _status.MODEL_RAISED
+        return
+    store_fit(one, fit, solutions)
+    if one.info in _status.SOLVED:
+        sizes = None
+        if jac is None:
+            sizes = (norm(data.whiten(data.y)), norm(data.whiten(data.y - data.y[0])))
+        covariance = estimate(one, residuals, sizes, data.y.size, absolute)
+        solutions.covariance[fit] = covariance.matrix
+        solutions.nfev[fit] += covariance.evaluations
+
+
+def store_fit(one: Fit, fit: int, solutions: Solutions) -> None:
+    """Put a fit made by itself where the others are."""
+    solutions.popt[fit] = one.x
+    solutions.fnorm[fit] = one.fnorm
+    solutions.nfev[fit] = one.nfev
+    solutions.status[fit] = one.info
+    if one.info not in _status.SOLVED:
+        return
+    solutions.triangle[fit] = np.transpose(np.linalg.qr(one.triangle(), mode="r"))
+
+
+def _data_of(block: Block, fit: int) -> Data:
+    """Return one data set without its missing points."""
+    x, y, weights = block.predictors_of(fit), block.y[fit], block.weights_of(fit)
+    if weights is not None and not weights.all():
+        keep = weights != 0
+        x, y, weights = tuple(predictor[keep] for predictor in x), y[keep], weights[keep]
+    return Data(as_argument(x), y, weights)
+
+
+def _weighted_jacobian(jac: Callable[..., Any], data: Data) -> Callable[[FloatArray], Any]:
+    def weighted(parameters: FloatArray) -> Any:
+        slopes = np.asarray(jac(data.x, *parameters), dtype=np.float64)
+        return slopes if data.weights is None else slopes * data.weights[:, None]
+
+    return weighted

@@ -1,0 +1,182 @@
+"""Many fits of a NumPy function that broadcasts: one call evaluates it for all fits under way.
+
+The compiled iteration is that of single fits, step by step and to the last bit; this module evaluates, and keeps as
+many fits under way as make a call worth while.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _minpack
+from ._block import TO_FIT, Block, as_argument
+from ._fit_compiled import packed_options, scaling
+from ._solution import Solutions, empty_solutions
+from ._validate import FloatArray, Options
+
+_DONE = 0
+_JACOBIAN = 2
+# Points evaluated in one call: few enough for the arrays of an expression to stay in the cache.
+_POINTS_UNDER_WAY = 2**15
+
+
+class _Slots:
+    """The fits under way: the data and the state of each."""
+
+    def __init__(self, block: Block, options: Options) -> None:
+        count, m = block.y.shape
+        n = block.p0.shape[1]
+        capacity = max(1, min(count, _POINTS_UNDER_WAY // max(m, 1)))
+        self.block = block
+        self.options = packed_options(options)
+        self.scaled, self.diag = scaling(options, n)
+        self.queue = np.flatnonzero(block.status == TO_FIT)
+        self.fit = np.full(capacity, -1)
+        self.x = tuple(x if len(x) == 1 else np.zeros((capacity, m)) for x in block.x)
+        self.y = np.zeros((capacity, m))
+        self.weights = block.weights if len(block.weights) < 2 else np.zeros((capacity, m))
+        self.states = np.zeros((capacity, _minpack.slot_size(m, n)))
+        self.points = np.zeros((capacity, n))
+        self.work = np.empty((min(m, 512) + n) * (n + 1) + m)
+
+    def refill(self) -> NDArray[np.intc]:
+        """Put waiting fits where others have ended, once there are enough, and return the slots in use."""
+        free = np.flatnonzero(self.fit < 0)
+        if len(self.queue) and 4 * len(free) >= len(self.fit):
+            free = free[: len(self.queue)]
+            fits, self.queue = self.queue[: len(free)], self.queue[len(free) :]
+            self.fit[free] = fits
+            self.y[free] = self.block.y[fits]
+            for held, x in zip(self.x, self.block.x, strict=True):
+                if len(x) > 1:
+                    held[free] = x[fits]
+            if len(self.block.weights) > 1:
+                self.weights[free] = self.block.weights[fits]
+            _minpack.open_slots(
+                self.y.shape[1],
+                free.astype(np.intc),
+                self.block.p0[fits],
+                self.options,
+                self.scaled,
+                self.diag,
+                self.states,
+                self.points,
+            )
+        return np.flatnonzero(self.fit >= 0).astype(np.intc)
+
+    def predictors(self, which: NDArray[np.intc]) -> Any:
+        """Return the predictors of some fits, as the model takes them."""
+        whole = len(which) == len(self.fit)
+        return as_argument(tuple(x[0] if len(x) == 1 else x if whole else x[which] for x in self.x))
+
+    def take_values(self, which: NDArray[np.intc], values: FloatArray) -> NDArray[np.intc]:
+        """Hand in the values at the points of some fits, and return what each wants next."""
+        tasks = np.empty(len(which), dtype=np.intc)
+        _minpack.take_block(which, values, self.y, self.weights, self.states, self.points, tasks, self.work)
+        return tasks
+
+    def take_slopes(
+        self, which: NDArray[np.intc], values: FloatArray, slopes: FloatArray, steps: FloatArray | None
+    ) -> NDArray[np.intc]:
+        """Hand in derivatives (fits, M, N), or values a step further (N, fits, M), and return what each wants next."""
+        tasks = np.empty(len(which), dtype=np.intc)
+        count, m = values.shape
+        n = self.points.shape[1]
+        row, fit, column = (n, m * n, 1) if steps is None else (1, m, count * m)
+        _minpack.take_block_slopes(
+            which,
+            values,
+            self.y,
+            self.weights,
+            slopes.ravel(),
+            row,
+            fit,
+            column,
+            int(steps is not None),
+            np.empty((count, n)) if steps is None else steps,
+            self.states,
+            self.points,
+            tasks,
+            self.work,
+        )
+        return tasks
+
+    def release(self, ended: NDArray[np.intc], solutions: Solutions) -> None:
+        """Store the fits that have ended, and free their slots."""
+        count, n = len(ended), self.points.shape[1]
+        if count == 0:
+            return
+        triangle, fnorm = np.empty((count, n, n)), np.empty(count)
+        nfev, status = np.empty(count, dtype=np.intc), np.empty(count, dtype=np.intc)
+        _minpack.read_slots(self.y.shape[1], ended, self.states, triangle, fnorm, nfev, status)
+        fits = self.fit[ended]
+        solutions.popt[fits], solutions.triangle[fits], solutions.fnorm[fits] = self.points[ended], triangle, fnorm
+        solutions.nfev[fits], solutions.status[fits] = nfev, status
+        self.fit[ended] = -1
+
+
+def fit_vectorized(
+    f: Callable[..., Any],
+    jac: Callable[..., Any] | None,
+    block: Block,
+    options: Options,
+    interrupt: NDArray[np.intc],
+) -> Solutions:
+    """Fit a function that broadcasts to the data sets of a block."""
+    solutions = empty_solutions(block)
+    m = block.y.shape[1]
+    slots = _Slots(block, options)
+    while len(which := slots.refill()) and not interrupt[0]:
+        x, points = slots.predictors(which), slots.points[which]
+        values = values_of(f, x, points, m)
+        tasks = slots.take_values(which, values)
+        accepted = tasks == _JACOBIAN
+        if accepted.any():
+            if not accepted.all():
+                values, points = values[accepted], points[accepted]
+                x = slots.predictors(which[accepted])
+            steps = None if jac is not None else difference_steps(points, options.epsfcn)
+            slopes = _shifted_values(f, x, points, steps, m) if jac is None else slopes_of(jac, x, points, m)
+            tasks[accepted] = slots.take_slopes(which[accepted], values, slopes, steps)
+        slots.release(which[tasks == _DONE], solutions)
+    return solutions
+
+
+def values_of(f: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:
+    """Evaluate a function for all rows of parameters at once, shape (rows, M)."""
+    with np.errstate(all="ignore"):
+        values = f(x, *np.ascontiguousarray(points.T)[:, :, None])
+    return _shaped(values, (len(points), m))
+
+
+def slopes_of(jac: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:
+    """Evaluate derivatives for all rows of parameters at once, shape (rows, M, N)."""
+    with np.errstate(all="ignore"):
+        slopes = jac(x, *np.ascontiguousarray(points.T)[:, :, None])
+    return _shaped(slopes, (len(points), m, points.shape[1]))
+
+
+def _shaped(values: Any, shape: tuple[int, ...]) -> FloatArray:
+    return np.ascontiguousarray(np.broadcast_to(values, shape), dtype=np.float64)
+
+
+def difference_steps(points: FloatArray, epsfcn: float | None) -> FloatArray:
+    """Return the steps of forward differences: relative to each parameter, absolute at zero."""
+    relative = math.sqrt(max(epsfcn or 0.0, float(np.finfo(np.float64).eps)))
+    steps: FloatArray = relative * np.abs(points)
+    steps[steps == 0] = relative
+    return steps
+
+
+def _shifted_values(f: Callable[..., Any], x: Any, points: FloatArray, steps: Any, m: int) -> FloatArray:
+    """Evaluate a function a step further in each parameter, shape (N, rows, M)."""
+    columns = list(np.ascontiguousarray(points.T)[:, :, None])
+    shifted = np.empty((len(columns), len(points), m))
+    with np.errstate(all="ignore"):
+        for j, column in enumerate(columns):
+            moved = column + steps[:, j, None]
+            shifted[j] = f(x, *columns[:j], moved, *columns[j + 1 :])
+    return shifted

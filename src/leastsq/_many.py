@@ -1,0 +1,333 @@
+"""Many fits in one call."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _status
+from ._block import TO_FIT, Block, prepare_block
+from ._broadcasting import try_function
+from ._curve_fit import positional_arguments
+from ._fit_compiled import fit_compiled
+from ._fit_singly import fit_singly
+from ._fit_vectorized import fit_vectorized
+from ._model import CompiledModel
+from ._pieces import DataSets, Piece, data_sets
+from ._result import ManyFits
+from ._solution import Fitted, fitted
+from ._status import OptimizeWarning
+from ._validate import Options, callable_argument, checked_options
+from ._workers import Progress, Workers, checked_workers, reporter, run
+
+_NAN_POLICIES = ("omit", "raise", "propagate")
+
+
+def curve_fit_many(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: ArrayLike,
+    p0: ArrayLike | Callable[[Any, Any], ArrayLike] | None = None,
+    sigma: ArrayLike | None = None,
+    *,
+    absolute_sigma: bool = False,
+    jac: Callable[..., Any] | None = None,
+    axis: int | Sequence[int] = -1,
+    nan_policy: Literal["omit", "raise", "propagate"] = "omit",
+    ftol: float = 1.49012e-8,
+    xtol: float = 1.49012e-8,
+    gtol: float = 0.0,
+    maxfev: int | None = None,
+    epsfcn: float | None = None,
+    factor: float = 100.0,
+    diag: ArrayLike | None = None,
+    vectorized: bool = True,
+    workers: Workers = 1,
+    progress: Progress = False,
+    errors: Literal["status", "raise"] = "status",
+) -> ManyFits:
+    """Fit one model to many data sets.
+
+    Each data set gets the fit that `curve_fit` would make of it, with the same method, tolerances and errors. A fit
+    that fails is a status, not an exception.
+
+    Parameters
+    ----------
+    f : compiled model or callable ``f(x, a, b, ...) -> array_like``
+        A model from `leastsq.models`, or a function of the predictors and the N parameters. It is called for many
+        fits at once: with parameters of shape (fits, 1), and predictors of shape (M,) where all fits share them and
+        (fits, M) elsewhere, it returns (fits, M). A function for `curve_fit` written with NumPy operations mostly
+        does that as it is; whether it does is tried first. See `vectorized` for others.
+    xdata : array_like, or tuple of array_like for several predictors
+        The predictors: shape (M,), shared by all fits, or anything that broadcasts to the shape of `ydata`.
+    ydata : array_like of shape (..., M)
+        The data sets, along `axis`. Any real type; pieces are converted to float64 one by one. Masked values are
+        missing, and so is NaN.
+    p0 : array_like of shape (N,) or (..., N), or callable ``p0(x, y) -> array_like``, optional
+        Parameters to start from, for all fits or each. A callable gets some of the data sets as rows of ``y``, with
+        NaN for missing points, and returns a row for each; without `vectorized` it gets one data set. By default, the
+        ``guess`` of a compiled model. Others need it.
+    sigma : array_like, optional
+        Standard deviations of `ydata`, in its units: a number, shape (M,), or anything that broadcasts to the shape
+        of `ydata`. An infinite one leaves a point out of that fit alone.
+    absolute_sigma : bool, default False
+        Whether `sigma` is meant in absolute terms. If not, covariances are scaled so that each fit's reduced
+        chi-square is one.
+    jac : callable ``jac(x, a, b, ...) -> array_like``, optional
+        Derivatives of `f` by the parameters, shape (fits, M, N). By default those of a compiled model, or else
+        forward differences.
+    axis : int or tuple of int, default -1
+        The axis, or axes for images and the like, of `ydata` to fit along.
+    nan_policy : {"omit", "raise", "propagate"}, default "omit"
+        What to do with points where `ydata` or a predictor is NaN or masked: leave them out, raise ValueError, or
+        leave the whole data set unfitted, with a status.
+    ftol, xtol, gtol : float, optional
+        Tolerances, as for `leastsq`.
+    maxfev : int, optional
+        Most evaluations for each fit, by default 100*(N + 1) with derivatives and 200*(N + 1) without.
+    epsfcn : float, optional
+        Relative error of `f`, from which difference steps follow; by default that of the dtype it returns.
+    factor : float, default 100
+        Initial step bound, as for `leastsq`.
+    diag : array_like of shape (N,), optional
+        Scale factors for the parameters, as for `leastsq`.
+    vectorized : bool, default True
+        Whether `f` and `jac` can be called for many fits at once. If not, fits are made one by one.
+    workers : int or map-like callable, default 1
+        Threads, -1 for as many as there are processors; or a callable such as ``multiprocessing.Pool.map``, which is
+        called as ``workers(task, pieces)``. The results do not depend on it.
+    progress : bool or callable, default False
+        Show fits done, fits per second and failures, with tqdm if it is installed; or call
+        ``progress(done, total, failed)``.
+    errors : {"status", "raise"}, default "status"
+        Whether to raise RuntimeError if any fit fails.
+
+    Returns
+    -------
+    ManyFits
+        Arrays over all fits: ``popt``, ``pcov``, ``stderr``, ``chisq``, ``redchi``, ``dof``, ``nfev``, ``status``,
+        ``success``; and sentences, summaries and tables made of them.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not go together, `f` does not broadcast, or values are missing and `nan_policy` is "raise".
+    TypeError
+        If arguments are of the wrong type, or `p0` is missing.
+    RuntimeError
+        With ``errors="raise"``, if a fit fails; the message says which and why.
+
+    Warns
+    -----
+    OptimizeWarning
+        For `absolute_sigma` without `sigma`.
+
+    See Also
+    --------
+    curve_fit : One fit.
+    leastsq.models : The compiled models.
+
+    Notes
+    -----
+    The method is that of `leastsq` [1]_; fits advance in groups, in lockstep. Where a Jacobian comes near to singular,
+    a fit is taken out of its group and made again by itself. Covariances are those of `curve_fit` [2]_: inf for
+    parameters that the data leave open, NaN for fits without success.
+
+    References
+    ----------
+    .. [1] J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", in Numerical Analysis, Lecture
+       Notes in Mathematics 630, Springer, 1978, pp. 105-116.
+    .. [2] G. A. F. Seber, C. J. Wild, "Nonlinear Regression", Wiley, 1989, section 2.1.
+
+    Examples
+    --------
+    A thousand spectra, each with a peak of its own:
+
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many, models
+    >>> rng = np.random.default_rng(1)
+    >>> x = np.linspace(0, 10, 50)
+    >>> centers = rng.uniform(3, 7, 1000)
+    >>> spectra = models.gaussian(x, 5.0, centers[:, None], 1.0, 0.5) + rng.normal(0, 0.1, (1000, 50))
+    >>> fits = curve_fit_many(models.gaussian, x, spectra)
+    >>> fits.popt.shape, bool(fits.success.all())
+    ((1000, 4), True)
+    >>> bool(np.all(np.abs(fits.popt[:, 1] - centers) < 5 * fits.stderr[:, 1]))
+    True
+
+    With a function of one's own, which is called for many fits at once:
+
+    >>> def decay(t, amplitude, rate):
+    ...     return amplitude * np.exp(-rate * t)
+    >>> t = np.linspace(0, 4, 30)
+    >>> counts = decay(t, 2.0, np.array([[0.5], [1.0], [1.5]])) + 0.01 * np.cos(9 * t)
+    >>> curve_fit_many(decay, t, counts, p0=[1, 1]).popt.round(2).tolist()
+    [[2.0, 0.5], [2.0, 1.0], [2.0, 1.5]]
+    """
+    callable_argument(f, "f")
+    _refuse_choice("nan_policy", nan_policy, _NAN_POLICIES)
+    _refuse_choice("errors", errors, ("status", "raise"))
+    threads = checked_workers(workers)
+    if isinstance(f, CompiledModel):
+        xdata = _predictors_of_model(f, xdata)
+        jac = _jacobian_of_model(f, jac)
+        p0 = f.guess if p0 is None else p0
+    elif jac is not None:
+        callable_argument(jac, "jac")
+    if p0 is None:
+        raise TypeError(
+            "p0 is missing: pass parameters to start from, of shape (N,) or (..., N), or a function p0(x, y) that "
+            "makes them from the data"
+        )
+    if absolute_sigma and sigma is None:
+        warnings.warn(
+            "absolute_sigma=True means nothing without sigma: every error is taken to be exactly 1. "
+            "Pass sigma, or leave absolute_sigma out",
+            OptimizeWarning,
+            stacklevel=2,
+        )
+    sets = data_sets(xdata, ydata, sigma, p0, axis)
+    names = _parameter_names(f, p0, sets)
+    options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
+    interrupt = np.zeros(1, dtype=np.intc)
+    task = _Task(
+        f,
+        jac,
+        len(names),
+        options,
+        nan_policy,
+        p0 if callable(p0) else None,
+        vectorized,
+        bool(absolute_sigma),
+        interrupt,
+    )
+    task = _tried(task, sets)
+    return _collect(task, sets, names, threads, progress, errors)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What to do with a piece, wherever that happens."""
+
+    f: Callable[..., Any]
+    jac: Callable[..., Any] | None
+    n: int
+    options: Options
+    nan_policy: str
+    guess: Callable[[Any, Any], Any] | None
+    vectorized: bool
+    absolute: bool
+    interrupt: NDArray[np.intc]
+
+    def __call__(self, piece: Piece) -> Fitted:
+        """Fit the data sets of a piece."""
+        block = self.block(piece)
+        if isinstance(self.f, CompiledModel):
+            solutions = fit_compiled(self.f, block, self.options, self.interrupt)
+        elif self.vectorized:
+            solutions = fit_vectorized(self.f, self.jac, block, self.options, self.interrupt)
+        else:
+            solutions = fit_singly(self.f, self.jac, block, self.options, self.absolute, self.interrupt)
+        return fitted(piece.start, block, solutions, self.jac is None, self.absolute)
+
+    def block(self, piece: Piece) -> Block:
+        """Make the data sets of a piece ready."""
+        each = not self.vectorized and not isinstance(self.f, CompiledModel)
+        return prepare_block(piece, self.n, self.nan_policy, self.guess, each)
+
+
+def _refuse_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def _predictors_of_model(model: CompiledModel, xdata: Any) -> Any:
+    """Return the predictors as a tuple, also where they are the rows of one array."""
+    predictors = xdata if isinstance(xdata, tuple) else (xdata,) if model.predictors == 1 else tuple(xdata)
+    if len(predictors) != model.predictors:
+        raise ValueError(f"{model.__name__} has {model.predictors} predictors, got {len(predictors)} in xdata")
+    return predictors
+
+
+def _jacobian_of_model(model: CompiledModel, jac: Any) -> Callable[..., Any]:
+    if jac is not None and jac != model.jac:
+        raise ValueError(f"{model.__name__} has derivatives of its own: leave jac out")
+    return model.jac
+
+
+def _parameter_names(f: Callable[..., Any], p0: Any, sets: DataSets) -> tuple[str, ...]:
+    """Return a name for each parameter: those of the function's arguments where they can be told."""
+    names = f.param_names if isinstance(f, CompiledModel) else tuple(positional_arguments(f)[1:])
+    if not callable(p0):
+        count = np.atleast_1d(np.asarray(p0)).shape[-1]
+    else:
+        count = len(names)
+        if count == 0:
+            raise ValueError("the number of parameters cannot be told from f: name them as arguments, f(x, a, b, ...)")
+    if count == 0:
+        raise ValueError("p0 is empty: expected at least one parameter to start from")
+    if isinstance(f, CompiledModel) and count != len(names):
+        raise ValueError(
+            f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
+        )
+    return names if len(names) == count else tuple(f"p{j}" for j in range(count))
+
+
+def _tried(task: _Task, sets: DataSets) -> _Task:
+    """Return the task once the function has been tried on the first data sets that can be fitted."""
+    if isinstance(task.f, CompiledModel):
+        return task
+    for piece in sets.pieces():
+        block = task.block(piece)
+        if (block.status == TO_FIT).any():
+            error = try_function(task.f, task.jac, block, task.vectorized)
+            if task.options.epsfcn is None:
+                task = replace(task, options=task.options._replace(epsfcn=error))
+            break
+    return task
+
+
+def _collect(
+    task: _Task, sets: DataSets, names: tuple[str, ...], workers: Workers, progress: Progress, errors: str
+) -> ManyFits:
+    """Run the task on all pieces and put the results together."""
+    fits, n = sets.fits, len(names)
+    popt, pcov, chisq = np.empty((fits, n)), np.empty((fits, n, n)), np.empty(fits)
+    dof, nfev = np.empty(fits, dtype=np.intc), np.empty(fits, dtype=np.intc)
+    status = np.empty(fits, dtype=np.int8)
+    done = failed = 0
+    report, end = reporter(progress, fits)
+    try:
+        for part in run(task, sets.pieces(), workers, task.interrupt):
+            where = slice(part.start, part.start + len(part.status))
+            popt[where], pcov[where], chisq[where] = part.popt, part.pcov, part.chisq
+            dof[where], nfev[where], status[where] = part.dof, part.nfev, part.status
+            done += len(part.status)
+            failed += int(np.count_nonzero((part.status < 1) | (part.status > _status.GTOL)))
+            report(done, fits, failed)
+    finally:
+        end()
+    if done != fits:
+        raise RuntimeError(f"workers returned results for {done} of {fits} fits; expected those of all pieces")
+    lead = sets.lead
+    result = ManyFits(
+        popt=popt.reshape((*lead, n)),
+        pcov=pcov.reshape((*lead, n, n)),
+        chisq=chisq.reshape(lead),
+        dof=dof.reshape(lead),
+        nfev=nfev.reshape(lead),
+        status=status.reshape(lead),
+        param_names=names,
+        options=task.options,
+        model=task.f,
+        vectorized=task.vectorized or isinstance(task.f, CompiledModel),
+        absolute_sigma=task.absolute,
+    )
+    if errors == "raise" and failed:
+        first = np.unravel_index(int(np.flatnonzero(~np.ravel(result.success))[0]), lead)
+        index = tuple(int(i) for i in first)
+        raise RuntimeError(f"{failed} of {fits} fits failed, the first at index {index}: {result.message(index)}")
+    return result

@@ -1,0 +1,114 @@
+"""What makes a formula a compiled model."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from . import _minpack
+from ._validate import FloatArray
+
+# The copy of the compiled code that is the fastest on this processor.
+LEVEL: Final = _minpack.processor_level()
+
+
+class CompiledModel:
+    """A model whose values and derivatives are compiled, and which can be called like any NumPy function.
+
+    Calling it evaluates its formula in NumPy. `jac`, and every fit, runs the compiled code.
+    """
+
+    def __init__(self, formula: Callable[..., Any], number: int, predictors: int, guess: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, formula)
+        self._formula = formula
+        self._guess = guess
+        self.number = number
+        self.predictors = predictors
+        self.param_names = tuple(inspect.signature(formula).parameters)[1:]
+
+    def __call__(self, x: Any, *parameters: Any) -> Any:
+        """Return the values of the model; predictors and parameters broadcast."""
+        self._refuse_other_count(parameters)
+        predictors = self.predictor_arrays(x)
+        with np.errstate(over="ignore", under="ignore"):
+            return self._formula(predictors if self.predictors > 1 else predictors[0], *parameters)
+
+    def jac(self, x: Any, *parameters: Any) -> FloatArray:
+        """Return the derivatives by the parameters, in one axis more, the last.
+
+        Parameters
+        ----------
+        x : array_like, or tuple of array_like for models of several predictors
+            The predictors.
+        *parameters : array_like
+            The parameters of the model. Predictors and parameters broadcast to one shape S.
+
+        Returns
+        -------
+        ndarray of shape S + (N,)
+            The derivatives.
+        """
+        self._refuse_other_count(parameters)
+        arrays = np.broadcast_arrays(*self.predictor_arrays(x), *(np.asarray(p, dtype=np.float64) for p in parameters))
+        shape = arrays[0].shape
+        points = np.array([array.ravel() for array in arrays])
+        values, slopes = np.empty(points.shape[1]), np.empty((len(parameters), points.shape[1]))
+        _minpack.evaluate_model(
+            LEVEL, self.number, points[: self.predictors], points[self.predictors :], values, 1, slopes.ravel()
+        )
+        return np.moveaxis(slopes.reshape((len(parameters), *shape)), 0, -1)
+
+    def guess(self, x: Any, y: Any) -> FloatArray:
+        """Return parameters to start from, good enough to converge on noisy data.
+
+        Parameters
+        ----------
+        x : array_like, or tuple of array_like for models of several predictors
+            The predictors, shape (M,) or (..., M).
+        y : array_like of shape (..., M)
+            The observations; NaN is a missing point.
+
+        Returns
+        -------
+        ndarray of shape (..., N)
+            The parameters, always finite.
+        """
+        predictors = self.predictor_arrays(x)
+        y = np.asarray(y, dtype=np.float64)
+        start: FloatArray = self._guess(predictors if self.predictors > 1 else predictors[0], y)
+        return start
+
+    def predictor_arrays(self, x: Any) -> tuple[FloatArray, ...]:
+        """Return each predictor as an array of float64."""
+        if self.predictors == 1:
+            return (np.asarray(x, dtype=np.float64),)
+        if len(x) != self.predictors:
+            raise ValueError(
+                f"{self.__name__} has {self.predictors} predictors, got {len(x)}: expected a tuple of arrays"
+            )
+        return tuple(np.asarray(predictor, dtype=np.float64) for predictor in x)
+
+    def _refuse_other_count(self, parameters: tuple[Any, ...]) -> None:
+        if len(parameters) != len(self.param_names):
+            raise TypeError(
+                f"{self.__name__} has {len(self.param_names)} parameters ({', '.join(self.param_names)}), "
+                f"got {len(parameters)}"
+            )
+
+    def __reduce__(self) -> str:
+        return self.__name__
+
+    def __repr__(self) -> str:
+        return f"<compiled model {self.__name__}({', '.join(inspect.signature(self).parameters)})>"
+
+    __name__: str
+    __module__: str
+
+
+def compiled(
+    number: int, guess: Callable[..., Any], predictors: int = 1
+) -> Callable[[Callable[..., Any]], CompiledModel]:
+    """Tie a formula to the procedure of that number in minpack/lanes, and to its starting values."""
+    return lambda formula: CompiledModel(formula, number, predictors, guess)

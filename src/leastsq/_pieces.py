@@ -1,0 +1,181 @@
+"""Many data sets cut into pieces: views of the user's arrays, which cost nothing until a piece is fitted."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Fits of a piece, and points. Few enough for a piece to be a moment's work and a megabyte or two.
+MOST_FITS = 1024
+MOST_POINTS = 2**18
+
+
+class Piece(NamedTuple):
+    """Some of the data sets, still as the user gave them; arrays with one row are shared by all fits."""
+
+    start: int
+    fits: int
+    x: tuple[NDArray[Any], ...]
+    y: NDArray[Any]
+    mask: NDArray[np.bool_] | None
+    sigma: NDArray[Any] | None
+    p0: NDArray[Any] | None
+
+
+class Rows:
+    """An array seen as rows, one for each fit, or one for all: shape L + tail as (fits, size of tail)."""
+
+    def __init__(self, array: NDArray[Any], lead: tuple[int, ...], tail: tuple[int, ...]) -> None:
+        own = array.shape[: array.ndim - len(tail)]
+        self._shared = math.prod(own) == 1
+        self._lead = lead
+        self._size = math.prod(tail)
+        self._flat: NDArray[Any] | None = None
+        if self._shared:
+            self._flat = np.broadcast_to(array.reshape(array.shape[array.ndim - len(tail) :]), tail).reshape(1, -1)
+            return
+        self._array = np.broadcast_to(array, lead + tail)
+        if _is_one_run(self._array, 0, len(lead)) and _is_one_run(self._array, len(lead), self._array.ndim):
+            self._flat = self._array.reshape(-1, self._size)
+
+    def __getitem__(self, which: slice) -> NDArray[Any]:
+        """Return the rows of some fits, shape (fits, size); a view where the memory allows."""
+        if self._flat is not None:
+            return self._flat if self._shared else self._flat[which]
+        indices = np.unravel_index(np.arange(which.start, which.stop), self._lead)
+        return self._array[indices].reshape(-1, self._size)
+
+
+def _is_one_run(array: NDArray[Any], first: int, last: int) -> bool:
+    """Return whether some neighbouring axes can be seen as one without copying."""
+    axes = [axis for axis in range(first, last) if array.shape[axis] != 1]
+    return all(
+        array.strides[outer] == array.strides[inner] * array.shape[inner] for outer, inner in itertools.pairwise(axes)
+    )
+
+
+class DataSets(NamedTuple):
+    """All data sets of a call, as rows."""
+
+    lead: tuple[int, ...]
+    points: int
+    x: tuple[Rows, ...]
+    y: Rows
+    mask: Rows | None
+    sigma: Rows | None
+    p0: Rows | None
+
+    @property
+    def fits(self) -> int:
+        """Return the number of fits."""
+        return math.prod(self.lead)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Cut the data sets into pieces, whose size does not depend on who fits them."""
+        size = max(1, min(MOST_FITS, MOST_POINTS // max(self.points, 1)))
+        for start in range(0, self.fits, size):
+            yield self.piece(start, min(start + size, self.fits))
+
+    def piece(self, start: int, stop: int) -> Piece:
+        """Return the data sets from `start` to `stop`."""
+        which = slice(start, stop)
+        return Piece(
+            start,
+            stop - start,
+            tuple(x[which] for x in self.x),
+            self.y[which],
+            None if self.mask is None else self.mask[which],
+            None if self.sigma is None else self.sigma[which],
+            None if self.p0 is None else self.p0[which],
+        )
+
+
+def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[int]) -> DataSets:
+    """Arrange the user's arrays so that each fit has a row in all of them."""
+    mask = np.ma.getmaskarray(ydata) if isinstance(ydata, np.ma.MaskedArray) and np.ma.is_masked(ydata) else None
+    y = _real(np.ma.getdata(ydata) if isinstance(ydata, np.ma.MaskedArray) else ydata, "ydata")
+    axes = _fit_axes(axis, y.ndim)
+    tail = tuple(y.shape[a] for a in axes)
+    predictors = xdata if isinstance(xdata, tuple) else (xdata,)
+    arranged = {"ydata": _move(y, axes)}
+    for i, x in enumerate(predictors):
+        name = f"xdata[{i}]" if len(predictors) > 1 else "xdata"
+        arranged[name] = _arrange(_real(x, name), axes, tail, name)
+    if sigma is not None:
+        arranged["sigma"] = _arrange(_real(sigma, "sigma"), axes, tail, "sigma")
+    shapes = {name: array.shape[: array.ndim - len(tail)] for name, array in arranged.items()}
+    start = None
+    if p0 is not None and not callable(p0):
+        start = np.atleast_1d(_real(p0, "p0"))
+        shapes["p0"] = start.shape[:-1]
+    try:
+        lead = np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(
+            f"the arguments are not for one set of fits: without the axes that are fitted along, shapes are {found}; "
+            f"expected shapes that broadcast"
+        ) from None
+    rows = {name: Rows(array, lead, tail) for name, array in arranged.items()}
+    return DataSets(
+        lead,
+        math.prod(tail),
+        tuple(rows[name] for name in rows if name.startswith("xdata")),
+        rows["ydata"],
+        None if mask is None else Rows(_move(mask, axes), lead, tail),
+        rows.get("sigma"),
+        None if start is None else Rows(start, lead, start.shape[-1:]),
+    )
+
+
+def _real(value: Any, name: str) -> NDArray[Any]:
+    """Return an array of real numbers of whatever type, without a copy of arrays."""
+    if value is None:
+        raise TypeError(f"{name}: got None, expected real numbers")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of real numbers, got rows of unequal length ({error})") from error
+    if array.dtype.kind not in "fiub":
+        hint = "Fit real and imaginary parts along one axis." if array.dtype.kind == "c" else "Convert it to float64."
+        raise TypeError(f"{name}: got an array of dtype {array.dtype}, expected real numbers. {hint}")
+    return array
+
+
+def _fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    """Return the axes to fit along, counted from the last: -1 and so on."""
+    try:
+        axes = tuple(int(a) for a in axis) if isinstance(axis, (tuple, list)) else (int(axis),)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TypeError(f"axis must be an integer or a tuple of integers, got {axis!r}") from None
+    if ndim == 0:
+        raise ValueError("ydata is a single number: expected an array with at least the axis to fit along")
+    if not axes or any(not -ndim <= a < ndim for a in axes) or len({a % ndim for a in axes}) != len(axes):
+        raise ValueError(f"axis {axis!r} does not name axes of ydata, which has {ndim}")
+    return tuple(a % ndim - ndim for a in axes)
+
+
+def _move(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+    """Return the array with the axes that are fitted along at the end."""
+    return np.moveaxis(array, axes, tuple(range(-len(axes), 0)))
+
+
+def _arrange(array: NDArray[Any], axes: tuple[int, ...], tail: tuple[int, ...], name: str) -> NDArray[Any]:
+    """Return predictors or standard deviations with the axes that are fitted along at the end, as ydata has them.
+
+    With no more axes than those, they are shared by all fits.
+    """
+    if array.ndim > len(axes):
+        short = -min(axes) - array.ndim
+        array = _move(array.reshape((1,) * max(short, 0) + array.shape), axes)
+    array = array.reshape((1,) * (len(tail) - array.ndim) + array.shape)
+    own = array.shape[array.ndim - len(tail) :]
+    if any(size not in (1, wanted) for size, wanted in zip(own, tail, strict=True)):
+        raise ValueError(
+            f"{name} has {own} points along the axes that are fitted along, ydata {tail}; expected the same"
+            + (". Several predictors are a tuple of arrays" if name == "xdata" else "")
+        )
+    return np.broadcast_to(array, array.shape[: array.ndim - len(tail)] + tail)

@@ -1,0 +1,101 @@
+"""What the fits of a block leave behind, and the covariance that follows from it."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _minpack, _status
+from ._block import Block
+from ._covariance import covariance_of
+from ._model import LEVEL
+from ._validate import FloatArray
+
+# From where on a column of the Jacobian counts as dependent on the others, by the sine of the angle between them:
+# rounding decides there, or that of forward differences.
+_DEPENDENT = 1e13
+_DEPENDENT_DIFFERENCES = 1e7
+
+
+class Solutions(NamedTuple):
+    """The fits of a block, one in each row."""
+
+    popt: FloatArray
+    # R of the last Jacobian, transposed: as the compiled code stores it.
+    triangle: FloatArray
+    fnorm: FloatArray
+    nfev: NDArray[np.intc]
+    status: NDArray[np.intc]
+    # Covariance matrices that are known already.
+    covariance: dict[int, FloatArray]
+
+
+class Fitted(NamedTuple):
+    """The results of a piece."""
+
+    start: int
+    popt: FloatArray
+    pcov: FloatArray
+    chisq: FloatArray
+    dof: NDArray[np.intc]
+    nfev: NDArray[np.intc]
+    status: NDArray[np.intc]
+
+
+def empty_solutions(block: Block) -> Solutions:
+    """Return room for the results of a block; fits that are not to be made have theirs already."""
+    count, n = block.p0.shape
+    return Solutions(
+        block.p0.copy(),
+        np.zeros((count, n, n)),
+        np.full(count, np.nan),
+        np.zeros(count, dtype=np.intc),
+        block.status.copy(),
+        {},
+    )
+
+
+def fitted(start: int, block: Block, solutions: Solutions, by_differences: bool, absolute: bool) -> Fitted:
+    """Estimate the covariance of each fit, and put the results of a block together."""
+    dof = block.points - block.p0.shape[1]
+    deviation = np.ones(len(dof))
+    if not absolute:
+        deviation = solutions.fnorm / np.sqrt(np.maximum(dof, 1))
+    pcov = _covariances(solutions, deviation, block.points, by_differences, absolute)
+    with np.errstate(over="ignore"):
+        chisq = np.square(solutions.fnorm)
+    return Fitted(start, solutions.popt, pcov, chisq, dof, solutions.nfev, solutions.status)
+
+
+def _covariances(
+    solutions: Solutions, deviation: FloatArray, points: NDArray[np.intc], by_differences: bool, absolute: bool
+) -> FloatArray:
+    """Return covariance matrices: NaN where a fit did not converge, inf where the data leave parameters open."""
+    matrices = solutions.triangle
+    count, n = solutions.popt.shape
+    dependent = np.zeros(count, dtype=np.int8)
+    work = np.empty(8 * n * (2 * n + 1))
+    limit = _DEPENDENT_DIFFERENCES if by_differences else _DEPENDENT
+    _minpack.invert_triangles(LEVEL, deviation, limit, matrices, dependent, work)
+    solved = (solutions.status >= 1) & (solutions.status <= _status.GTOL)
+    for fit in np.flatnonzero(dependent.astype(bool) & solved).tolist():
+        if fit not in solutions.covariance:
+            matrices[fit] = _open_covariance(
+                matrices[fit].T, 1 / limit, solutions.fnorm[fit], int(points[fit]), absolute
+            )
+    for fit, matrix in solutions.covariance.items():
+        matrices[fit] = matrix
+    if not absolute:
+        matrices[points <= n] = np.where(matrices[points <= n] < np.inf, np.inf, matrices[points <= n])
+    matrices[~solved] = np.nan
+    return matrices
+
+
+def _open_covariance(triangle: FloatArray, least_ratio: float, fnorm: float, points: int, absolute: bool) -> Any:
+    """Return the covariance of a fit whose data leave parameters open."""
+
+    def deviation(rank: int) -> float:
+        return 1.0 if absolute or points <= rank else fnorm / math.sqrt(points - rank)
+
+    return covariance_of(triangle, least_ratio, deviation).matrix
