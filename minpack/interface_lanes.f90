@@ -35,7 +35,7 @@ end module lane_levels
 !> Say how many numbers of work space `fit_models` needs, and what to begin a fit with that is for `step_model`.
 subroutine model_sizes(n, predictors, m, work, analytic)
     use kinds, only: long, row_block
-    use lane_kinds, only: chunk, lane_rows
+    use lane_kinds, only: chunk, width, lane_rows, scalars, vectors
     use lm, only: lm_layout, layout, by_caller, folded_by_caller
     implicit none (type, external)
     integer, intent(in) :: n                !! parameters
@@ -48,14 +48,15 @@ subroutine model_sizes(n, predictors, m, work, analytic)
 
     analytic = merge(by_caller, folded_by_caller, m <= row_block)
     at = layout(m, n, analytic)
-    work = chunk*int((m + lane_rows - 1)/lane_rows, long)*(predictors + 2) + at%size
+    work = chunk*(int((m + lane_rows - 1)/lane_rows, long)*(predictors + 2) + n + 1) &
+        + width*(scalars + n*vectors + 2*n*(n + 1) + (n + 1)*(n + 3)) + at%size
 end subroutine model_sizes
 
 !> Fit a compiled model to many data sets.
 subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
     options, interrupt, popt, triangle, fnorm, nfev, status, work)
     use kinds, only: wp, long
-    use lane_kinds, only: chunk, lane_rows
+    use lane_kinds, only: chunk, width, lane_rows, scalars, vectors
     use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, options_of
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
@@ -79,26 +80,32 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     real(wp), intent(inout) :: fnorm(fits)                  !! out: norms of the residuals
     integer, intent(inout) :: nfev(fits)                    !! out: evaluations
     integer, intent(inout) :: status(fits)                  !! in: info_running, or no fit is wanted; out: exit codes
-    real(wp), intent(inout) :: work(*)                      !! work, as much as model_sizes says
+    real(wp), intent(inout) :: work(*)                      !! work, as much as model_sizes says; best aligned to 64 bytes
 
-    integer(long) :: y_lanes, w_lanes, alone
+    integer(long) :: y_lanes, w_lanes, s, v, head, fresh, block, scratch, alone
 
     y_lanes = 1 + chunk*int((m + lane_rows - 1)/lane_rows, long)*predictors
     w_lanes = y_lanes + chunk*int((m + lane_rows - 1)/lane_rows, long)
-    alone = w_lanes + chunk*int((m + lane_rows - 1)/lane_rows, long)
+    s = w_lanes + chunk*int((m + lane_rows - 1)/lane_rows, long)
+    v = s + width*scalars
+    head = v + width*n*vectors
+    fresh = head + width*n*(n + 1)
+    block = fresh + width*n*(n + 1)
+    scratch = block + chunk*(n + 1)
+    alone = scratch + width*(n + 1)*(n + 3)
     select case (level)
     case default
         call fit_queue_baseline(model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, &
             diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, work(y_lanes), &
-            work(w_lanes), work(alone))
+            work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), work(alone))
     case (2)
         call fit_queue_v3(model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
             options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, work(y_lanes), &
-            work(w_lanes), work(alone))
+            work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), work(alone))
     case (3)
         call fit_queue_v4(model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
             options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, work(y_lanes), &
-            work(w_lanes), work(alone))
+            work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), work(alone))
     end select
 end subroutine fit_models
 

@@ -47,7 +47,8 @@ def prepare_block(
     y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
     weights = _weights(piece, status)
-    missing = _missing(piece, x, y)
+    finite = bool(np.isfinite(y.sum()))  # looked at once: a sum is cheaper than a look at each
+    missing = None if finite and piece.mask is None and not _any_nan(x) else _missing(piece, x, y)
     if missing is not None:
         if nan_policy == "raise":
             first = int(np.flatnonzero(missing.any(axis=1))[0])
@@ -63,7 +64,7 @@ def prepare_block(
     if missing is not None:
         y[missing] = 0.0
         weights = np.where(missing, 0.0, weights if len(weights) else 1.0)
-    if not np.isfinite(y.sum()):
+    if not finite:
         counts = weights if len(weights) else np.ones((1, 1))
         status[(~np.isfinite(y) & (counts != 0)).any(axis=1)] = _status.DATA_NOT_USABLE
     points = _count_points(weights, y)
@@ -86,10 +87,12 @@ def _weights(piece: Piece, status: NDArray[np.intc]) -> FloatArray:
     return weights
 
 
+def _any_nan(arrays: tuple[FloatArray, ...]) -> bool:
+    return any(bool(np.isnan(array.sum())) for array in arrays)
+
+
 def _missing(piece: Piece, x: tuple[FloatArray, ...], y: FloatArray) -> NDArray[np.bool_] | None:
     """Return where observations or predictors are NaN or masked; None where that is nowhere."""
-    if piece.mask is None and not any(np.isnan(values.sum()) for values in (y, *x)):
-        return None
     missing: NDArray[np.bool_] = np.isnan(y)
     for predictor in x:
         missing = missing | np.isnan(predictor)

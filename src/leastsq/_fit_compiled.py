@@ -56,6 +56,14 @@ def fit_compiled(model: CompiledModel, block: Block, options: Options, interrupt
         solutions.fnorm,
         solutions.nfev,
         solutions.status,
-        np.empty(work),
+        _aligned(work),
     )
     return solutions
+
+
+def _aligned(size: int) -> FloatArray:
+    """Return work space that begins on a line of the cache, so that no row of a group is spread over two."""
+    line = 8
+    buffer = np.empty(size + line)
+    first = -(buffer.ctypes.data // buffer.itemsize) % line
+    return buffer[first : first + size]
