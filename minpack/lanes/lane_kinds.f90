@@ -12,7 +12,7 @@ module lane_kinds
     private
 
     integer, parameter, public :: width = 8         !! lanes in a group
-    integer, parameter, public :: lane_rows = 64    !! rows evaluated and folded at once, few enough for the first cache
+    integer, parameter, public :: lane_rows = 56    !! rows evaluated and folded at once, few enough for the first cache
     integer, parameter, public :: chunk = width*lane_rows   !! points in a block of rows
 
     integer, parameter, public :: most_parameters = 8       !! of a compiled model

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._iterate import Fit
 from ._validate import FloatArray
@@ -126,6 +127,29 @@ def _good_changes(scale: float, spread: float, ratio: float, relative_error: flo
     if ratio > 0:
         least = max(least, min(_DIGITS_LEFT * error / ratio, error ** (1 / 3)))
     return Changes(least * scale, min(_MOST_CHANGE * root, _LARGEST_CHANGE) * (spread or scale))
+
+
+def steps_are_good_in(
+    x: FloatArray,
+    norms: FloatArray,
+    fnorm: FloatArray,
+    sizes: tuple[FloatArray, FloatArray],
+    ratio: FloatArray,
+    relative_error: float,
+) -> NDArray[np.bool_]:
+    """Return for each of many fits what `steps_are_good` says of one; `x` and `norms` have a row for each."""
+    error = max(relative_error, _EPS)
+    root = math.sqrt(error)
+    size, spread = sizes
+    scale = fnorm + np.where(size > 0, size, np.max(norms * np.abs(x), axis=1))
+    spread = fnorm + spread
+    with np.errstate(divide="ignore"):
+        digits = np.where(ratio > 0, np.minimum(_DIGITS_LEFT * error / ratio, error ** (1 / 3)), 0.0)
+    least = np.maximum(_LEAST_CHANGE * root, digits) * scale
+    most = min(_MOST_CHANGE * root, _LARGEST_CHANGE) * np.where(spread > 0, spread, scale)
+    changes = norms * root * np.where(x == 0, 1.0, np.abs(x))
+    good: NDArray[np.bool_] = np.all((least[:, None] <= changes) & (changes <= most[:, None]), axis=1)
+    return good
 
 
 def jacobian_afresh(

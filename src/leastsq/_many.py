@@ -228,7 +228,7 @@ class _Task:
         if isinstance(self.f, CompiledModel):
             solutions = fit_compiled(self.f, block, self.options, self.interrupt)
         elif self.vectorized:
-            solutions = fit_vectorized(self.f, self.jac, block, self.options, self.interrupt)
+            solutions = fit_vectorized(self.f, self.jac, block, self.options, self.absolute, self.interrupt)
         else:
             solutions = fit_singly(self.f, self.jac, block, self.options, self.absolute, self.interrupt)
         return fitted(piece.start, block, solutions, self.jac is None, self.absolute)

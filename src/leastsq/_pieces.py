@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Fits of a piece, and points. Few enough for a piece to be a moment's work and a megabyte or two.
-MOST_FITS = 1024
+MOST_FITS = 2048
 MOST_POINTS = 2**18
 
 
