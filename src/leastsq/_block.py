@@ -82,6 +82,11 @@ def _weights(piece: Piece, status: NDArray[np.intc]) -> FloatArray:
         weights: FloatArray = 1.0 / sigma
     unusable = ~((sigma > 0) & (weights < np.inf))
     if unusable.any():
+        if len(sigma) == 1:
+            raise ValueError(
+                f"sigma must be positive: {int(unusable.sum())} of {sigma.size} standard deviations are not, the first "
+                f"is {sigma[unusable][0]}. To leave out a point, make its sigma infinite"
+            )
         status[np.broadcast_to(unusable.any(axis=1), status.shape)] = _status.DATA_NOT_USABLE
         weights[unusable] = 0.0
     return weights
@@ -110,6 +115,8 @@ def _start(
     each: bool,
 ) -> FloatArray:
     """Return the parameters to start from, one row for each fit."""
+    if guess is not None and y.shape[1] == 0:
+        return np.zeros((piece.fits, n))
     if guess is None:
         return np.ascontiguousarray(np.broadcast_to(piece.p0, (piece.fits, n)), dtype=np.float64)  # type: ignore[arg-type]
     if each:

@@ -18,7 +18,7 @@ from ._fit_vectorized import fit_vectorized
 from ._model import CompiledModel
 from ._pieces import DataSets, Piece, data_sets
 from ._result import ManyFits
-from ._solution import Fitted, fitted
+from ._solution import Fitted, empty_solutions, fitted
 from ._status import OptimizeWarning
 from ._validate import Options, callable_argument, checked_options
 from ._workers import Progress, Workers, checked_workers, reporter, run
@@ -225,7 +225,9 @@ class _Task:
     def __call__(self, piece: Piece) -> Fitted:
         """Fit the data sets of a piece."""
         block = self.block(piece)
-        if isinstance(self.f, CompiledModel):
+        if not (block.status == TO_FIT).any():
+            solutions = empty_solutions(block)
+        elif isinstance(self.f, CompiledModel):
             solutions = fit_compiled(self.f, block, self.options, self.interrupt)
         elif self.vectorized:
             solutions = fit_vectorized(self.f, self.jac, block, self.options, self.absolute, self.interrupt)

@@ -35,18 +35,20 @@ class Rows:
         self._size = math.prod(tail)
         self._flat: NDArray[Any] | None = None
         if self._shared:
-            self._flat = np.broadcast_to(array.reshape(array.shape[array.ndim - len(tail) :]), tail).reshape(1, -1)
+            self._flat = np.broadcast_to(array.reshape(array.shape[array.ndim - len(tail) :]), tail).reshape(
+                1, self._size
+            )
             return
         self._array = np.broadcast_to(array, lead + tail)
         if _is_one_run(self._array, 0, len(lead)) and _is_one_run(self._array, len(lead), self._array.ndim):
-            self._flat = self._array.reshape(-1, self._size)
+            self._flat = self._array.reshape(math.prod(lead), self._size)
 
     def __getitem__(self, which: slice) -> NDArray[Any]:
         """Return the rows of some fits, shape (fits, size); a view where the memory allows."""
         if self._flat is not None:
             return self._flat if self._shared else self._flat[which]
         indices = np.unravel_index(np.arange(which.start, which.stop), self._lead)
-        return self._array[indices].reshape(-1, self._size)
+        return self._array[indices].reshape(which.stop - which.start, self._size)
 
 
 def _is_one_run(array: NDArray[Any], first: int, last: int) -> bool:
