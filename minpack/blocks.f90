@@ -62,7 +62,8 @@ contains
         evaluations = 0
         if (differenced == 1) evaluations = n
         if (m <= row_block) then
-            call fill_rows(m, n, m, values, y, weighted, weights, slopes, row_stride, column_stride, differenced, h, rows)
+            call fill_rows(m, n, m, values, y, weighted, weights, slopes, row_stride, column_stride, differenced, h, &
+                           rows)
             call lm_rows(m, n, m, rows, evaluations, fit, ipvt, work, x, task)
             return
         end if

@@ -3,8 +3,8 @@
 
 !> The routines for many fits of a function of the user's, which Python evaluates for a block of them at once.
 !>
-!> Each fit under way has a slot: a packed array as of a single fit, but without residuals and Jacobian. A call names the
-!> slots it is about, counted from 0, and says for each what its fit wants next.
+!> Each fit under way has a slot: a packed array as of a single fit, but without residuals and Jacobian. A call names
+!> the slots it is about, counted from 0, and says for each what its fit wants next.
 
 !> Give the length of a slot.
 subroutine slot_size(m, n, size)
@@ -78,12 +78,13 @@ subroutine take_block(m, n, count, size, capacity, which, values, y, weight_sets
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
-    integer :: k, slot
+    integer :: k, slot, own
 
     do k = 1, count
         slot = which(k) + 1
+        own = max(1, min(slot, weight_sets))
         call unpack_fit(n, states(1, slot), fit, ipvt)
-        call take_values(m, n, values(1, k), y(1, slot), min(weight_sets, 1), weights(1, max(1, min(slot, weight_sets))), &
+        call take_values(m, n, values(1, k), y(1, slot), min(weight_sets, 1), weights(1, own), &
                          fit, ipvt, states(work_begins(n), slot), work, points(1, slot), tasks(k))
     end do
 end subroutine take_block
@@ -120,12 +121,13 @@ subroutine take_block_slopes(m, n, count, size, capacity, which, values, y, weig
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
-    integer :: k, slot
+    integer :: k, slot, own
 
     do k = 1, count
         slot = which(k) + 1
+        own = max(1, min(slot, weight_sets))
         call unpack_fit(n, states(1, slot), fit, ipvt)
-        call take_slopes(m, n, values(1, k), y(1, slot), min(weight_sets, 1), weights(1, max(1, min(slot, weight_sets))), &
+        call take_slopes(m, n, values(1, k), y(1, slot), min(weight_sets, 1), weights(1, own), &
                          slopes(1 + (k - 1)*fit_stride), row_stride, column_stride, differenced, h(1, k), fit, ipvt, &
                          states(work_begins(n), slot), work, work(1 + min(m, row_block)*(n + 1)), points(1, slot), &
                          tasks(k))

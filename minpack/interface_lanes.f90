@@ -80,7 +80,7 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     real(wp), intent(inout) :: fnorm(fits)                  !! out: norms of the residuals
     integer, intent(inout) :: nfev(fits)                    !! out: evaluations
     integer, intent(inout) :: status(fits)                  !! in: info_running, or no fit is wanted; out: exit codes
-    real(wp), intent(inout) :: work(*)                      !! work, as much as model_sizes says; best aligned to 64 bytes
+    real(wp), intent(inout) :: work(*)                      !! work, see model_sizes; best aligned to 64 bytes
 
     integer(long) :: y_lanes, w_lanes, s, v, head, fresh, block, scratch, alone
 

@@ -213,7 +213,7 @@ contains
         integer, intent(in) :: m                    !! residuals
         integer, intent(in) :: n                    !! parameters
         integer, intent(in) :: count                !! rows handed in: m, or n of a triangle
-        real(wp), intent(inout) :: rows(count, n + 1)   !! derivatives at the x last asked about, residuals last; destroyed
+        real(wp), intent(inout) :: rows(count, n + 1)   !! derivatives at that x, residuals last; destroyed
         integer, intent(in) :: evaluations          !! of the residuals, that the derivatives took
         type(lm_fit), intent(inout) :: fit          !! scalars of the fit, begun with folded_by_caller
         integer, intent(inout) :: ipvt(n)           !! pivots of the last factorisation

@@ -1,4 +1,4 @@
-"""The demo runs, reproduces the published estimates and draws its figure."""
+"""The demo runs, reproduces the published estimates, knows the errors of the images' fits, and draws its figures."""
 
 import os
 import re
@@ -25,11 +25,11 @@ EXPECTED = [
 ]
 
 
-def run(demo: Path, figure: Path) -> subprocess.CompletedProcess[str]:
+def run(script: Path, figure: Path) -> subprocess.CompletedProcess[str]:
     # From the folder of the figure, so that the installed package is used, and with no display to draw on.
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
     environment["PYTHONUTF8"] = "1"
-    command = [sys.executable, str(demo), str(figure)]
+    command = [sys.executable, str(script), str(figure)]
     return subprocess.run(
         command, cwd=figure.parent, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300
     )
@@ -91,9 +91,57 @@ def test_demo_draws_a_figure(finished, figure):
             assert 0.003 < coloured.mean() < 0.5
 
 
-def test_demo_fails_where_a_published_digit_differs(tmp_path):
+def test_demo_knows_the_errors_of_the_images(finished):
+    rows = re.findall(r"^  (\w+) +mean +(\S+), spread (\S+)$", finished.stdout, re.MULTILINE)
+    assert [row[0] for row in rows] == ["amplitude", "x0", "y0", "sigma", "offset"]
+    # Four standard errors of the mean and of the spread of 2000 normal deviates.
+    assert all(abs(float(mean)) < 0.09 and abs(float(spread) - 1) < 0.064 for _, mean, spread in rows)
+    assert "\n2000 fits, 2000 solved (100.0 %)\n" in finished.stdout
+
+
+def test_demo_draws_the_images(finished, figure):
+    from matplotlib.image import imread
+
+    picture = imread(figure.with_name("spots.png"))
+    height, width = picture.shape[:2]
+    assert height >= 900
+    assert width >= 1200
+    coloured = picture[..., :3].max(axis=2) - picture[..., :3].min(axis=2) > 0.2
+    # From above: circles, residuals, and the maps of the width with the deviations beside them.
+    for rows in (slice(0, height // 5), slice(height // 5, 2 * height // 5), slice(height // 2, height)):
+        assert 0.003 < coloured[rows].mean() < 0.7
+
+
+def test_cube_draws_its_figure(tmp_path):
+    from matplotlib.image import imread
+
+    finished = run(EXAMPLES / "cube.py", tmp_path / "cube.png")
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("2400 fits, 2316 solved")
+    picture = imread(tmp_path / "cube.png")
+    coloured = picture[..., :3].max(axis=2) - picture[..., :3].min(axis=2) > 0.2
+    for third in range(3):
+        assert 0.003 < coloured[:, third * picture.shape[1] // 3 : (third + 1) * picture.shape[1] // 3].mean() < 0.8
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
     copy = tmp_path / "examples"
     shutil.copytree(EXAMPLES, copy, ignore=shutil.ignore_patterns("__pycache__", "*.png"))
+    return copy
+
+
+def test_demo_fails_where_errors_are_too_small(copy, tmp_path):
+    script = copy / "spots.py"
+    text = script.read_text(encoding="utf-8")
+    assert "rng.normal(0, READ_NOISE, " in text
+    script.write_text(text.replace("rng.normal(0, READ_NOISE, ", "rng.normal(0, 3 * READ_NOISE, "), encoding="utf-8")
+    finished = run(copy / "demo.py", tmp_path / "figure.png")
+    assert finished.returncode == 1
+    assert "not reproduced to the printed digits: 0" in finished.stdout
+
+
+def test_demo_fails_where_a_published_digit_differs(copy, tmp_path):
     table = copy / "data" / "published.csv"
     rows = table.read_text(encoding="utf-8")
     assert "treated,Vmax,212.7,6.947" in rows

@@ -1,6 +1,7 @@
 """What the documentation shows runs, and what it claims is so."""
 
 import doctest
+import importlib.util
 import re
 import sys
 import warnings
@@ -11,11 +12,15 @@ import pytest
 import scipy.optimize
 
 import leastsq
+from leastsq import _status, models
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.rst"))
 TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
 WITHOUT_CODE = {"algorithm", "guarantees", "reference"}
+FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models")]
+# Methods that need a package which is not always there.
+NEEDS = {"to_dataframe": "pandas", "to_xarray": "xarray"}
 
 
 def run(test):
@@ -27,17 +32,30 @@ def run(test):
 
 
 def examples(text, name, namespace):
-    return doctest.DocTestParser().get_doctest(text, namespace, name, name, 0)
+    test = doctest.DocTestParser().get_doctest(text, namespace, name, name, 0)
+    absent = [method for method, package in NEEDS.items() if importlib.util.find_spec(package) is None]
+    test.examples = [example for example in test.examples if not any(method in example.source for method in absent)]
+    return test
 
 
 # --- Examples ---
 
 
-@pytest.mark.parametrize("name", [name for name in leastsq.__all__ if name != "OptimizeWarning"])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_docstrings(name):
     function = getattr(leastsq, name)
     module = sys.modules[function.__module__]
     assert run(examples(function.__doc__, name, dict(vars(module)))) > 0
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_docstrings_of_models(name):
+    assert run(examples(getattr(models, name).__doc__, name, {})) > 0
+
+
+@pytest.mark.parametrize("module", [leastsq, models], ids=lambda module: module.__name__)
+def test_docstrings_of_modules(module):
+    run(examples(module.__doc__, module.__name__, {}))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -60,6 +78,29 @@ def test_no_code_escapes():
         assert not re.search(r"\.\. (code|code-block|literalinclude|parsed-literal)::", text), page
         for block in re.findall(r"::\n\n((?: {4}.*\n)+)", text):
             assert not re.search(r"\b(import|def|return|print|leastsq|curve_fit)\b", block), page
+
+
+def test_every_picture_has_a_script():
+    """The pictures are made when the site is built, and run by the tests of the demo."""
+    scripts = [name for page in PAGES for name in re.findall(r"^\.\. plot:: (.+)$", page.read_text("utf-8"), re.M)]
+    assert scripts == ["../examples/cube.py"]
+    assert all((ROOT / "docs" / name).is_file() for name in scripts)
+
+
+def test_every_model_is_on_the_page():
+    page = (ROOT / "docs" / "models.rst").read_text(encoding="utf-8")
+    assert re.findall(r"^\.\. autofunction:: (\w+)$", page, re.M) == re.findall(r"~leastsq\.models\.(\w+)`\n", page)
+    rows = dict(re.findall(r"^   \* - :func:`~leastsq\.models\.(\w+)`\n     - (.+)$", page, re.M))
+    assert {name: tuple(names.split(", ")) for name, names in rows.items()} == {
+        name: getattr(models, name).param_names for name in models.__all__
+    }
+
+
+def test_every_status_is_on_the_page():
+    page = (ROOT / "docs" / "many_fits.rst").read_text(encoding="utf-8")
+    rows = re.findall(r"^   \* - (\d+(?:, \d+)*)$", page, re.M)
+    # 0 is for options that are refused before any fit.
+    assert [int(number) for row in rows for number in row.split(", ")] == [code for code in _status.LABELS if code > 0]
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)

@@ -107,6 +107,11 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
         name = f"xdata[{i}]" if len(predictors) > 1 else "xdata"
         arranged[name] = _arrange(_real(x, name), axes, tail, name)
     if sigma is not None:
+        if y.ndim == len(axes) and np.shape(sigma) == (y.size, y.size) and y.size > 1:
+            raise ValueError(
+                f"sigma is a matrix of shape {np.shape(sigma)} for one data set: covariance matrices of data are "
+                f"for curve_fit; expected standard deviations"
+            )
         arranged["sigma"] = _arrange(_real(sigma, "sigma"), axes, tail, "sigma")
     shapes = {name: array.shape[: array.ndim - len(tail)] for name, array in arranged.items()}
     start = None
