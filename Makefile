@@ -18,6 +18,7 @@ test: setup
 bench: setup
 	$(BIN)/python benchmarks/single_fits.py
 	$(BIN)/python benchmarks/curve_fits.py
+	$(BIN)/python benchmarks/many_fits.py
 
 docs: setup
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -d build/doctrees docs build/docs
