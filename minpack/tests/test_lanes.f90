@@ -1,0 +1,287 @@
+! SPDX-License-Identifier: BSD-3-Clause
+! Copyright (c) The leastsq developers
+
+!> The lane engine: models against formulas with intrinsic functions, folding against the scalar one, and fits in
+!> company against fits alone.
+program test_lanes
+    use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan, ieee_is_nan
+    use kinds, only: wp, eps, row_block, info_running
+    use lane_kinds, only: width, lane_rows, scalars, vectors, lane_options
+    use lane_models_baseline, only: evaluate
+    use lane_fold_baseline, only: fold_rows
+    use lane_fits_baseline, only: fit_queue
+    use row_folding, only: fold_block
+    use testing, only: check, check_at_most, check_equal, finish, digits_of
+    implicit none (type, external)
+
+    type(lane_options), parameter :: options = lane_options(1.49e-8_wp, 1.49e-8_wp, 0.0_wp, 100.0_wp, 500.0_wp)
+    real(wp), parameter :: pi = 3.14159265358979324_wp
+    integer, parameter :: gaussian = 1, exponential = 4, power_law = 8, damped_sine = 9
+
+    call check_exponentials()
+    call check_powers()
+    call check_sines()
+    call check_folding(1, 3)
+    call check_folding(lane_rows, 4)
+    call check_folding(lane_rows - 1, 2)
+    call check_folding(7, 7)
+    call check_folding(20, 1)
+    call check_company(50, 60)
+    call check_company(lane_rows, 3)
+    call check_company(lane_rows + 1, 1)
+    call check_company(3*lane_rows + 5, 20)
+    call check_tall()
+    call check_skipped_and_interrupted()
+    call check_without_weight()
+    call finish()
+
+contains
+
+    !> Values and derivatives of a model at one point.
+    subroutine evaluate_at(model, predictors, x, p, f, jac)
+        integer, intent(in) :: model, predictors
+        real(wp), intent(in) :: x(predictors), p(:)
+        real(wp), intent(out) :: f, jac(:)
+
+        real(wp) :: points(width, lane_rows, predictors), lanes(width, size(p))
+        real(wp) :: values(width, lane_rows), slopes(width, lane_rows, size(p))
+        integer :: j
+
+        do j = 1, predictors
+            points(:, :, j) = x(j)
+        end do
+        do j = 1, size(p)
+            lanes(:, j) = p(j)
+        end do
+        call evaluate(model, lane_rows, predictors, size(p), points, lanes, values, slopes)
+        call check(all(values == values(1, 1)) .or. ieee_is_nan(values(1, 1)), "every lane and row has the same value")
+        f = values(width, lane_rows)
+        jac = slopes(width, lane_rows, :)
+    end subroutine evaluate_at
+
+    !> The exponential function from where it underflows to where it overflows. It may err by a unit in the last place.
+    subroutine check_exponentials()
+        real(wp) :: f, jac(3), z, worst
+        integer :: i
+
+        worst = 0.0_wp
+        do i = -7079, 7089
+            z = 0.1_wp*i + 0.0123_wp
+            if (z > 709.0_wp) cycle
+            call evaluate_at(exponential, 1, [z], [1.0_wp, -1.0_wp, 0.0_wp], f, jac)
+            worst = max(worst, abs(f/exp(z) - 1.0_wp))
+        end do
+        call check_at_most(worst, 1.5_wp*eps, "relative error of exp")
+        call evaluate_at(exponential, 1, [-800.0_wp], [2.0_wp, -1.0_wp, 0.5_wp], f, jac)
+        call check(f == 0.5_wp, "exp(-800) counts as zero")
+        call evaluate_at(exponential, 1, [1.0e300_wp], [2.0_wp, 1.0e300_wp, 0.5_wp], f, jac)
+        call check(f == 0.5_wp, "exp(-infinity) is zero")
+        call evaluate_at(exponential, 1, [800.0_wp], [2.0_wp, -1.0_wp, 0.5_wp], f, jac)
+        call check(f > huge(f), "exp(800) overflows")
+        call evaluate_at(exponential, 1, [1.0_wp], [2.0_wp, ieee_value(f, ieee_quiet_nan), 0.5_wp], f, jac)
+        call check(ieee_is_nan(f), "exp(NaN) is NaN")
+        call evaluate_at(exponential, 1, [1.0_wp], [2.0_wp, transfer(9218868437227407266_8, 1.0_wp), 0.5_wp], f, jac)
+        call check(ieee_is_nan(f), "exp(NaN) is NaN, whatever its bits")
+    end subroutine check_exponentials
+
+    !> Powers: the error of the logarithm, two units in the last place, times exponent and logarithm.
+    subroutine check_powers()
+        real(wp) :: f, jac(3), x, b, worst
+        integer :: i, k
+
+        worst = 0.0_wp
+        do i = -300, 300, 7
+            do k = -8, 8
+                x = 1.37_wp*10.0_wp**(0.5_wp*i)
+                b = 0.23_wp*k
+                call evaluate_at(power_law, 1, [x], [1.0_wp, b, 0.0_wp], f, jac)
+                worst = max(worst, abs(f/x**b - 1.0_wp)/(1.0_wp + abs(b*log(x))))
+                worst = max(worst, abs(jac(2)/(x**b*log(x)) - 1.0_wp)/(1.0_wp + abs(b*log(x))))
+            end do
+        end do
+        call check_at_most(worst, 3.0_wp*eps, "relative error of powers")
+        call evaluate_at(power_law, 1, [0.0_wp], [2.0_wp, 0.5_wp, 1.0_wp], f, jac)
+        call check(f == 1.0_wp .and. all(jac == [0.0_wp, 0.0_wp, 1.0_wp]), "power law at zero")
+        call evaluate_at(power_law, 1, [0.0_wp], [2.0_wp, 0.0_wp, 1.0_wp], f, jac)
+        call check(f == 3.0_wp, "0**0 is 1")
+        call evaluate_at(power_law, 1, [-1.0_wp], [2.0_wp, 0.5_wp, 1.0_wp], f, jac)
+        call check(ieee_is_nan(f), "no power of a negative number")
+    end subroutine check_powers
+
+    !> Sine and cosine: absolute errors, of which the argument's own rounding is part.
+    subroutine check_sines()
+        real(wp) :: f, jac(5), phase, worst
+        integer :: i
+
+        worst = 0.0_wp
+        do i = -2000, 2000
+            phase = 0.037_wp*i + sign(10.0_wp**(mod(abs(i), 6)), real(i, wp))
+            call evaluate_at(damped_sine, 1, [0.0_wp], [1.0_wp, 0.0_wp, 1.0_wp, phase, 0.0_wp], f, jac)
+            worst = max(worst, abs(f - sin(phase)), abs(jac(4) - cos(phase)))
+        end do
+        call check_at_most(worst, 2.0_wp*eps, "error of sine and cosine")
+        call evaluate_at(damped_sine, 1, [0.25_wp], [2.0_wp, 0.5_wp, 1.0_wp, 0.3_wp, 0.1_wp], f, jac)
+        call check_at_most(abs(f - (2.0_wp*exp(-0.125_wp)*sin(0.5_wp*pi + 0.3_wp) + 0.1_wp)), 4.0_wp*eps, "damped sine")
+        call evaluate_at(damped_sine, 1, [0.0_wp], [1.0_wp, 0.0_wp, 1.0_wp, 1.0e16_wp, 0.0_wp], f, jac)
+        call check(ieee_is_nan(f), "no sine where numbers are whole turns apart")
+    end subroutine check_sines
+
+    !> Fold two blocks of rows in every lane, and each lane's rows alone: R and Qᵀ f agree up to signs of rows.
+    subroutine check_folding(rows, n)
+        integer, intent(in) :: rows, n
+
+        real(wp) :: matrix(width, lane_rows, n + 1), block(width, lane_rows, n + 1), head(width, n, n + 1)
+        real(wp) :: products(width, n + 1, 2), alone(row_block, n + 1), triangle(n, n + 1), worst, unit
+        integer :: i, l, round
+
+        call random_number(matrix)
+        matrix = matrix - 0.5_wp
+        matrix(2, :, 1) = 0.0_wp        ! a lane with a column of zeros
+        matrix(3, :, :) = 1.0e100_wp*matrix(3, :, :)
+        matrix(4, :, :) = 1.0e-100_wp*matrix(4, :, :)
+        head = 0.0_wp
+        do round = 1, 2
+            block = matrix/round
+            call fold_rows(rows, n, block, head, products)
+        end do
+        worst = 0.0_wp
+        do l = 1, width
+            triangle = 0.0_wp
+            do round = 1, 2
+                alone = 0.0_wp
+                alone(1:rows, :) = matrix(l, 1:rows, :)/round
+                call fold_block(rows, n, alone, triangle)
+            end do
+            unit = maxval(abs(triangle)) + tiny(1.0_wp)
+            do i = 1, n
+                if (2*rows >= n) worst = max(worst, maxval(abs(abs(head(l, i, i:)) - abs(triangle(i, i:))))/unit)
+            end do
+        end do
+        call check_at_most(worst, 100.0_wp*eps, "folding "//digits_of(rows)//" rows of "//digits_of(n)//" columns")
+    end subroutine check_folding
+
+    !> Data sets of noisy peaks, and starts off by up to 20 %.
+    subroutine make_peaks(m, fits, x, y, p0)
+        integer, intent(in) :: m, fits
+        real(wp), intent(out) :: x(m), y(m, fits), p0(4, fits)
+
+        real(wp) :: truth(4), noise(m)
+        integer :: i, k
+
+        do i = 1, m
+            x(i) = 10.0_wp*(i - 1)/(m - 1)
+        end do
+        do k = 1, fits
+            call random_number(truth)
+            truth = [2.0_wp, 4.0_wp, 0.8_wp, 0.2_wp] + [2.0_wp, 2.0_wp, 0.6_wp, 0.6_wp]*truth
+            call random_number(noise)
+            y(:, k) = truth(1)*exp(-0.5_wp*((x - truth(2))/truth(3))**2) + truth(4) + 0.1_wp*(noise - 0.5_wp)
+            call random_number(p0(:, k))
+            p0(:, k) = truth*(0.8_wp + 0.4_wp*p0(:, k))
+        end do
+    end subroutine make_peaks
+
+    !> Fit peaks as `fit_models` does.
+    subroutine fit_peaks(m, fits, x, y, weights, p0, popt, triangle, fnorm, nfev, status, interrupted)
+        integer, intent(in) :: m, fits
+        real(wp), intent(in) :: x(m), y(m, fits), weights(:, :), p0(4, fits)
+        real(wp), intent(inout) :: popt(4, fits), triangle(4, 4, fits), fnorm(fits)
+        integer, intent(inout) :: nfev(fits), status(fits)
+        integer, intent(in) :: interrupted
+
+        integer, parameter :: n = 4
+        real(wp), allocatable :: x_lanes(:), y_lanes(:), w_lanes(:), work(:)
+        real(wp) :: s(width, scalars), v(width, n, vectors), head(width, n, n + 1), fresh(width, n, n + 1)
+        real(wp) :: block(width, lane_rows, n + 1), scratch(width, n + 1, n + 3), diag(n)
+        integer :: blocks, interrupt
+
+        blocks = (m + lane_rows - 1)/lane_rows
+        allocate (x_lanes(width*lane_rows*blocks), y_lanes(width*lane_rows*blocks), w_lanes(width*lane_rows*blocks))
+        allocate (work(100 + m + (m + 100)*(n + 1)))
+        diag = 1.0_wp
+        interrupt = interrupted
+        call fit_queue(gaussian, n, 1, m, fits, 1, x, y, size(weights, 2), weights, p0, 0, diag, options, interrupt, &
+                       popt, triangle, fnorm, nfev, status, x_lanes, y_lanes, w_lanes, s, v, head, fresh, block, scratch, &
+                       work)
+    end subroutine fit_peaks
+
+    !> Fits in company have the same bits as each by itself, and as the scalar machine finds, to rounding.
+    subroutine check_company(m, fits)
+        integer, intent(in) :: m, fits
+
+        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 4, fits), fnorm(fits)
+        real(wp) :: own(4, 1), own_triangle(4, 4, 1), own_fnorm(1), none(m, 0), kept(m, fits)
+        integer :: nfev(fits), status(fits), own_nfev(1), own_status(1), k
+        logical :: same
+
+        call make_peaks(m, fits, x, y, p0)
+        kept = y
+        status = info_running
+        call fit_peaks(m, fits, x, y, none, p0, popt, triangle, fnorm, nfev, status, 0)
+        call check(all(status >= 1 .and. status <= 4), digits_of(fits)//" fits of "//digits_of(m)//" points converge")
+        same = .true.
+        do k = 1, fits
+            own_status = info_running
+            call fit_peaks(m, 1, x, y(:, k:k), none, p0(:, k:k), own, own_triangle, own_fnorm, own_nfev, own_status, 0)
+            same = same .and. all(own(:, 1) == popt(:, k)) .and. own_status(1) == status(k) .and. own_nfev(1) == nfev(k) &
+                .and. all(own_triangle(:, :, 1) == triangle(:, :, k)) .and. own_fnorm(1) == fnorm(k)
+        end do
+        call check(same, "fits in company have the bits of fits alone, "//digits_of(m)//" points")
+        call check(all(kept == y), "data are left as they are")
+    end subroutine check_company
+
+    !> More rows than the scalar machine takes at once go through the lanes as well.
+    subroutine check_tall()
+        integer, parameter :: m = 3*row_block + 11
+        real(wp) :: x(m), y(m, 1), p0(4, 1), popt(4, 1), triangle(4, 4, 1), fnorm(1), none(m, 0)
+        integer :: nfev(1), status(1)
+
+        call make_peaks(m, 1, x, y, p0)
+        p0(3, 1) = 1.0e-160_wp      ! no peak at all: what is left of it makes the Jacobian singular, a case for the machine
+        status = info_running
+        call fit_peaks(m, 1, x, y, none, p0, popt, triangle, fnorm, nfev, status, 0)
+        call check(status(1) /= info_running, "a tall fit that is ejected comes to an end")
+        call check(fnorm(1) < huge(fnorm), "and has a norm")
+    end subroutine check_tall
+
+    !> Fits that are not wanted are left alone, and an interruption ends all.
+    subroutine check_skipped_and_interrupted()
+        integer, parameter :: m = 40, fits = 30
+        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 4, fits), fnorm(fits), none(m, 0)
+        integer :: nfev(fits), status(fits)
+
+        call make_peaks(m, fits, x, y, p0)
+        status = info_running
+        status(1:fits:3) = 77
+        popt = -1.0_wp
+        call fit_peaks(m, fits, x, y, none, p0, popt, triangle, fnorm, nfev, status, 0)
+        call check(all(status(1:fits:3) == 77) .and. all(popt(:, 1:fits:3) == -1.0_wp), "fits not wanted are left alone")
+        call check(count(status == 1 .or. status == 3) == 20, "the others are made")
+        status = info_running
+        call fit_peaks(m, fits, x, y, none, p0, popt, triangle, fnorm, nfev, status, 1)
+        call check(all(status == info_running), "an interruption leaves fits undone")
+    end subroutine check_skipped_and_interrupted
+
+    !> Points without weight count for nothing, even if they are NaN.
+    subroutine check_without_weight()
+        integer, parameter :: m = 60, fits = 11, left = 45
+        real(wp) :: x(m), y(m, fits), p0(4, fits), weights(m, 1), none(left, 0), worst
+        real(wp) :: popt(4, fits), triangle(4, 4, fits), fnorm(fits), short(4, fits)
+        integer :: nfev(fits), status(fits), fewer(fits)
+
+        call make_peaks(m, fits, x, y, p0)
+        weights = 1.0_wp
+        weights(left + 1:, 1) = 0.0_wp
+        x(left + 1:) = ieee_value(1.0_wp, ieee_quiet_nan)
+        y(left + 1:, :) = 0.0_wp
+        status = info_running
+        call fit_peaks(m, fits, x, y, weights, p0, popt, triangle, fnorm, nfev, status, 0)
+        status = info_running
+        call fit_peaks(left, fits, x(:left), y(:left, :), none, p0, short, triangle, fnorm, fewer, status, 0)
+        worst = maxval(abs(popt/short - 1.0_wp))
+        ! The same iterates but for rounding; conditions of about a thousand enlarge that.
+        call check_at_most(worst, 1.0e-11_wp, "points without weight against points that are not there")
+        call check(all(nfev == fewer), "which take the same evaluations")
+    end subroutine check_without_weight
+
+end program test_lanes
