@@ -4,6 +4,7 @@
 !> The lane engine: models against formulas with intrinsic functions, folding against the scalar one, and fits in
 !> company against fits alone.
 program test_lanes
+    use, intrinsic :: iso_fortran_env, only: int64
     use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan, ieee_is_nan
     use kinds, only: wp, eps, row_block, info_running
     use lane_kinds, only: width, lane_rows, scalars, vectors, lane_options
@@ -80,7 +81,7 @@ contains
         call check(f > huge(f), "exp(800) overflows")
         call evaluate_at(exponential, 1, [1.0_wp], [2.0_wp, ieee_value(f, ieee_quiet_nan), 0.5_wp], f, jac)
         call check(ieee_is_nan(f), "exp(NaN) is NaN")
-        call evaluate_at(exponential, 1, [1.0_wp], [2.0_wp, transfer(9218868437227407266_8, 1.0_wp), 0.5_wp], f, jac)
+        call evaluate_at(exponential, 1, [1.0_wp], [2.0_wp, transfer(9218868437227407266_int64, 1.0_wp), 0.5_wp], f, jac)
         call check(ieee_is_nan(f), "exp(NaN) is NaN, whatever its bits")
     end subroutine check_exponentials
 
@@ -201,8 +202,8 @@ contains
         diag = 1.0_wp
         interrupt = interrupted
         call fit_queue(gaussian, n, 1, m, fits, 1, x, y, size(weights, 2), weights, p0, 0, diag, options, interrupt, &
-                       popt, triangle, fnorm, nfev, status, x_lanes, y_lanes, w_lanes, s, v, head, fresh, block, scratch, &
-                       work)
+                       popt, triangle, fnorm, nfev, status, x_lanes, y_lanes, w_lanes, s, v, head, fresh, block, &
+                       scratch, work)
     end subroutine fit_peaks
 
     !> Fits in company have the same bits as each by itself, and as the scalar machine finds, to rounding.
@@ -223,8 +224,8 @@ contains
         do k = 1, fits
             own_status = info_running
             call fit_peaks(m, 1, x, y(:, k:k), none, p0(:, k:k), own, own_triangle, own_fnorm, own_nfev, own_status, 0)
-            same = same .and. all(own(:, 1) == popt(:, k)) .and. own_status(1) == status(k) .and. own_nfev(1) == nfev(k) &
-                .and. all(own_triangle(:, :, 1) == triangle(:, :, k)) .and. own_fnorm(1) == fnorm(k)
+            same = same .and. all(own(:, 1) == popt(:, k)) .and. own_status(1) == status(k) .and. own_nfev(1) == nfev(k)
+            same = same .and. all(own_triangle(:, :, 1) == triangle(:, :, k)) .and. own_fnorm(1) == fnorm(k)
         end do
         call check(same, "fits in company have the bits of fits alone, "//digits_of(m)//" points")
         call check(all(kept == y), "data are left as they are")
@@ -237,7 +238,7 @@ contains
         integer :: nfev(1), status(1)
 
         call make_peaks(m, 1, x, y, p0)
-        p0(3, 1) = 1.0e-160_wp      ! no peak at all: what is left of it makes the Jacobian singular, a case for the machine
+        p0(3, 1) = 1.0e-160_wp      ! no peak at all, which makes the Jacobian singular: a case for the machine
         status = info_running
         call fit_peaks(m, 1, x, y, none, p0, popt, triangle, fnorm, nfev, status, 0)
         call check(status(1) /= info_running, "a tall fit that is ejected comes to an end")
@@ -255,7 +256,8 @@ contains
         status(1:fits:3) = 77
         popt = -1.0_wp
         call fit_peaks(m, fits, x, y, none, p0, popt, triangle, fnorm, nfev, status, 0)
-        call check(all(status(1:fits:3) == 77) .and. all(popt(:, 1:fits:3) == -1.0_wp), "fits not wanted are left alone")
+        call check(all(status(1:fits:3) == 77) .and. all(popt(:, 1:fits:3) == -1.0_wp), &
+                   "fits not wanted are left alone")
         call check(count(status == 1 .or. status == 3) == 20, "the others are made")
         status = info_running
         call fit_peaks(m, fits, x, y, none, p0, popt, triangle, fnorm, nfev, status, 1)
