@@ -35,7 +35,7 @@ end module lane_levels
 !> Say how many numbers of work space `fit_models` needs, and what to begin a fit with that is for `step_model`.
 subroutine model_sizes(n, predictors, m, work, analytic)
     use kinds, only: long, row_block
-    use lane_kinds, only: chunk, width, lane_rows, scalars, vectors
+    use lane_kinds, only: most_width, lane_rows, scalars, vectors
     use lm, only: lm_layout, layout, by_caller, folded_by_caller
     implicit none (type, external)
     integer, intent(in) :: n                !! parameters
@@ -48,15 +48,15 @@ subroutine model_sizes(n, predictors, m, work, analytic)
 
     analytic = merge(by_caller, folded_by_caller, m <= row_block)
     at = layout(m, n, analytic)
-    work = chunk*(int((m + lane_rows - 1)/lane_rows, long)*(predictors + 2) + n + 1) &
-        + width*(scalars + n*vectors + 2*n*(n + 1) + (n + 1)*(n + 3)) + at%size
+    work = most_width*lane_rows*(int((m + lane_rows - 1)/lane_rows, long)*(predictors + 2) + n + 1) &
+        + most_width*(scalars + n*vectors + 2*n*(n + 1) + (n + 1)*(n + 3)) + at%size
 end subroutine model_sizes
 
 !> Fit a compiled model to many data sets.
 subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
     options, interrupt, popt, triangle, fnorm, nfev, status, work)
     use kinds, only: wp, long
-    use lane_kinds, only: chunk, width, lane_rows, scalars, vectors
+    use lane_kinds, only: most_width, lane_rows, scalars, vectors
     use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, options_of
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
@@ -84,15 +84,15 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
 
     integer(long) :: y_lanes, w_lanes, s, v, head, fresh, block, scratch, alone
 
-    y_lanes = 1 + chunk*int((m + lane_rows - 1)/lane_rows, long)*predictors
-    w_lanes = y_lanes + chunk*int((m + lane_rows - 1)/lane_rows, long)
-    s = w_lanes + chunk*int((m + lane_rows - 1)/lane_rows, long)
-    v = s + width*scalars
-    head = v + width*n*vectors
-    fresh = head + width*n*(n + 1)
-    block = fresh + width*n*(n + 1)
-    scratch = block + chunk*(n + 1)
-    alone = scratch + width*(n + 1)*(n + 3)
+    y_lanes = 1 + most_width*lane_rows*int((m + lane_rows - 1)/lane_rows, long)*predictors
+    w_lanes = y_lanes + most_width*lane_rows*int((m + lane_rows - 1)/lane_rows, long)
+    s = w_lanes + most_width*lane_rows*int((m + lane_rows - 1)/lane_rows, long)
+    v = s + most_width*scalars
+    head = v + most_width*n*vectors
+    fresh = head + most_width*n*(n + 1)
+    block = fresh + most_width*n*(n + 1)
+    scratch = block + most_width*lane_rows*(n + 1)
+    alone = scratch + most_width*(n + 1)*(n + 3)
     select case (level)
     case default
         call fit_queue_baseline(model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, &
@@ -179,7 +179,7 @@ end subroutine evaluate_model
 subroutine invert_triangles(level, n, fits, deviation, limit, matrices, dependent, work)
     use, intrinsic :: iso_c_binding, only: c_signed_char
     use kinds, only: wp
-    use lane_kinds, only: width
+    use lane_kinds, only: most_width
     use lane_levels, only: invert_triangles_baseline, invert_triangles_v3, invert_triangles_v4
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
@@ -189,7 +189,7 @@ subroutine invert_triangles(level, n, fits, deviation, limit, matrices, dependen
     real(wp), intent(in) :: limit                           !! on the dependence of columns
     real(wp), intent(inout) :: matrices(n, n, fits)         !! in: triangles, zeros below; out: covariance matrices
     integer(c_signed_char), intent(inout) :: dependent(fits)    !! out: 1 where the triangle was left
-    real(wp), intent(inout) :: work(width, n, 2*n + 1)      !! work
+    real(wp), intent(inout) :: work(most_width, n, 2*n + 1) !! work
 
     select case (level)
     case default

@@ -1,7 +1,7 @@
 ! SPDX-License-Identifier: BSD-3-Clause
 ! Copyright (c) The leastsq developers
 
-!> How many fits advance in lockstep, and what is remembered of each between two evaluations.
+!> What is remembered of fits that advance in lockstep between two evaluations, and what becomes of them.
 !>
 !> A lane is one fit of a group. Lane indices come first in every array, so that each statement about a group is
 !> one SIMD instruction or two. The state of a group is one array (width, slots): the scalars named below, the
@@ -11,10 +11,8 @@ module lane_kinds
     implicit none (type, external)
     private
 
-    integer, parameter, public :: width = 8         !! lanes in a group
-    integer, parameter, public :: lane_rows = 56    !! rows evaluated and folded at once, few enough for the first cache
-    integer, parameter, public :: chunk = width*lane_rows   !! points in a block of rows
-
+    integer, parameter, public :: most_width = 16   !! lanes of the widest group, see lane_widths
+    integer, parameter, public :: lane_rows = 32    !! rows evaluated and folded at once, few enough for the first cache
     integer, parameter, public :: most_parameters = 8       !! of a compiled model
     integer, parameter, public :: most_predictors = 2       !! of a compiled model
 

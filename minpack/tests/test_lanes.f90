@@ -7,7 +7,8 @@ program test_lanes
     use, intrinsic :: iso_fortran_env, only: int64
     use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan, ieee_is_nan
     use kinds, only: wp, eps, row_block, info_running
-    use lane_kinds, only: width, lane_rows, scalars, vectors, lane_options
+    use lane_kinds, only: lane_rows, scalars, vectors, lane_options
+    use lane_widths_baseline, only: width
     use lane_models_baseline, only: evaluate
     use lane_fold_baseline, only: fold_rows
     use lane_fits_baseline, only: fit_queue
@@ -81,7 +82,8 @@ contains
         call check(f > huge(f), "exp(800) overflows")
         call evaluate_at(exponential, 1, [1.0_wp], [2.0_wp, ieee_value(f, ieee_quiet_nan), 0.5_wp], f, jac)
         call check(ieee_is_nan(f), "exp(NaN) is NaN")
-        call evaluate_at(exponential, 1, [1.0_wp], [2.0_wp, transfer(9218868437227407266_int64, 1.0_wp), 0.5_wp], f, jac)
+        z = transfer(9218868437227407266_int64, 1.0_wp)
+        call evaluate_at(exponential, 1, [1.0_wp], [2.0_wp, z, 0.5_wp], f, jac)
         call check(ieee_is_nan(f), "exp(NaN) is NaN, whatever its bits")
     end subroutine check_exponentials
 
@@ -132,7 +134,8 @@ contains
         integer, intent(in) :: rows, n
 
         real(wp) :: matrix(width, lane_rows, n + 1), block(width, lane_rows, n + 1), head(width, n, n + 1)
-        real(wp) :: products(width, n + 1, 2), alone(row_block, n + 1), triangle(n, n + 1), worst, unit
+        real(wp) :: products(width, n + 1, 2), squares(width), zeros(width, lane_rows)
+        real(wp) :: alone(row_block, n + 1), triangle(n, n + 1), worst, unit
         integer :: i, l, round
 
         call random_number(matrix)
@@ -141,10 +144,14 @@ contains
         matrix(3, :, :) = 1.0e100_wp*matrix(3, :, :)
         matrix(4, :, :) = 1.0e-100_wp*matrix(4, :, :)
         head = 0.0_wp
+        squares = 0.0_wp
+        zeros = 0.0_wp
         do round = 1, 2
             block = matrix/round
-            call fold_rows(rows, n, block, head, products)
+            call fold_rows(rows, n, zeros, block, head, squares, products)
         end do
+        worst = maxval(abs(squares/(1.25_wp*sum(matrix(:, 1:rows, n + 1)**2, dim=2)) - 1.0_wp))
+        call check_at_most(worst, 10.0_wp*eps, "sum of squares of "//digits_of(rows)//" rows")
         worst = 0.0_wp
         do l = 1, width
             triangle = 0.0_wp

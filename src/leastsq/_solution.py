@@ -17,6 +17,9 @@ from ._validate import FloatArray
 _DEPENDENT = 1e13
 _DEPENDENT_DIFFERENCES = 1e7
 
+# Fits that the compiled code takes in hand at once.
+_MOST_WIDTH = 16
+
 
 class Solutions(NamedTuple):
     """The fits of a block, one in each row."""
@@ -75,7 +78,7 @@ def _covariances(
     matrices = solutions.triangle
     count, n = solutions.popt.shape
     dependent = np.zeros(count, dtype=np.int8)
-    work = np.empty(8 * n * (2 * n + 1))
+    work = np.empty(_MOST_WIDTH * n * (2 * n + 1))
     limit = _DEPENDENT_DIFFERENCES if by_differences else _DEPENDENT
     _minpack.invert_triangles(LEVEL, deviation, limit, matrices, dependent, work)
     solved = (solutions.status >= 1) & (solutions.status <= _status.GTOL)
