@@ -46,7 +46,6 @@ def prepare_block(
     x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
     y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
-    weights = _weights(piece, status)
     finite = bool(np.isfinite(y.sum()))  # looked at once: a sum is cheaper than a look at each
     missing = None if finite and piece.mask is None and not _any_nan(x) else _missing(piece, x, y)
     if missing is not None:
@@ -60,6 +59,7 @@ def prepare_block(
         if nan_policy == "propagate":
             status[missing.any(axis=1)] = _status.DATA_NOT_USABLE
         y = np.where(missing, np.nan, y)
+    weights = _weights(piece, missing, status)
     p0 = _start(piece, x, y, n, guess, guess_each)
     if missing is not None:
         y[missing] = 0.0
@@ -73,22 +73,22 @@ def prepare_block(
     return Block(x, y, weights, p0, points, status)
 
 
-def _weights(piece: Piece, status: NDArray[np.intc]) -> FloatArray:
+def _weights(piece: Piece, missing: NDArray[np.bool_] | None, status: NDArray[np.intc]) -> FloatArray:
     """Return what to multiply residuals with, and note data sets whose standard deviations are no such thing."""
     if piece.sigma is None:
         return np.empty((0, piece.y.shape[1]))
     sigma = np.ascontiguousarray(piece.sigma, dtype=np.float64)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        weights: FloatArray = 1.0 / sigma
+    weights: FloatArray = 1.0 / sigma
     unusable = ~((sigma > 0) & (weights < np.inf))
     if unusable.any():
-        if len(sigma) == 1:
+        weights[unusable] = 0.0
+        counts = unusable if missing is None else unusable & ~missing
+        if len(sigma) == 1 and counts.any():
             raise ValueError(
                 f"sigma must be positive: {int(unusable.sum())} of {sigma.size} standard deviations are not, the first "
                 f"is {sigma[unusable][0]}. To leave out a point, make its sigma infinite"
             )
-        status[np.broadcast_to(unusable.any(axis=1), status.shape)] = _status.DATA_NOT_USABLE
-        weights[unusable] = 0.0
+        status[np.broadcast_to(counts.any(axis=1), status.shape)] = _status.DATA_NOT_USABLE
     return weights
 
 

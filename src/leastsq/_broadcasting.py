@@ -25,9 +25,10 @@ def try_function(f: Callable[..., Any], jac: Callable[..., Any] | None, block: B
     With `vectorized`, two fits are evaluated at once and one by one, and must agree.
     """
     rows = np.flatnonzero(block.status == TO_FIT)[:2]
+    rows = np.repeat(rows, 2)[:2] if len(rows) == 1 else rows
     points = block.p0[rows]
-    if len(rows) == 1:
-        rows, points = np.repeat(rows, 2), np.stack([points[0], points[0] * 1.001 + 1e-3 * (points[0] == 0)])
+    if np.array_equal(*points):  # two that are the same would not tell one from the other
+        points[1] = points[1] * 1.001 + 1e-3 * (points[1] == 0)
     one_by_one = [_evaluate(f, block, int(row), point, "f") for row, point in zip(rows, points, strict=True)]
     _refuse_other_shape(one_by_one, (block.y.shape[1],), "f")
     slopes = None
@@ -45,12 +46,11 @@ def try_function(f: Callable[..., Any], jac: Callable[..., Any] | None, block: B
 def _evaluate(function: Callable[..., Any], block: Block, row: int, point: FloatArray, name: str) -> Any:
     """Return what a function gives for one fit, None where it raises for want of a value."""
     try:
-        with np.errstate(all="ignore"):
-            values = function(as_argument(block.predictors_of(row)), *point)
+        values = function(as_argument(block.predictors_of(row)), *point)
     except NO_VALUE:
         return None
     real_array(values, name)  # which refuses what are no real numbers
-    return as_array(values, name)
+    return np.array(as_array(values, name))
 
 
 def _refuse_other_shape(results: list[Any], wanted: tuple[int, ...], name: str) -> None:
@@ -79,8 +79,7 @@ def _compare(
     advice = _ADVICE.format(name=name)
     shape = (2, block.y.shape[1]) if name == "f" else (2, block.y.shape[1], points.shape[1])
     try:
-        with np.errstate(all="ignore"):
-            together = function(x, *points.T[:, :, None])
+        together = function(x, *np.array(points.T)[:, :, None])
         together = np.broadcast_to(real_array(together, name), shape)
     except Exception as error:
         raise ValueError(f"{name} does not work for several fits at once ({error}). {advice}") from error

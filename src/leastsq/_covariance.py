@@ -143,8 +143,7 @@ def steps_are_good_in(
     size, spread = sizes
     scale = fnorm + np.where(size > 0, size, np.max(norms * np.abs(x), axis=1))
     spread = fnorm + spread
-    with np.errstate(divide="ignore"):
-        digits = np.where(ratio > 0, np.minimum(_DIGITS_LEFT * error / ratio, error ** (1 / 3)), 0.0)
+    digits = np.where(ratio > 0, np.minimum(_DIGITS_LEFT * error / ratio, error ** (1 / 3)), 0.0)
     least = np.maximum(_LEAST_CHANGE * root, digits) * scale
     most = min(_MOST_CHANGE * root, _LARGEST_CHANGE) * np.where(spread > 0, spread, scale)
     changes = norms * root * np.where(x == 0, 1.0, np.abs(x))

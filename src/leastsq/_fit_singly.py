@@ -51,8 +51,7 @@ def fit_one(
     residuals = residual_function(f, data)
     jacobian = None if jac is None else _weighted_jacobian(jac, data)
     try:
-        with np.errstate(all="ignore"):
-            one = iterate(residuals, start, (), jacobian, False, options, None, _NAMES, must_be_finite=False)
+        one = iterate(residuals, start, (), jacobian, False, options, None, _NAMES, must_be_finite=False)
     except NO_VALUE:
         solutions.status[fit] = _status.MODEL_RAISED
         return

@@ -159,8 +159,7 @@ def _poor_steps(block: Block, solutions: Solutions, relative_error: float) -> ND
     solved = np.flatnonzero((solutions.status >= 1) & (solutions.status <= GTOL))
     triangle, y = solutions.triangle[solved], block.y[solved]
     norms = np.sqrt(np.einsum("kji,kji->kj", triangle, triangle))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.nan_to_num(np.min(np.abs(np.einsum("kjj->kj", triangle)) / norms, axis=1))
+    ratio = np.nan_to_num(np.min(np.abs(np.einsum("kjj->kj", triangle)) / norms, axis=1))
     weights = block.weights[solved] if len(block.weights) > 1 else block.weights
     first = y[:, 0]
     if len(weights):
@@ -171,23 +170,24 @@ def _poor_steps(block: Block, solutions: Solutions, relative_error: float) -> ND
 
 
 def _norms_of(values: FloatArray, weights: FloatArray) -> FloatArray:
-    weighted = values * weights if len(weights) else values
+    weighted = np.where(weights == 0, 0.0, values * weights) if len(weights) else values
     norms: FloatArray = np.sqrt(np.einsum("km,km->k", weighted, weighted))
     return norms
 
 
 def values_of(f: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:
     """Evaluate a function for all rows of parameters at once, shape (rows, M)."""
-    with np.errstate(all="ignore"):
-        values = f(x, *np.ascontiguousarray(points.T)[:, :, None])
-    return _shaped(values, (len(points), m))
+    return _shaped(f(x, *_columns(points)), (len(points), m)).copy()  # which f may use again
 
 
 def slopes_of(jac: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:
     """Evaluate derivatives for all rows of parameters at once, shape (rows, M, N)."""
-    with np.errstate(all="ignore"):
-        slopes = jac(x, *np.ascontiguousarray(points.T)[:, :, None])
-    return _shaped(slopes, (len(points), m, points.shape[1]))
+    return _shaped(jac(x, *_columns(points)), (len(points), m, points.shape[1]))
+
+
+def _columns(points: FloatArray) -> FloatArray:
+    """Return each parameter as a column of its own, which a function may do with as it likes."""
+    return np.array(points.T)[:, :, None]
 
 
 def _shaped(values: Any, shape: tuple[int, ...]) -> FloatArray:
@@ -204,10 +204,10 @@ def difference_steps(points: FloatArray, epsfcn: float | None) -> FloatArray:
 
 def _shifted_values(f: Callable[..., Any], x: Any, points: FloatArray, steps: Any, m: int) -> FloatArray:
     """Evaluate a function a step further in each parameter, shape (N, rows, M)."""
-    columns = list(np.ascontiguousarray(points.T)[:, :, None])
-    shifted = np.empty((len(columns), len(points), m))
-    with np.errstate(all="ignore"):
-        for j, column in enumerate(columns):
-            moved = column + steps[:, j, None]
-            shifted[j] = f(x, *columns[:j], moved, *columns[j + 1 :])
+    n = points.shape[1]
+    shifted = np.empty((n, len(points), m))
+    for j in range(n):
+        columns = _columns(points)
+        columns[j] += steps[:, j, None]
+        shifted[j] = f(x, *columns)
     return shifted

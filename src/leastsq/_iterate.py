@@ -211,7 +211,8 @@ def iterate_model(
         pass
 
     def residuals(parameters: FloatArray) -> FloatArray:
-        values: FloatArray = model(tuple(x) if model.predictors > 1 else x[0], *parameters) - y
+        with np.errstate(all="ignore"):
+            values: FloatArray = model(tuple(x) if model.predictors > 1 else x[0], *parameters) - y
         return values if weights is None else np.where(weights == 0, 0.0, values * weights)
 
     info, nfev, njev, column, fnorm = _minpack.outcome(state)

@@ -134,7 +134,8 @@ def curve_fit_many(
     -----
     The method is that of `leastsq` [1]_; fits advance in groups, in lockstep. Where a Jacobian comes near to singular,
     a fit is taken out of its group and made again by itself. Covariances are those of `curve_fit` [2]_: inf for
-    parameters that the data leave open, NaN for fits without success.
+    parameters that the data leave open, where the others keep theirs whatever `absolute_sigma`; NaN for fits without
+    success.
 
     References
     ----------
@@ -224,6 +225,10 @@ class _Task:
 
     def __call__(self, piece: Piece) -> Fitted:
         """Fit the data sets of a piece."""
+        with np.errstate(all="ignore"):  # what has no value has a status
+            return self._fitted(piece)
+
+    def _fitted(self, piece: Piece) -> Fitted:
         block = self.block(piece)
         if not (block.status == TO_FIT).any():
             solutions = empty_solutions(block)
@@ -282,13 +287,14 @@ def _tried(task: _Task, sets: DataSets) -> _Task:
     """Return the task once the function has been tried on the first data sets that can be fitted."""
     if isinstance(task.f, CompiledModel):
         return task
-    for piece in sets.pieces():
-        block = task.block(piece)
-        if (block.status == TO_FIT).any():
-            error = try_function(task.f, task.jac, block, task.vectorized)
-            if task.options.epsfcn is None:
-                task = replace(task, options=task.options._replace(epsfcn=error))
-            break
+    with np.errstate(all="ignore"):
+        blocks = (task.block(piece) for piece in sets.pieces())
+        block = next((block for block in blocks if (block.status == TO_FIT).any()), None)
+        if block is None:
+            return task
+        error = try_function(task.f, task.jac, block, task.vectorized)
+    if task.options.epsfcn is None:
+        task = replace(task, options=task.options._replace(epsfcn=error))
     return task
 
 

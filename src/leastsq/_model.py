@@ -55,9 +55,10 @@ class CompiledModel:
         shape = arrays[0].shape
         points = np.array([array.ravel() for array in arrays])
         values, slopes = np.empty(points.shape[1]), np.empty((len(parameters), points.shape[1]))
-        _minpack.evaluate_model(
-            LEVEL, self.number, points[: self.predictors], points[self.predictors :], values, 1, slopes.ravel()
-        )
+        if values.size:
+            _minpack.evaluate_model(
+                LEVEL, self.number, points[: self.predictors], points[self.predictors :], values, 1, slopes.ravel()
+            )
         return np.moveaxis(slopes.reshape((len(parameters), *shape)), 0, -1)
 
     def guess(self, x: Any, y: Any) -> FloatArray:

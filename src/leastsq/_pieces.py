@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -142,6 +143,8 @@ def _real(value: Any, name: str) -> NDArray[Any]:
     """Return an array of real numbers of whatever type, without a copy of arrays."""
     if value is None:
         raise TypeError(f"{name}: got None, expected real numbers")
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.float64), np.inf if name == "sigma" else np.nan)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -153,16 +156,16 @@ def _real(value: Any, name: str) -> NDArray[Any]:
 
 
 def _fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    """Return the axes to fit along, counted from the last: -1 and so on."""
+    """Return the axes to fit along in their order, counted from the last: -1 and so on."""
     try:
-        axes = tuple(int(a) for a in axis) if isinstance(axis, (tuple, list)) else (int(axis),)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        axes = tuple(operator.index(a) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    except TypeError:
         raise TypeError(f"axis must be an integer or a tuple of integers, got {axis!r}") from None
     if ndim == 0:
         raise ValueError("ydata is a single number: expected an array with at least the axis to fit along")
     if not axes or any(not -ndim <= a < ndim for a in axes) or len({a % ndim for a in axes}) != len(axes):
         raise ValueError(f"axis {axis!r} does not name axes of ydata, which has {ndim}")
-    return tuple(a % ndim - ndim for a in axes)
+    return tuple(sorted(a % ndim - ndim for a in axes))
 
 
 def _move(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:

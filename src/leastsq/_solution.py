@@ -66,9 +66,7 @@ def fitted(start: int, block: Block, solutions: Solutions, by_differences: bool,
     if not absolute:
         deviation = solutions.fnorm / np.sqrt(np.maximum(dof, 1))
     pcov = _covariances(solutions, deviation, block.points, by_differences, absolute)
-    with np.errstate(over="ignore"):
-        chisq = np.square(solutions.fnorm)
-    return Fitted(start, solutions.popt, pcov, chisq, dof, solutions.nfev, solutions.status)
+    return Fitted(start, solutions.popt, pcov, np.square(solutions.fnorm), dof, solutions.nfev, solutions.status)
 
 
 def _covariances(

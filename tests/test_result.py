@@ -1,0 +1,391 @@
+"""`ManyFits`: arrays over all fits, and what can be made of them."""
+
+import copy
+import dataclasses
+import pickle
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from leastsq import ManyFits, curve_fit_many, models
+
+X = np.linspace(0, 5, 24)
+ARRAYS = ("popt", "pcov", "chisq", "dof", "nfev", "status", "stderr", "redchi", "success")
+
+
+def decay(x, amplitude, rate):
+    return amplitude * np.exp(-rate * x)
+
+
+def make(shape=(3, 4), f=models.exponential, p0=None, **options):
+    """Fits of which the one before the last failed, in any shape of at least two."""
+    rng = np.random.default_rng(1)
+    y = models.exponential(X, 2.0, rng.uniform(0.5, 1.5, (*shape, 1)), 0.1) + 0.01 * rng.standard_normal((*shape, 24))
+    if np.prod(shape) > 1:
+        y.reshape(-1, 24)[-2] = np.nan
+    return curve_fit_many(f, X, y, p0, **options)
+
+
+FITS = make()
+
+
+# --- Arrays ---
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 2)])
+def test_shapes(shape):
+    fits = make(shape)
+    assert fits.shape == shape
+    assert len(fits) == np.prod(shape, dtype=int)
+    assert fits.popt.shape == fits.stderr.shape == (*shape, 3)
+    assert fits.pcov.shape == (*shape, 3, 3)
+    for name in ("chisq", "redchi", "dof", "nfev", "status", "success"):
+        assert np.shape(getattr(fits, name)) == shape, name
+    for name in ("dof", "nfev", "status"):
+        assert getattr(fits, name).dtype.kind == "i", name
+    assert fits.success.dtype == bool
+    assert fits.param_names == ("amplitude", "rate", "offset")
+
+
+def test_what_is_derived():
+    good = FITS.success
+    assert good.sum() == 11
+    assert np.isin(FITS.status[good], [1, 2, 3, 4]).all()
+    np.testing.assert_array_equal(FITS.stderr, np.sqrt(np.diagonal(FITS.pcov, axis1=-2, axis2=-1)))
+    np.testing.assert_array_equal(FITS.redchi[good], FITS.chisq[good] / 21)
+    assert np.isnan(FITS.redchi[~good]).all()
+    assert np.isnan(FITS.stderr[~good]).all()
+    assert np.isnan(FITS.pcov[~good]).all()
+    assert np.isfinite(FITS.pcov[good]).all()
+    np.testing.assert_array_equal(FITS.dof, np.where(good, 21, -3))
+    np.testing.assert_array_equal(FITS.pcov, np.swapaxes(FITS.pcov, -1, -2))
+
+
+@pytest.mark.parametrize("status", range(16))
+def test_success_is_a_status_from_1_to_4(status):
+    fits = dataclasses.replace(FITS, status=np.full((3, 4), status, dtype=np.int8))
+    assert (fits.success == (1 <= status <= 4)).all()
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_results_are_read_only(name):
+    array = getattr(FITS, name)
+    if name in ("popt", "pcov", "chisq", "dof", "nfev", "status"):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(FITS[0], name)[...] = 0
+    with pytest.raises((AttributeError, TypeError)):  # the latter is what Python up to 3.11 gives for properties
+        setattr(FITS, name, array)
+
+
+def test_no_attribute_can_be_added():
+    with pytest.raises((AttributeError, TypeError)):
+        FITS.comment = "mine"
+
+
+# --- One of them, or some ---
+
+INDICES = [
+    1,
+    -1,
+    np.int64(2),
+    (1, 2),
+    (slice(None), 1),
+    slice(1, None),
+    slice(0, 0),
+    ...,
+    (..., 0),
+    (0, ...),
+    (1, ..., 2),
+    None,
+    (None, 1),
+    [0, 2],
+    ([0, 2], [1, 1]),
+    np.array([True, False, True]),
+    FITS.success,
+    (),
+    np.array([[0, 1], [2, 0]]),
+    (np.array([[0], [2]]), np.array([1, 3])),
+]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_an_index_is_one_into_the_shape_of_the_fits(index):
+    part = FITS[index]
+    assert isinstance(part, ManyFits)
+    numbers = np.arange(12).reshape(3, 4)
+    chosen = np.asarray(numbers[index])
+    assert part.shape == chosen.shape
+    for name in ARRAYS:
+        whole = getattr(FITS, name)
+        wanted = whole.reshape(12, *whole.shape[2:])[chosen]
+        np.testing.assert_array_equal(getattr(part, name), wanted, err_msg=name)
+    assert part.param_names == FITS.param_names
+    assert part.options is FITS.options
+    repr(part)
+
+
+@pytest.mark.parametrize("index", [3, (0, 4), (0, 0, 0), (..., ...), "a", np.ones(5, bool)])
+def test_an_index_out_of_shape_is_an_error(index):
+    with pytest.raises(IndexError):
+        FITS[index]
+
+
+def test_one_fit_needs_no_index():
+    one = FITS[1, 2]
+    assert one.shape == ()
+    assert len(one) == 1
+    with pytest.raises(IndexError, match="there is one fit, which needs no index"):
+        one[0]
+    with pytest.raises(IndexError):
+        one[0, 0]
+    assert one.message() == FITS.message((1, 2))
+
+
+def test_iteration_goes_over_the_first_axis():
+    rows = list(FITS)
+    assert [row.shape for row in rows] == [(4,)] * 3
+    np.testing.assert_array_equal([row.nfev for row in rows], FITS.nfev)
+
+
+def test_views_share_memory():
+    assert np.shares_memory(FITS[1:].popt, FITS.popt)
+
+
+# --- Words ---
+
+
+def test_messages():
+    assert FITS.message((2, 2)) == (
+        "Not fitted: 3 parameters but only 0 data points. Give more data, or fix some parameters."
+    )
+    assert FITS.message((-1, -2)) == FITS.message((2, 2))
+    assert FITS.message((0, 0)).startswith("Solved: ")
+    for index in (0, (), (0, 0, 0), slice(None), (slice(None), 0)):
+        with pytest.raises(IndexError, match=r"expected 2 indices|too many indices"):
+            FITS.message(index)
+    with pytest.raises(IndexError):
+        FITS.message((3, 0))
+
+
+@pytest.mark.parametrize("status", range(16))
+def test_every_status_has_a_sentence_and_a_label(status):
+    fits = dataclasses.replace(FITS, status=np.full((3, 4), status, dtype=np.int8))
+    sentence = fits.message((0, 0))
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+    assert "{" not in sentence
+    assert f"(status {status})" in fits.summary()
+
+
+def test_messages_tell_the_numbers_that_decided():
+    fits = make(maxfev=2, ftol=1e-3)
+    assert fits.message((0, 0)).startswith("Not solved: stopped after 2 evaluations of the residuals (maxfev = 2).")
+    assert "ftol = 0.25" in make(ftol=0.25).message((0, 0))
+
+
+def test_repr():
+    assert repr(FITS) == "ManyFits(shape=(3, 4), params=(amplitude, rate, offset), solved 91.6 %)"
+    assert repr(FITS[FITS.success]) == "ManyFits(shape=(11,), params=(amplitude, rate, offset), solved 100.0 %)"
+    assert repr(FITS[0, 0]) == "ManyFits(shape=(), params=(amplitude, rate, offset), solved 100.0 %)"
+    assert repr(FITS[~FITS.success]) == "ManyFits(shape=(1,), params=(amplitude, rate, offset), solved 0.0 %)"
+    assert repr(FITS[:0]) == "ManyFits(shape=(0, 4), params=(amplitude, rate, offset), solved 0.0 %)"
+
+
+@pytest.mark.parametrize(
+    ("failed", "share"), [(1, "99.9 %"), (5000, "50.0 %"), (9999, "0.1 %"), (0, "100.0 %"), (10_000, "0.0 %")]
+)
+def test_all_and_none_are_said_of_all_and_none_alone(failed, share):
+    one = make(())
+    status = np.ones(10_000, dtype=np.int8)
+    status[:failed] = 5
+    same = {name: np.broadcast_to(getattr(one, name), (10_000, *getattr(one, name).shape)) for name in ARRAYS[:5]}
+    fits = dataclasses.replace(one, **same, status=status)
+    assert repr(fits).endswith(f"solved {share})")
+    assert f"({share})" in fits.summary().splitlines()[0]
+
+
+def test_summary():
+    lines = FITS.summary().splitlines()
+    assert lines[0] == "12 fits, 11 solved (91.6 %)"
+    assert lines[1:3] == ["  11  solved (ftol) (status 1)", "   1  too few points (status 12)"]
+    assert lines[3].split() == ["median", "value", "stderr"]
+    rows = {line.split("  ")[1].strip(): line.split()[-2:] for line in lines[4:]}
+    assert list(rows) == ["amplitude", "rate", "offset", "reduced chi-square", "evaluations"]
+    good = FITS[FITS.success]
+    for j, name in enumerate(FITS.param_names):
+        value, error = map(float, rows[name])
+        assert value == pytest.approx(np.median(good.popt[:, j]), rel=1e-4)
+        assert error == pytest.approx(np.median(good.stderr[:, j]), rel=1e-2)
+    assert float(rows["reduced chi-square"][1]) == pytest.approx(np.median(good.redchi), rel=1e-4)
+    assert float(rows["evaluations"][1]) == np.median(good.nfev)
+    assert all(len(line) == len(lines[3]) for line in lines[4:7])
+
+
+def test_summary_without_success():
+    assert FITS[~FITS.success].summary() == ("1 fits, 0 solved (0.0 %)\n  1  too few points (status 12)")
+    assert FITS[:0].summary() == "0 fits, 0 solved (0.0 %)"
+
+
+def test_summary_with_infinite_errors():
+    fits = curve_fit_many(lambda x, a, b: a * b * x, X, np.ones((3, 1)) * X + 0.1 * np.cos(X), p0=[1, 1])
+    assert "inf" in fits.summary()
+
+
+# --- Values of the model ---
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"f": decay, "p0": [1, 1]}, {"f": decay, "p0": [1, 1], "vectorized": False}],
+    ids=["compiled", "numpy", "singly"],
+)
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4)])
+def test_predictions(options, shape):
+    fits = make(shape, **options)
+    x = np.linspace(0, 9, 7)
+    values = fits.predict(x)
+    assert values.shape == (*shape, 7)
+    f = options.get("f", models.exponential)
+    for index in np.ndindex(shape):
+        np.testing.assert_allclose(values[index], f(x, *fits.popt[index]), rtol=1e-15)
+    assert fits.predict(2.5).shape == (*shape, 1)
+    assert fits.predict([1, 2]).shape == (*shape, 2)
+    assert fits.predict(np.empty(0)).shape == (*shape, 0)
+    own = np.sort(np.random.default_rng(2).uniform(0, 5, (*shape, 6)), axis=-1)
+    values = fits.predict(own)
+    for index in np.ndindex(shape):
+        np.testing.assert_allclose(values[index], f(own[index], *fits.popt[index]), rtol=1e-15)
+    values[...] = 0  # they are the caller's
+
+
+@pytest.mark.parametrize("vectorized", [True, False])
+def test_predictions_with_several_predictors(vectorized):
+    def plane(xy, a, b):
+        x, y = xy
+        return a * x + b * y
+
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(0, 1, (2, 9))
+    data = rng.uniform(1, 2, (4, 1)) * x + rng.uniform(1, 2, (4, 1)) * y
+    fits = curve_fit_many(plane, (x, y), data, p0=[1, 1], vectorized=vectorized)
+    np.testing.assert_allclose(fits.predict((x, y)), data, rtol=1e-6)
+    np.testing.assert_allclose(fits.predict((x, np.tile(y, (4, 1)))), data, rtol=1e-6)
+    assert fits.predict((x[:1], y)).shape == (4, 9)
+
+
+def test_predictions_are_those_of_the_data_fitted():
+    fits = make(())
+    assert np.square(fits.predict(X) - models.exponential(X, *fits.popt)).sum() == 0
+
+
+def test_predictions_of_a_constant_have_the_shape_of_the_data():
+    fits = curve_fit_many(lambda x, a: a, X, np.ones((4, 24)), p0=[0.5])
+    assert fits.predict(X).shape == (4, 24)
+    assert fits[0].predict(X).shape == (24,)
+
+
+def test_predictions_that_overflow_do_so_silently():
+    fits = dataclasses.replace(FITS, popt=np.full((3, 4, 3), -1e300))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not np.isfinite(fits.predict(X)[..., 1:]).any()
+
+
+def test_predictions_at_points_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="shape"):
+        FITS.predict(np.ones((5, 24)))
+
+
+# --- Elsewhere ---
+
+
+@pytest.mark.parametrize("fits", [FITS, FITS[0, 0], make(f=decay, p0=[1, 1]), FITS[:0]])
+@pytest.mark.parametrize("duplicate", [lambda f: pickle.loads(pickle.dumps(f)), copy.copy, copy.deepcopy])
+def test_pickles_and_copies(fits, duplicate):
+    twin = duplicate(fits)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(twin, name), getattr(fits, name))
+    for name in ("param_names", "options", "model", "vectorized", "absolute_sigma"):
+        assert getattr(twin, name) == getattr(fits, name)
+    assert not twin.popt.flags.writeable
+    assert repr(twin) == repr(fits)
+    assert twin.summary() == fits.summary()
+    np.testing.assert_array_equal(twin.predict(X), fits.predict(X))
+
+
+def test_options_are_remembered():
+    fits = make(ftol=1e-4, maxfev=77, sigma=0.1, absolute_sigma=True)
+    assert fits.options.ftol == 1e-4
+    assert fits.options.maxfev == 77
+    assert fits.absolute_sigma is True
+    assert fits.vectorized is True
+    assert fits.model is models.exponential
+    assert make(f=decay, p0=[1, 1], vectorized=False).vectorized is False
+    assert make().options.maxfev == 400
+    assert make(f=decay, p0=[1, 1]).options.maxfev == 600
+
+
+COLUMNS = [
+    "amplitude",
+    "rate",
+    "offset",
+    "amplitude_stderr",
+    "rate_stderr",
+    "offset_stderr",
+    "chisq",
+    "redchi",
+    "dof",
+    "nfev",
+    "status",
+    "success",
+]
+
+
+def test_dataframe():
+    pytest.importorskip("pandas")
+    table = FITS.to_dataframe()
+    assert table.columns.tolist() == COLUMNS
+    assert table.index.names == ["fit_0", "fit_1"]
+    assert table.index.tolist() == list(np.ndindex(3, 4))
+    np.testing.assert_array_equal(table["rate"].to_numpy().reshape(3, 4), FITS.popt[..., 1])
+    np.testing.assert_array_equal(table["offset_stderr"].to_numpy().reshape(3, 4), FITS.stderr[..., 2])
+    for name in COLUMNS[6:]:
+        np.testing.assert_array_equal(table[name].to_numpy().reshape(3, 4), getattr(FITS, name))
+        assert table[name].dtype == getattr(FITS, name).dtype
+    assert table.loc[(2, 2), "status"] == 12
+    assert FITS[0].to_dataframe().index.tolist() == [0, 1, 2, 3]
+    assert len(FITS[0, 0].to_dataframe()) == 1
+    assert len(FITS[:, :0].to_dataframe()) == 0
+    table["rate"] = 0.0  # which leaves the result as it is
+    assert FITS.popt[..., 1].any()
+
+
+def test_xarray():
+    pytest.importorskip("xarray")
+    data = FITS.to_xarray()
+    assert dict(data.sizes) == {"fit_0": 3, "fit_1": 4, "param": 3, "cov_i": 3, "cov_j": 3}
+    assert set(data.data_vars) == set(ARRAYS)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(data[name].to_numpy(), getattr(FITS, name))
+    assert data["param"].to_numpy().tolist() == list(FITS.param_names)
+    np.testing.assert_array_equal(data["popt"].sel(param="rate"), FITS.popt[..., 1])
+    np.testing.assert_array_equal(data["pcov"].sel(cov_i="rate", cov_j="offset"), FITS.pcov[..., 1, 2])
+    named = FITS.to_xarray(dims=("row", "column"))
+    assert named["chisq"].dims == ("row", "column")
+    assert named["pcov"].dims == ("row", "column", "cov_i", "cov_j")
+    assert FITS.to_xarray(["a", "b"])["popt"].dims == ("a", "b", "param")
+    assert FITS[0, 0].to_xarray()["popt"].dims == ("param",)
+    for dims in (["row"], ["a", "b", "c"], []):
+        with pytest.raises(ValueError, match=f"got {len(dims)} names of dimensions.* the fits have 2"):
+            FITS.to_xarray(dims)
+
+
+@pytest.mark.parametrize(("package", "method"), [("pandas", "to_dataframe"), ("xarray", "to_xarray")])
+def test_without_the_package_the_error_says_how_to_get_it(package, method, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=f"{method} needs {package}: pip install {package}"):
+        getattr(FITS, method)()
