@@ -15,7 +15,7 @@ from ._iterate import Fit, Names, iterate, iterate_model, relative_error
 from ._leastsq import information
 from ._minpack import with_data
 from ._model import CompiledModel
-from ._status import OptimizeWarning
+from ._status import OptimizeWarning, warn_of_absolute_without
 from ._validate import (
     FloatArray,
     Options,
@@ -203,13 +203,7 @@ def curve_fit(
             f"The number of func parameters={n} must not exceed the number of data points={m}: "
             f"give more data, or fix some of the parameters"
         )
-    if absolute_sigma and sigma is None:
-        warnings.warn(
-            "absolute_sigma=True means nothing without sigma: every error is taken to be exactly 1. "
-            "Pass sigma, or leave absolute_sigma out",
-            OptimizeWarning,
-            stacklevel=2,
-        )
+    warn_of_absolute_without(sigma, absolute_sigma)
     compiled = isinstance(f, CompiledModel) and jac is None
     if isinstance(f, CompiledModel) and compiled:
         jac, col_deriv = f.jac, False

@@ -1,6 +1,5 @@
 """Many fits in one call."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from ._model import CompiledModel
 from ._pieces import DataSets, Piece, data_sets
 from ._result import ManyFits
 from ._solution import Fitted, empty_solutions, fitted
-from ._status import OptimizeWarning
+from ._status import warn_of_absolute_without
 from ._validate import Options, callable_argument, checked_options
 from ._workers import Progress, Workers, checked_workers, reporter, run
 
@@ -183,13 +182,7 @@ def curve_fit_many(
             "p0 is missing: pass parameters to start from, of shape (N,) or (..., N), or a function p0(x, y) that "
             "makes them from the data"
         )
-    if absolute_sigma and sigma is None:
-        warnings.warn(
-            "absolute_sigma=True means nothing without sigma: every error is taken to be exactly 1. "
-            "Pass sigma, or leave absolute_sigma out",
-            OptimizeWarning,
-            stacklevel=2,
-        )
+    warn_of_absolute_without(sigma, absolute_sigma)
     sets = data_sets(xdata, ydata, sigma, p0, axis)
     names = _parameter_names(f, p0, sets)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)

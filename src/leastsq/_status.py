@@ -1,6 +1,7 @@
 """Exit codes of a fit and the sentences that explain them."""
 
-from typing import Final
+import warnings
+from typing import Any, Final
 
 GTOL: Final = 4
 TRIAL_NOT_FINITE: Final = 9
@@ -85,6 +86,17 @@ LABELS: Final = {
     14: "start not finite",
     15: "data not usable",
 }
+
+
+def warn_of_absolute_without(sigma: Any, absolute_sigma: bool) -> None:
+    """Warn, on behalf of the caller's caller, that absolute errors were promised and not given."""
+    if absolute_sigma and sigma is None:
+        warnings.warn(
+            "absolute_sigma=True means nothing without sigma: every error is taken to be exactly 1. "
+            "Pass sigma, or leave absolute_sigma out",
+            OptimizeWarning,
+            stacklevel=3,
+        )
 
 
 NOTHING_MOVED: Final = (
