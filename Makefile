@@ -46,7 +46,7 @@ wheel: setup
 setup: $(VENV)/installed
 
 # A compiler for the kernel and headers for the module are the only things that do not come from PyPI.
-$(VENV)/installed: pyproject.toml meson.build meson.options $(wildcard minpack/* src/leastsq/*)
+$(VENV)/installed: pyproject.toml meson.build meson.options $(wildcard minpack/* minpack/lanes/* src/leastsq/*)
 	.ci/system-packages $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -346,6 +346,7 @@ def test_missing_points_are_left_out_where_they_are_missing(kind_of_fit, how):
         y[MISSING] = np.nan
         if how == "masked_nan":
             y = np.ma.masked_invalid(y)
+    analytic = "jac" in kind_of_fit or kind_of_fit["f"] is models.exponential
     fits = curve_fit_many(**kind_of_fit, xdata=x, ydata=y, p0=STARTS, sigma=sigma)
     np.testing.assert_array_equal(fits.dof, 33 - MISSING.sum(axis=1) - 3)
     for i in range(0, 70, 7):
@@ -354,8 +355,10 @@ def test_missing_points_are_left_out_where_they_are_missing(kind_of_fit, how):
         alone = curve_fit_many(**kind_of_fit, xdata=T[keep], ydata=DECAYS[i, keep], p0=STARTS[i], sigma=own_sigma)
         assert alone.dof == fits.dof[i]
         assert alone.nfev == fits.nfev[i]
-        # Rows of zeros change the grouping of sums, and where a forward difference is rounded.
-        np.testing.assert_allclose(fits.popt[i], alone.popt, rtol=1e-8)
+        # Rows of zeros change the grouping of sums. Where NumPy evaluates arrays of another length with other
+        # instructions, values differ in the last bit and forward differences in half of theirs, so that the last
+        # steps, of a relative length of 1e-3 or less, differ in their eighth digit.
+        np.testing.assert_allclose(fits.popt[i], alone.popt, rtol=1e-8 if analytic else 1e-7)
         np.testing.assert_allclose(fits.chisq[i], alone.chisq, rtol=1e-10)
         np.testing.assert_allclose(fits.stderr[i], alone.stderr, rtol=1e-7)
 

