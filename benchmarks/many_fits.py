@@ -6,7 +6,9 @@ All peers fit the same noisy data from the same starts, in one process on one co
 sets as a fifth of a second allows. Speed-ups are medians of the rounds' ratios of fits per second, over SciPy's
 `curve_fit` as it is mostly called, without derivatives. The answers have to agree first.
 
-The last part fits a million points at once with a compiled model, and measures two threads on two cores.
+The share of the roofline is that of the time in which values and derivatives alone would have been evaluated, by the
+same compiled code and as many times; it takes `make fortran` to have been built. The last part fits a million points at
+once with a compiled model, and measures two threads on two cores.
 """
 
 from measure import (  # isort: skip  (first, because it settles how numpy starts)
@@ -18,7 +20,6 @@ from measure import (  # isort: skip  (first, because it settles how numpy start
     stopwatch,
 )
 
-import importlib.util
 import json
 import os
 import resource
@@ -34,7 +35,9 @@ import numpy as np
 import scipy.optimize
 
 import leastsq
+import peers
 from leastsq import models
+from leastsq._model import LEVEL, CompiledModel
 
 OURS, SCIPY = "curve_fit_many", "SciPy curve_fit"
 
@@ -135,62 +138,22 @@ def cases() -> list[Case]:
     ]
 
 
-def peers_of(case: Case) -> dict[str, Callable[[int], object]]:
+def peers_of(case: Case) -> dict[str, peers.Peer]:
     """Return everyone's way to fit the first so many data sets."""
-    x = np.array(case.x) if isinstance(case.x, tuple) else case.x
-
-    def loop(fit: Callable[[int], object]) -> Callable[[int], object]:
-        def fit_all(count: int) -> None:
-            for i in range(count):
-                fit(i % len(case.y))
-
-        return fit_all
-
-    def one_by_one(i: int) -> object:
-        y = case.y[i]
-        return leastsq.leastsq(
-            lambda p: case.formula(case.x, *p) - y, case.p0[i], Dfun=lambda p: case.jac(case.x, *p), full_output=True
-        )
-
-    def scipy_jac(i: int) -> object:
-        jac = gaussian_jac if case.formula is gaussian else case.jac
-        return _forgiving(lambda: scipy.optimize.curve_fit(case.formula, x, case.y[i], case.p0[i], jac=jac))
-
-    keywords = dict(case.keywords)
-    peers = {
-        OURS: lambda count: leastsq.curve_fit_many(case.function, case.x, case.y[:count], case.p0[:count], **keywords),
-        SCIPY: loop(lambda i: _forgiving(lambda: scipy.optimize.curve_fit(case.formula, x, case.y[i], case.p0[i]))),
-        "SciPy with jac": loop(scipy_jac),
-        "leastsq, one by one": loop(one_by_one),
-    }
-    if importlib.util.find_spec("lmfit"):
-        peers["lmfit"] = loop(_lmfit(case, x))
-    return peers
-
-
-def _forgiving(fit: Callable[[], object]) -> object:
-    """Fit, and go on where SciPy raises because there is no minimum."""
-    try:
-        return fit()
-    except RuntimeError:
-        return None
-
-
-def _lmfit(case: Case, x: Any) -> Callable[[int], object]:
-    import lmfit
-
+    data = (case.x, case.y, case.p0)
+    jac = gaussian_jac if case.formula is gaussian else case.jac
     names = leastsq.curve_fit_many(case.function, case.x, case.y[:1], case.p0[:1]).param_names
-
-    def residual(parameters: Any, y: Any) -> Any:
-        return case.formula(x, *(parameters[name].value for name in names)) - y
-
-    def fit(i: int) -> object:
-        parameters = lmfit.Parameters()
-        for name, value in zip(names, case.p0[i], strict=True):
-            parameters.add(name, value=value)
-        return lmfit.minimize(residual, parameters, args=(case.y[i],))
-
-    return fit
+    found = {
+        OURS: lambda count: leastsq.curve_fit_many(
+            case.function, case.x, case.y[:count], case.p0[:count], **dict(case.keywords)
+        ),
+        SCIPY: peers.scipy_loop(case.formula, None, *data),
+        "SciPy with jac": peers.scipy_loop(case.formula, jac, *data),
+        "leastsq, one by one": peers.leastsq_loop(case.formula, jac, *data),
+        "lmfit": peers.lmfit_loop(case.formula, names, *data),
+        "cminpack in numba": peers.cminpack_gaussian(*data) if case.formula is gaussian else None,
+    }
+    return {name: peer for name, peer in found.items() if peer is not None}
 
 
 def time_case(case: Case, rounds: int, seconds: float) -> dict[str, Any]:
@@ -198,16 +161,16 @@ def time_case(case: Case, rounds: int, seconds: float) -> dict[str, Any]:
     sample = min(len(case.y), 50)
     fits = leastsq.curve_fit_many(case.function, case.x, case.y[:sample], case.p0[:sample], **dict(case.keywords))
     for i in np.flatnonzero(fits.success):
-        theirs = _forgiving(
+        theirs = peers.forgiving(
             lambda i=i: scipy.optimize.curve_fit(case.formula, np.array(case.x), case.y[i], case.p0[i])[0]
         )
         if theirs is not None and not case.name.endswith("wild starts"):
             near = np.all(np.abs(theirs - fits.popt[i]) < 1e-3 * fits.stderr[i])
             require(bool(near), case.name, "popt", theirs, fits.popt[i])
-    peers = peers_of(case)
-    counts = {name: len(case.y) if name == OURS else _count_within(fit, seconds) for name, fit in peers.items()}
-    measured = in_turn([stopwatch(lambda f=fit, n=name: f(counts[n]), 1) for name, fit in peers.items()], rounds)
-    rates = {name: counts[name] / row for name, row in zip(peers, measured, strict=True)}
+    fitters = peers_of(case)
+    counts = {name: len(case.y) if name == OURS else _count_within(fit, seconds) for name, fit in fitters.items()}
+    measured = in_turn([stopwatch(lambda f=fit, n=name: f(counts[n]), 1) for name, fit in fitters.items()], rounds)
+    rates = {name: counts[name] / row for name, row in zip(fitters, measured, strict=True)}
     speedups = {name: rates[OURS] / rate for name, rate in rates.items() if name != OURS}
     return {
         "case": case.name,
@@ -217,7 +180,21 @@ def time_case(case: Case, rounds: int, seconds: float) -> dict[str, Any]:
         "rates": {name: float(np.median(rate)) for name, rate in rates.items()},
         "speedups": {name: float(np.median(ratio)) for name, ratio in speedups.items()},
         "spread": np.quantile(speedups[SCIPY], [0.1, 0.9]).tolist(),
+        "roofline": _roofline(case, float(np.median(rates[OURS]))),
     }
+
+
+def _roofline(case: Case, rate: float) -> float | None:
+    """Return the share of the time that evaluating values and derivatives as often takes by itself."""
+    level = ["baseline", "v3", "v4"][LEVEL - 1]
+    program = Path(__file__).parent.parent / "build" / "fortran" / "benchmarks" / f"roofline_{level}"
+    if not isinstance(case.function, CompiledModel) or not program.exists():
+        return None
+    model, points = case.function, case.y.shape[1]
+    numbers = (model.number, len(model.param_names), model.predictors, points)
+    told = subprocess.run([program, *map(str, numbers)], capture_output=True, text=True, check=True)
+    nfev = leastsq.curve_fit_many(model, case.x, case.y[:10_000], case.p0[:10_000]).nfev
+    return float(told.stdout) * 1e-9 * points * float(nfev.mean()) * rate
 
 
 def _count_within(fit: Callable[[int], object], seconds: float) -> int:
@@ -225,15 +202,23 @@ def _count_within(fit: Callable[[int], object], seconds: float) -> int:
     return max(20, round(seconds / (min(once() for _ in range(3)) / 20)))
 
 
-def time_threads(rounds: int) -> dict[str, Any]:
-    """Time one worker and two, in turn, on two cores."""
+def time_threads(rounds: int) -> list[dict[str, Any]]:
+    """Time one worker and two, in turn, on two cores, and two processes of joblib's."""
     case = cases()[0]
-    threads = [
-        stopwatch(lambda n=n: leastsq.curve_fit_many(case.function, case.x, case.y, case.p0, workers=n), 3)
-        for n in (1, 2)
+    fits = [stopwatch(lambda n=n: leastsq.curve_fit_many(case.function, case.x, case.y, case.p0, workers=n), 3)
+            for n in (1, 2)]  # fmt: skip
+    one, two = in_turn(fits, rounds)
+    found: list[dict[str, Any]] = [
+        {"case": "two workers against one", "must": 1.7, "aim": 1.95, "ratio": float(np.median(one / two))}
     ]
-    one, two = in_turn(threads, rounds)
-    return {"case": "two workers against one", "must": 1.7, "aim": 1.95, "ratio": float(np.median(one / two))}
+    joblib = peers.joblib_processes(case.formula, case.x, case.y, case.p0, 2)
+    if joblib is not None:
+        count = 4000
+        joblib(count)  # starts the processes
+        two, theirs = in_turn([fits[1], stopwatch(lambda: joblib(count), 1)], rounds)
+        ratio = float(np.median(theirs / count / (two / len(case.y))))
+        found.append({"case": "two workers against SciPy in two processes of joblib's", "ratio": ratio})
+    return found
 
 
 def large_data() -> tuple[Any, Any, list[float]]:
@@ -293,7 +278,17 @@ def table(results: list[dict[str, Any]]) -> str:
     """Lay the cases out in aligned columns."""
     others = [name for name in results[0]["speedups"] if name != SCIPY]
     rows = [
-        ["case", "fits/s", "SciPy's", "times SciPy", "[10 %, 90 %]", *(f"times {o}" for o in others), "must", "aim"]
+        [
+            "case",
+            "fits/s",
+            "SciPy's",
+            "times SciPy",
+            "[10 %, 90 %]",
+            *(f"times {o}" for o in others),
+            "roofline",
+            "must",
+            "aim",
+        ]
     ]
     for r in results:
         low, high = r["spread"]
@@ -304,7 +299,8 @@ def table(results: list[dict[str, Any]]) -> str:
                 f"{r['rates'][SCIPY]:,.0f}",
                 f"{r['speedups'][SCIPY]:.1f}",
                 f"[{low:.1f}, {high:.1f}]",
-                *(f"{r['speedups'][o]:.1f}" for o in others),
+                *(f"{r['speedups'][o]:.1f}" if o in r["speedups"] else "" for o in others),
+                "" if r["roofline"] is None else f"{r['roofline']:.0%}",
                 *("" if r[target] is None else f"{r[target]:g}" for target in ("must", "aim")),
             ]
         )
@@ -327,8 +323,8 @@ def draw(results: list[dict[str, Any]], caption: str, path: Path) -> None:
     y = np.arange(len(results))
     names = list(results[0]["speedups"])
     figure, axes = plt.subplots(figsize=(10, 1.8 + 0.36 * len(y)), layout="constrained")
-    for name, marker in zip(names, "oD^sv", strict=False):
-        axes.plot([r["speedups"][name] for r in results], y, marker, label=f"over {name}", markersize=6)
+    for name, marker in zip(names, "oD^svP", strict=False):
+        axes.plot([r["speedups"].get(name, np.nan) for r in results], y, marker, label=f"over {name}", markersize=6)
     for target, colour in (("must", "black"), ("aim", "tab:green")):
         axes.scatter([r[target] for r in results], y, marker="|", s=220, linewidth=2, color=colour, label=target)
     axes.axvline(1, color="0.3", linewidth=1)
@@ -352,7 +348,7 @@ def main() -> None:
     warnings.simplefilter("ignore")  # SciPy's, about starts from which it finds no minimum
     rounds, seconds = (3, 0.05) if options.quick else (9, 0.2)
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    further = [time_threads(rounds)] if len(cores) > 1 else []
+    further = time_threads(rounds) if len(cores) > 1 else []
     pin()
     results = [time_case(case, rounds, seconds) for case in cases()]
     further.append(time_large(rounds))
