@@ -191,7 +191,7 @@ def _roofline(case: Case, rate: float) -> float | None:
     if not isinstance(case.function, CompiledModel) or not program.exists():
         return None
     model, points = case.function, case.y.shape[1]
-    numbers = (model.number, len(model.param_names), model.predictors, points)
+    numbers = (model.numbers[0], len(model.param_names), model.predictors, points)
     told = subprocess.run([program, *map(str, numbers)], capture_output=True, text=True, check=True)
     nfev = leastsq.curve_fit_many(model, case.x, case.y[:10_000], case.p0[:10_000]).nfev
     return float(told.stdout) * 1e-9 * points * float(nfev.mean()) * rate

@@ -33,7 +33,7 @@ subroutine open_slots(m, n, count, size, capacity, which, p0, options, scaled, d
     integer, intent(in) :: capacity                         !! slots
     integer, intent(in) :: which(count)                     !! slots to use
     real(wp), intent(in) :: p0(n, count)                    !! where to start
-    real(wp), intent(in) :: options(5)                      !! ftol, xtol, gtol, factor, maxfev
+    real(wp), intent(in) :: options(6)                      !! ftol, xtol, gtol, factor, maxfev, and one not used
     integer, intent(in) :: scaled                           !! 1: the scaling is given
     real(wp), intent(in) :: diag(n)                         !! that scaling
     real(wp), intent(inout), target :: states(size, capacity)

@@ -24,43 +24,91 @@ contains
 
     !> Unpack the options of a batch.
     pure function options_of(numbers) result(options)
-        real(wp), intent(in) :: numbers(5)      !! ftol, xtol, gtol, factor, maxfev
+        real(wp), intent(in) :: numbers(6)      !! ftol, xtol, gtol, factor, maxfev, epsfcn
         type(lane_options) :: options
 
-        options = lane_options(numbers(1), numbers(2), numbers(3), numbers(4), numbers(5))
+        options = lane_options(numbers(1), numbers(2), numbers(3), numbers(4), numbers(5), numbers(6))
     end function options_of
 
 end module lane_levels
 
-!> Say how many numbers of work space `fit_models` needs, and what to begin a fit with that is for `step_model`.
-subroutine model_sizes(n, predictors, m, work, analytic)
-    use kinds, only: long, row_block
+!> Say how many numbers of work space `fit_models` and `step_model` need, and what to begin a fit with that is for the
+!> latter.
+subroutine model_sizes(model, n, predictors, m, work, whole, analytic)
+    use kinds, only: long
+    use native, only: by_fit, model_of
     use lane_kinds, only: most_width, lane_rows, scalars, vectors
-    use lm, only: lm_layout, layout, by_caller, folded_by_caller
+    use lane_alone_baseline, only: jacobians_of
+    use lm, only: lm_layout, layout
     implicit none (type, external)
+    integer(long), intent(in) :: model(4)   !! the model, see model_of
     integer, intent(in) :: n                !! parameters
     integer, intent(in) :: predictors       !! predictors
     integer, intent(in) :: m                !! points of a data set
     integer(long), intent(out) :: work      !! for fit_models
+    integer(long), intent(out) :: whole     !! for step_model
     integer, intent(out) :: analytic        !! who makes Jacobians
 
     type(lm_layout) :: at
 
-    analytic = merge(by_caller, folded_by_caller, m <= row_block)
+    analytic = jacobians_of(model_of(model), m)
     at = layout(m, n, analytic)
+    whole = 0
+    if (model(1) == by_fit) whole = m*(n + 2_long)
     work = most_width*lane_rows*(int((m + lane_rows - 1)/lane_rows, long)*(predictors + 2) + n + 1) &
-        + most_width*(scalars + n*vectors + 2*n*(n + 1) + (n + 1)*(n + 3)) + at%size
+        + most_width*(scalars + n*vectors + 2*n*(n + 1) + (n + 1)*(n + 3)) + at%size + most_width*whole
 end subroutine model_sizes
 
-!> Fit a compiled model to many data sets.
+!> Give the shape of what functions for groups get: fits in lockstep, and most rows of a block.
+subroutine group_shape(level, width, rows)
+    use lane_kinds, only: lane_rows
+    use lane_widths_baseline, only: width_baseline => width
+    use lane_widths_v3, only: width_v3 => width
+    use lane_widths_v4, only: width_v4 => width
+    implicit none (type, external)
+    integer, intent(in) :: level            !! which level
+    integer, intent(out) :: width           !! fits
+    integer, intent(out) :: rows            !! rows
+
+    width = width_baseline
+    if (level == 2) width = width_v3
+    if (level == 3) width = width_v4
+    rows = lane_rows
+end subroutine group_shape
+
+!> Evaluate a function for a fit.
+subroutine evaluate_function(model, n, predictors, m, x, p, f, with_jacobian, jac, code)
+    use kinds, only: wp, long
+    use native, only: evaluate_fit, model_of
+    implicit none (type, external)
+    integer(long), intent(in) :: model(4)                   !! the model, see model_of
+    integer, intent(in) :: n                                !! its parameters
+    integer, intent(in) :: predictors                       !! its predictors
+    integer, intent(in) :: m                                !! points
+    real(wp), intent(in) :: x(m, predictors)                !! predictors
+    real(wp), intent(in) :: p(n)                            !! parameters
+    real(wp), intent(inout) :: f(m)                         !! out: values
+    integer, intent(in) :: with_jacobian                    !! 1: derivatives, too, of a model that has them
+    real(wp), intent(inout) :: jac(n, *)                    !! out: derivatives by the parameters (n, m)
+    integer, intent(out) :: code                            !! what the function returned
+
+    real(wp) :: none(1)
+
+    call evaluate_fit(model_of(model), m, n, x, p, 0.0_wp, with_jacobian == 1, f, jac, none, code)
+end subroutine evaluate_function
+
+!> Fit a model to many data sets.
 subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
     options, interrupt, popt, triangle, fnorm, nfev, status, work)
     use kinds, only: wp, long
+    use native, only: model_of
+    use lm, only: lm_layout, layout
     use lane_kinds, only: most_width, lane_rows, scalars, vectors
+    use lane_alone_baseline, only: jacobians_of
     use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, options_of
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
-    integer, intent(in) :: model                            !! which model
+    integer(long), intent(in) :: model(4)                   !! the model, see model_of
     integer, intent(in) :: n                                !! its parameters
     integer, intent(in) :: predictors                       !! its predictors
     integer, intent(in) :: m                                !! points of a data set
@@ -73,7 +121,7 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     real(wp), intent(in) :: p0(n, fits)                     !! where to start
     integer, intent(in) :: scaled                           !! 1: the scaling is given
     real(wp), intent(in) :: diag(n)                         !! that scaling
-    real(wp), intent(in) :: options(5)                      !! see options_of
+    real(wp), intent(in) :: options(6)                      !! see options_of
     integer, intent(inout), volatile :: interrupt(1)        !! leave off once this is not 0
     real(wp), intent(inout) :: popt(n, fits)                !! out: the best points
     real(wp), intent(inout) :: triangle(n, n, fits)         !! out: R of the last Jacobians, zeros below
@@ -82,7 +130,8 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     integer, intent(inout) :: status(fits)                  !! in: info_running, or no fit is wanted; out: exit codes
     real(wp), intent(inout) :: work(*)                      !! work, see model_sizes; best aligned to 64 bytes
 
-    integer(long) :: y_lanes, w_lanes, s, v, head, fresh, block, scratch, alone
+    integer(long) :: y_lanes, w_lanes, s, v, head, fresh, block, scratch, alone, whole
+    type(lm_layout) :: at
 
     y_lanes = 1 + most_width*lane_rows*int((m + lane_rows - 1)/lane_rows, long)*predictors
     w_lanes = y_lanes + most_width*lane_rows*int((m + lane_rows - 1)/lane_rows, long)
@@ -93,32 +142,38 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     block = fresh + most_width*n*(n + 1)
     scratch = block + most_width*lane_rows*(n + 1)
     alone = scratch + most_width*(n + 1)*(n + 3)
+    at = layout(m, n, jacobians_of(model_of(model), m))
+    whole = alone + at%size
     select case (level)
     case default
-        call fit_queue_baseline(model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, &
-            diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, work(y_lanes), &
-            work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), work(alone))
+        call fit_queue_baseline(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
+            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, &
+            work(y_lanes), work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), &
+            work(alone), work(whole))
     case (2)
-        call fit_queue_v3(model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
-            options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, work(y_lanes), &
-            work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), work(alone))
+        call fit_queue_v3(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
+            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, &
+            work(y_lanes), work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), &
+            work(alone), work(whole))
     case (3)
-        call fit_queue_v4(model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
-            options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, work(y_lanes), &
-            work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), work(alone))
+        call fit_queue_v4(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
+            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, &
+            work(y_lanes), work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), &
+            work(alone), work(whole))
     end select
 end subroutine fit_models
 
-!> Evaluate a compiled model where a single fit asks, and get the next task and point.
-subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, state, p, task)
+!> Evaluate a model where a single fit asks, and get the next task and point.
+subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, state, whole, p, task)
     use, intrinsic :: iso_c_binding, only: c_int
-    use kinds, only: wp, task_wrong_size
+    use kinds, only: wp, long, task_wrong_size
+    use native, only: model_of
     use lm, only: lm_fit
     use packed_state, only: unpack_fit, work_begins
     use lane_levels, only: step_alone_baseline, step_alone_v3, step_alone_v4
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
-    integer, intent(in) :: model                            !! which model
+    integer(long), intent(in) :: model(4)                   !! the model, see model_of
     integer, intent(in) :: n                                !! its parameters
     integer, intent(in) :: predictors                       !! its predictors
     integer, intent(in) :: m                                !! data points
@@ -127,6 +182,7 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, s
     integer, intent(in) :: weighted                         !! 1: with weights
     real(wp), intent(in) :: weights(*)                      !! reciprocal standard deviations; 0 leaves a point out
     real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
+    real(wp), intent(inout) :: whole(*)                     !! work, see model_sizes
     real(wp), intent(inout) :: p(n)                         !! in: where to evaluate; out: where next, or the solution
     integer, intent(out) :: task                            !! task_residuals, or task_done
 
@@ -138,24 +194,25 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, s
     if (fit%m /= m .or. fit%n /= n) return
     select case (level)
     case default
-        call step_alone_baseline(model, n, predictors, m, x, y, weighted, weights, fit, ipvt, &
-            state(work_begins(n)), p, task)
+        call step_alone_baseline(model_of(model), n, predictors, m, x, y, weighted, weights, fit, &
+            ipvt, state(work_begins(n)), whole, p, task)
     case (2)
-        call step_alone_v3(model, n, predictors, m, x, y, weighted, weights, fit, ipvt, state(work_begins(n)), p, &
-            task)
+        call step_alone_v3(model_of(model), n, predictors, m, x, y, weighted, weights, fit, ipvt, &
+            state(work_begins(n)), whole, p, task)
     case (3)
-        call step_alone_v4(model, n, predictors, m, x, y, weighted, weights, fit, ipvt, state(work_begins(n)), p, &
-            task)
+        call step_alone_v4(model_of(model), n, predictors, m, x, y, weighted, weights, fit, ipvt, &
+            state(work_begins(n)), whole, p, task)
     end select
 end subroutine step_model
 
-!> Evaluate a compiled model, each point with parameters of its own.
+!> Evaluate a compiled model or a function for groups, each point with parameters of its own.
 subroutine evaluate_model(level, model, n, predictors, m, x, p, f, with_jacobian, jac)
-    use kinds, only: wp
+    use kinds, only: wp, long
+    use native, only: model_of
     use lane_levels, only: evaluate_points_baseline, evaluate_points_v3, evaluate_points_v4
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
-    integer, intent(in) :: model                            !! which model
+    integer(long), intent(in) :: model(4)                   !! the model, see model_of
     integer, intent(in) :: n                                !! its parameters
     integer, intent(in) :: predictors                       !! its predictors
     integer, intent(in) :: m                                !! points
@@ -167,11 +224,11 @@ subroutine evaluate_model(level, model, n, predictors, m, x, p, f, with_jacobian
 
     select case (level)
     case default
-        call evaluate_points_baseline(model, n, predictors, m, x, p, f, with_jacobian, jac)
+        call evaluate_points_baseline(model_of(model), n, predictors, m, x, p, f, with_jacobian, jac)
     case (2)
-        call evaluate_points_v3(model, n, predictors, m, x, p, f, with_jacobian, jac)
+        call evaluate_points_v3(model_of(model), n, predictors, m, x, p, f, with_jacobian, jac)
     case (3)
-        call evaluate_points_v4(model, n, predictors, m, x, p, f, with_jacobian, jac)
+        call evaluate_points_v4(model_of(model), n, predictors, m, x, p, f, with_jacobian, jac)
     end select
 end subroutine evaluate_model
 

@@ -26,7 +26,7 @@ module lm
     use lm_parameter, only: lmpar
     implicit none (type, external)
     private
-    public :: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian, lm_norm, lm_rows
+    public :: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian, lm_norm, lm_rows, lm_stop
 
     !> The scalars of a fit under way.
     type, bind(c) :: lm_fit
@@ -290,6 +290,23 @@ contains
         call begin_iteration(n, at, fit, ipvt, work, x, task)
         if (fit%info /= info_running) call finish(n, work(at%x), x, task)
     end subroutine lm_jacobian
+
+    !> End a fit that the model asks to stop.
+    pure subroutine lm_stop(m, n, code, fit, work, x, task)
+        integer, intent(in) :: m                    !! residuals
+        integer, intent(in) :: n                    !! parameters
+        integer, intent(in) :: code                 !! > 0, becomes the exit code -code
+        type(lm_fit), intent(inout) :: fit          !! scalars of the fit
+        real(wp), intent(in) :: work(*)             !! arrays of the fit
+        real(wp), intent(out) :: x(n)               !! the best point so far
+        integer, intent(out) :: task                !! task_done
+
+        type(lm_layout) :: at
+
+        at = layout(m, n, fit%analytic)
+        fit%info = -code
+        call finish(n, work(at%x), x, task)
+    end subroutine lm_stop
 
     !> Ask for the Jacobian at the best point: as a whole, or the first of its differences.
     pure subroutine ask_for_jacobian(n, fit, best, x, task)

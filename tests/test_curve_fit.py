@@ -814,5 +814,13 @@ def test_no_warning_for_an_ordinary_fit():
 
 
 def test_package_exports():
-    assert leastsq.__all__ == ["ManyFits", "OptimizeWarning", "curve_fit", "curve_fit_many", "leastsq", "models"]
+    assert leastsq.__all__ == [
+        "ManyFits",
+        "OptimizeWarning",
+        "curve_fit",
+        "curve_fit_many",
+        "leastsq",
+        "models",
+        "native",
+    ]
     assert issubclass(OptimizeWarning, UserWarning)

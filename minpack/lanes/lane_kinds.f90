@@ -15,8 +15,8 @@ module lane_kinds
     !> Rows evaluated and folded at once, few enough for the first cache. Columns are width*lane_rows numbers apart:
     !> were that a power of two, loads from one column would wait for stores to another.
     integer, parameter, public :: lane_rows = 52
-    integer, parameter, public :: most_parameters = 8       !! of a compiled model
-    integer, parameter, public :: most_predictors = 2       !! of a compiled model
+    integer, parameter, public :: most_parameters = 20      !! of a model
+    integer, parameter, public :: most_predictors = 8       !! of a model
 
     ! Scalars.
     integer, parameter, public :: of_stage = 1      !! what the next residuals are for, one of the stages below
@@ -46,6 +46,7 @@ module lane_kinds
     integer, parameter, public :: lane_accepted = -2    !! runs on from the new point, whose Jacobian is due
     integer, parameter, public :: lane_ejected = -3     !! to be fitted again by itself, with pivoting
     integer, parameter, public :: lane_idle = -4        !! nothing to do
+    integer, parameter, public :: lane_stopped = -5     !! ended, because the model asked for it
 
     !> Sums of squares in lanes are plain. Norms beyond these bounds, and triangles nearer to singular than the
     !> last one, are left to the scalar machine.
@@ -58,6 +59,7 @@ module lane_kinds
         real(wp) :: ftol, xtol, gtol                !! tolerances: sum of squares, iterates, gradient
         real(wp) :: factor                          !! initial step bound, in units of ‖D x‖
         real(wp) :: maxfev                          !! bound on evaluations of the residuals
+        real(wp) :: epsfcn                          !! relative error of the residuals, for differences
     end type lane_options
 
 end module lane_kinds

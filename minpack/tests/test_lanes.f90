@@ -5,21 +5,28 @@
 !> company against fits alone.
 program test_lanes
     use, intrinsic :: iso_fortran_env, only: int64
+    use, intrinsic :: iso_c_binding, only: c_funloc, c_funptr, c_null_funptr, c_null_ptr
     use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan, ieee_is_nan
     use kinds, only: wp, eps, row_block, info_running
+    use native, only: fit_model, by_fit, by_group
     use lane_kinds, only: lane_rows, scalars, vectors, lane_options
     use lane_widths_baseline, only: width
     use lane_models_baseline, only: evaluate
     use lane_fold_baseline, only: fold_rows
     use lane_fits_baseline, only: fit_queue
+    use native_peaks, only: peaks_of_fit, peaks_of_group, stopping
     use row_folding, only: fold_block
     use testing, only: check, check_at_most, check_equal, finish, digits_of
     implicit none (type, external)
 
-    type(lane_options), parameter :: options = lane_options(1.49e-8_wp, 1.49e-8_wp, 0.0_wp, 100.0_wp, 500.0_wp)
+    type(lane_options), parameter :: options = lane_options(1.49e-8_wp, 1.49e-8_wp, 0.0_wp, 100.0_wp, 500.0_wp, &
+        0.0_wp)
     real(wp), parameter :: pi = 3.14159265358979324_wp
+    type(fit_model) :: model
     integer, parameter :: gaussian = 1, exponential = 4, power_law = 8, damped_sine = 9
 
+    call random_init(repeatable=.true., image_distinct=.false.)
+    model = fit_model(gaussian, .true., c_null_funptr, c_null_ptr)
     call check_exponentials()
     call check_powers()
     call check_sines()
@@ -35,13 +42,14 @@ program test_lanes
     call check_tall()
     call check_skipped_and_interrupted()
     call check_without_weight()
+    call check_native()
     call finish()
 
 contains
 
     !> Values and derivatives of a model at one point.
-    subroutine evaluate_at(model, predictors, x, p, f, jac)
-        integer, intent(in) :: model, predictors
+    subroutine evaluate_at(number, predictors, x, p, f, jac)
+        integer, intent(in) :: number, predictors
         real(wp), intent(in) :: x(predictors), p(:)
         real(wp), intent(out) :: f, jac(:)
 
@@ -55,7 +63,7 @@ contains
         do j = 1, size(p)
             lanes(:, j) = p(j)
         end do
-        call evaluate(model, lane_rows, predictors, size(p), points, lanes, values, slopes)
+        call evaluate(number, lane_rows, predictors, size(p), points, lanes, values, slopes)
         call check(all(values == values(1, 1)) .or. ieee_is_nan(values(1, 1)), "every lane and row has the same value")
         f = values(width, lane_rows)
         jac = slopes(width, lane_rows, :)
@@ -198,19 +206,19 @@ contains
         integer, intent(in) :: interrupted
 
         integer, parameter :: n = 4
-        real(wp), allocatable :: x_lanes(:), y_lanes(:), w_lanes(:), work(:)
+        real(wp), allocatable :: x_lanes(:), y_lanes(:), w_lanes(:), work(:), whole(:)
         real(wp) :: s(width, scalars), v(width, n, vectors), head(width, n, n + 1), fresh(width, n, n + 1)
         real(wp) :: block(width, lane_rows, n + 1), scratch(width, n + 1, n + 3), diag(n)
         integer :: blocks, interrupt
 
         blocks = (m + lane_rows - 1)/lane_rows
         allocate (x_lanes(width*lane_rows*blocks), y_lanes(width*lane_rows*blocks), w_lanes(width*lane_rows*blocks))
-        allocate (work(100 + m + (m + 100)*(n + 1)))
+        allocate (work(100 + m + (m + 100)*(n + 1)), whole(width*m*(n + 2)))
         diag = 1.0_wp
         interrupt = interrupted
-        call fit_queue(gaussian, n, 1, m, fits, 1, x, y, size(weights, 2), weights, p0, 0, diag, options, interrupt, &
+        call fit_queue(model, n, 1, m, fits, 1, x, y, size(weights, 2), weights, p0, 0, diag, options, interrupt, &
                        popt, triangle, fnorm, nfev, status, x_lanes, y_lanes, w_lanes, s, v, head, fresh, block, &
-                       scratch, work)
+                       scratch, work, whole)
     end subroutine fit_peaks
 
     !> Fits in company have the same bits as each by itself, and as the scalar machine finds, to rounding.
@@ -292,5 +300,52 @@ contains
         call check_at_most(worst, 1.0e-11_wp, "points without weight against points that are not there")
         call check(all(nfev == fewer), "which take the same evaluations")
     end subroutine check_without_weight
+
+    !> Functions by address, for a fit or a group, with derivatives or without, give what the compiled model gives.
+    subroutine check_native()
+        call check_function(by_fit, .true., c_funloc(peaks_of_fit), "a function for a fit", 50)
+        call check_function(by_fit, .false., c_funloc(peaks_of_fit), "the same by differences", 50)
+        call check_function(by_group, .true., c_funloc(peaks_of_group), "a function for a group", 50)
+        call check_function(by_group, .false., c_funloc(peaks_of_group), "the same by differences", 50)
+        call check_function(by_fit, .true., c_funloc(peaks_of_fit), "a function for a tall fit", row_block + 20)
+        call check_function(by_fit, .false., c_funloc(peaks_of_fit), "the same by differences", row_block + 20)
+        call check_function(by_group, .true., c_funloc(peaks_of_group), "a function for a tall group", row_block + 20)
+        call check_function(by_group, .false., c_funloc(peaks_of_group), "the same by differences", row_block + 20)
+    end subroutine check_native
+
+    subroutine check_function(number, derivatives, function, what, m)
+        integer, intent(in) :: number
+        logical, intent(in) :: derivatives
+        type(c_funptr), intent(in) :: function
+        character(len=*), intent(in) :: what
+        integer, intent(in) :: m
+
+        integer, parameter :: fits = 21
+        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 4, fits), fnorm(fits), none(m, 0)
+        real(wp) :: expected(4, fits), worst
+        integer :: nfev(fits), status(fits), counts(fits)
+
+        call make_peaks(m, fits, x, y, p0)
+        p0(3, 4) = 1.0e-160_wp          ! ejected
+        status = info_running
+        call fit_peaks(m, fits, x, y, none, p0, expected, triangle, fnorm, counts, status, 0)
+        model = fit_model(number, derivatives, function, c_null_ptr)
+        p0(1, 7) = stopping             ! stopped at the start
+        status = info_running
+        call fit_peaks(m, fits, x, y, none, p0, popt, triangle, fnorm, nfev, status, 0)
+        model = fit_model(gaussian, .true., c_null_funptr, c_null_ptr)
+        call check_equal(status(7), merge(-3, -1, number == by_fit), what//" that stops")
+        call check(ieee_is_nan(fnorm(7)) .and. popt(1, 7) == stopping, what//" that stops at its start")
+        nfev(7) = counts(7)
+        popt(:, 7) = expected(:, 7)
+        popt(:, 4) = expected(:, 4)     ! by differences, somewhere else
+        worst = maxval(abs(popt/expected - 1.0_wp))
+        print *, what, maxloc(abs(popt/expected - 1.0_wp)), status, nfev-counts
+        ! A decision that hangs on rounding may move a solution within ftol.
+        call check_at_most(worst, merge(1.0e-8_wp, 1.0e-6_wp, derivatives), what)
+        nfev(4) = counts(4)
+        if (derivatives) call check(all(nfev == counts), what//" takes as many evaluations")
+        if (.not. derivatives) call check(all(nfev >= counts .and. nfev <= 5*counts), what//" takes more evaluations")
+    end subroutine check_function
 
 end program test_lanes

@@ -1,13 +1,13 @@
 """Nonlinear least squares with MINPACK's Levenberg-Marquardt method."""
 
-from . import models
+from . import models, native
 from ._curve_fit import curve_fit
 from ._leastsq import leastsq
 from ._many import curve_fit_many
 from ._result import ManyFits
 from ._status import OptimizeWarning
 
-__all__ = ["ManyFits", "OptimizeWarning", "curve_fit", "curve_fit_many", "leastsq", "models"]
+__all__ = ["ManyFits", "OptimizeWarning", "curve_fit", "curve_fit_many", "leastsq", "models", "native"]
 
 
 def __getattr__(name: str) -> str:

@@ -14,7 +14,7 @@ from ._data import Data, prepare, residual_function
 from ._iterate import Fit, Names, iterate, iterate_model, relative_error
 from ._leastsq import information
 from ._minpack import with_data
-from ._model import CompiledModel
+from ._model import Model
 from ._status import OptimizeWarning, warn_of_absolute_without
 from ._validate import (
     FloatArray,
@@ -204,12 +204,12 @@ def curve_fit(
             f"give more data, or fix some of the parameters"
         )
     warn_of_absolute_without(sigma, absolute_sigma)
-    compiled = isinstance(f, CompiledModel) and jac is None
-    if isinstance(f, CompiledModel) and compiled:
+    compiled = isinstance(f, Model) and jac is None
+    if isinstance(f, Model) and compiled:
         jac, col_deriv = f.jac, False
     options = _solver_options(n, jac is not None, kwargs)
     residuals = residual_function(f, data)
-    if isinstance(f, CompiledModel) and compiled and (data.weights is None or data.weights.ndim < 2):
+    if isinstance(f, Model) and compiled and (data.weights is None or data.weights.ndim < 2):
         fit = iterate_model(f, _predictor_rows(f, data), data.y, _weight_of_each(data), start, options)
     else:
         fit = _iterate_functions(f, jac, data, start, residuals, col_deriv, options)
@@ -232,18 +232,18 @@ def _start(f: Callable[..., Any], p0: Any, data: Data) -> FloatArray:
     """Return the starting point: as given, as a compiled model guesses it, or ones."""
     if p0 is not None:
         start = starting_point(p0, "p0")
-        if isinstance(f, CompiledModel) and start.size != len(f.param_names):
+        if isinstance(f, Model) and start.size != len(f.param_names):
             raise ValueError(
                 f"p0 has {start.size} parameters, {f.__name__} {len(f.param_names)}: {', '.join(f.param_names)}"
             )
         return start
-    if isinstance(f, CompiledModel):
+    if isinstance(f, Model) and f.guess is not None:
         rows = _predictor_rows(f, data)
         return f.guess(tuple(rows) if f.predictors > 1 else rows[0], data.y)
     return np.ones(_count_parameters(f))
 
 
-def _predictor_rows(model: CompiledModel, data: Data) -> FloatArray:
+def _predictor_rows(model: Model, data: Data) -> FloatArray:
     """Return the predictors of a compiled model as (predictors, M)."""
     predictors = model.predictor_arrays(data.x)
     if any(predictor.size not in (1, data.y.size) for predictor in predictors):

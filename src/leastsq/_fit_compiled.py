@@ -1,13 +1,13 @@
-"""Many fits of a compiled model: a block is one call."""
+"""Many fits of a model that the compiled code evaluates: one call fits a block of data sets, in groups in lockstep."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _minpack
 from ._block import TO_FIT, Block
-from ._fit_singly import store_fit
+from ._fit_singly import remake_poor_steps, store_fit
 from ._iterate import iterate_model
-from ._model import LEVEL, CompiledModel
+from ._model import LEVEL, Model
 from ._solution import Solutions, empty_solutions
 from ._validate import FloatArray, Options
 
@@ -17,7 +17,8 @@ _LARGE = 2**16
 
 def packed_options(options: Options) -> FloatArray:
     """Return the options as the compiled code takes them."""
-    return np.array([options.ftol, options.xtol, options.gtol, options.factor, options.maxfev])
+    numbers = (options.ftol, options.xtol, options.gtol, options.factor, options.maxfev, options.epsfcn or 0.0)
+    return np.array(numbers)
 
 
 def scaling(options: Options, n: int) -> tuple[int, FloatArray]:
@@ -25,24 +26,39 @@ def scaling(options: Options, n: int) -> tuple[int, FloatArray]:
     return (0, np.ones(n)) if options.diag is None else (1, options.diag)
 
 
-def fit_compiled(model: CompiledModel, block: Block, options: Options, interrupt: NDArray[np.intc]) -> Solutions:
-    """Fit a compiled model to the data sets of a block."""
+def fit_compiled(
+    model: Model, block: Block, options: Options, absolute: bool, interrupt: NDArray[np.intc]
+) -> Solutions:
+    """Fit a model to the data sets of a block."""
     solutions = empty_solutions(block)
+    if block.y.shape[1] > _LARGE:
+        _fit_large(model, block, options, interrupt, solutions)
+    else:
+        _fit_groups(model, block, options, interrupt, solutions)
+    if model.jac is None:
+        remake_poor_steps(model, block, options, absolute, interrupt, solutions)
+    return solutions
+
+
+def _fit_large(model: Model, block: Block, options: Options, interrupt: NDArray[np.intc], solutions: Solutions) -> None:
+    for fit in np.flatnonzero(block.status == TO_FIT).tolist():
+        if interrupt[0]:
+            return
+        x = np.array(np.broadcast_arrays(*block.predictors_of(fit)))
+        one = iterate_model(model, x, block.y[fit], block.weights_of(fit), block.p0[fit].copy(), options, False)
+        store_fit(one, fit, solutions)
+
+
+def _fit_groups(
+    model: Model, block: Block, options: Options, interrupt: NDArray[np.intc], solutions: Solutions
+) -> None:
     n, m = block.p0.shape[1], block.y.shape[1]
-    if m > _LARGE:
-        for fit in np.flatnonzero(block.status == TO_FIT).tolist():
-            x = np.array(np.broadcast_arrays(*block.predictors_of(fit)))
-            one = iterate_model(model, x, block.y[fit], block.weights_of(fit), block.p0[fit].copy(), options, False)
-            store_fit(one, fit, solutions)
-            if interrupt[0]:
-                break
-        return solutions
     x = np.ascontiguousarray(np.stack(np.broadcast_arrays(*block.x), axis=1))
-    work, _ = _minpack.model_sizes(n, len(block.x), m)
+    size, _, _ = _minpack.model_sizes(model.numbers, n, len(block.x), m)
     scaled, diag = scaling(options, n)
     _minpack.fit_models(
         LEVEL,
-        model.number,
+        model.numbers,
         x,
         block.y,
         block.weights,
@@ -56,9 +72,8 @@ def fit_compiled(model: CompiledModel, block: Block, options: Options, interrupt
         solutions.fnorm,
         solutions.nfev,
         solutions.status,
-        _aligned(work),
+        _aligned(size),
     )
-    return solutions
 
 
 def _aligned(size: int) -> FloatArray:

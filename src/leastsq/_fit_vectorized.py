@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from . import _minpack
 from ._block import TO_FIT, Block, as_argument
-from ._covariance import steps_are_good_in
 from ._fit_compiled import packed_options, scaling
-from ._fit_singly import fit_one
+from ._fit_singly import remake_poor_steps
 from ._solution import Solutions, empty_solutions
-from ._status import GTOL
 from ._validate import FloatArray, Options
 
 _DONE = 0
@@ -147,32 +145,8 @@ def fit_vectorized(
             tasks[accepted] = slots.take_slopes(which[accepted], values, slopes, steps)
         slots.release(which[tasks == _DONE], solutions)
     if jac is None:
-        for fit in _poor_steps(block, solutions, options.epsfcn or 0.0).tolist():
-            if interrupt[0]:
-                break
-            fit_one(f, None, block, fit, options, absolute, solutions)
+        remake_poor_steps(f, block, options, absolute, interrupt, solutions)
     return solutions
-
-
-def _poor_steps(block: Block, solutions: Solutions, relative_error: float) -> NDArray[np.intp]:
-    """Return the fits whose covariance needs other difference steps than the fit took: those are made again singly."""
-    solved = np.flatnonzero((solutions.status >= 1) & (solutions.status <= GTOL))
-    triangle, y = solutions.triangle[solved], block.y[solved]
-    norms = np.sqrt(np.einsum("kji,kji->kj", triangle, triangle))
-    ratio = np.nan_to_num(np.min(np.abs(np.einsum("kjj->kj", triangle)) / norms, axis=1))
-    weights = block.weights[solved] if len(block.weights) > 1 else block.weights
-    first = y[:, 0]
-    if len(weights):
-        first = np.take_along_axis(y, np.argmax(np.broadcast_to(weights, y.shape) != 0, axis=1)[:, None], 1)[:, 0]
-    size, spread = (_norms_of(values, weights) for values in (y, y - first[:, None]))
-    fnorm = solutions.fnorm[solved]
-    return solved[~steps_are_good_in(solutions.popt[solved], norms, fnorm, (size, spread), ratio, relative_error)]
-
-
-def _norms_of(values: FloatArray, weights: FloatArray) -> FloatArray:
-    weighted = np.where(weights == 0, 0.0, values * weights) if len(weights) else values
-    norms: FloatArray = np.sqrt(np.einsum("km,km->k", weighted, weighted))
-    return norms
 
 
 def values_of(f: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:

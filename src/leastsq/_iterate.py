@@ -14,7 +14,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from . import _minpack, _status
-from ._model import LEVEL, CompiledModel
+from ._model import LEVEL, Model
 from ._validate import (
     FLOAT64,
     FloatArray,
@@ -122,6 +122,7 @@ class Fit(NamedTuple):
 
 
 _NAMES = Names()
+_NAMES_OF_MODEL = Names("f", "jac")
 
 
 def iterate(
@@ -191,23 +192,25 @@ def iterate(
 
 
 def iterate_model(
-    model: CompiledModel,
+    model: Model,
     x: FloatArray,
     y: FloatArray,
     weights: FloatArray | None,
     x0: FloatArray,
     options: Options,
     must_be_finite: bool = True,
+    names: Names = _NAMES_OF_MODEL,
 ) -> Fit:
-    """Minimise the sum of squares of a compiled model's residuals.
+    """Minimise the sum of squares of the residuals of a model that the compiled code evaluates.
 
-    `x` is (predictors, M). Each step is one compiled call; of many points neither residuals nor Jacobian are stored.
+    `x` is (predictors, M). Each step is one compiled call; of many points neither residuals nor Jacobian are stored,
+    unless a function evaluates them all at once.
     """
-    _, analytic = _minpack.model_sizes(x0.size, model.predictors, y.size)
-    state = _begin(x0, y.size, analytic, 0.0, options)
-    point = x0.copy()
+    _, whole, analytic = _minpack.model_sizes(model.numbers, x0.size, model.predictors, y.size)
+    state = _begin(x0, y.size, analytic, options.epsfcn or 0.0, options)
+    point, work = x0.copy(), np.empty(whole)
     weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
-    while _minpack.step_model(LEVEL, model.number, x, y, weighted, weight, state, point) != _DONE:
+    while _minpack.step_model(LEVEL, model.numbers, x, y, weighted, weight, state, work, point) != _DONE:
         pass
 
     def residuals(parameters: FloatArray) -> FloatArray:
@@ -217,8 +220,8 @@ def iterate_model(
 
     info, nfev, njev, column, fnorm = _minpack.outcome(state)
     if info > _status.TRIAL_NOT_FINITE and must_be_finite:
-        slopes = model.jac(tuple(x) if model.predictors > 1 else x[0], *point)
-        _raise_not_finite(info, column, residuals(point), slopes, True, Names("f", "jac"))
+        slopes = None if model.jac is None else model.jac(tuple(x) if model.predictors > 1 else x[0], *point)
+        _raise_not_finite(info, column, residuals(point), slopes, slopes is not None, names)
     return Fit(point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == _BY_CALLER else residuals)
 
 

@@ -4,11 +4,21 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, overload
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _status
-from ._iterate import Details, Fit, iterate
-from ._validate import FloatArray, callable_argument, checked_options, starting_point
+from ._iterate import Details, Fit, Names, iterate, iterate_model
+from ._native import NativeModel
+from ._validate import (
+    FloatArray,
+    Options,
+    callable_argument,
+    checked_options,
+    enough_residuals,
+    real_array,
+    starting_point,
+)
 
 _Short: TypeAlias = tuple[FloatArray, int]
 _Full: TypeAlias = tuple[FloatArray, FloatArray | None, dict[str, Any], str, int]
@@ -105,11 +115,12 @@ def leastsq(
     func : callable ``func(x, *args) -> array_like``
         The residuals, M real numbers, at a point ``x``, a one-dimensional float64 array of length N. M must
         not be less than N and must not change. `func` may keep or overwrite the `x` it gets, and may
-        return the same array every time.
+        return the same array every time. Or a model of `leastsq.native`, whose values are the residuals.
     x0 : array_like
         The N parameters to start from; any shape, or a scalar.
     args : tuple, optional
-        Further arguments of `func` and `Dfun`. What is not a tuple is wrapped in one.
+        Further arguments of `func` and `Dfun`. What is not a tuple is wrapped in one. The predictors of a native
+        model, M points each.
     Dfun : callable ``Dfun(x, *args) -> array_like``, optional
         The Jacobian of `func`: shape (M, N), or (N, M) with `col_deriv`. By default it is approximated by
         forward differences, at N evaluations of `func` each.
@@ -165,6 +176,7 @@ def leastsq(
     ier : int
         1 to 4: solved (1 `ftol`, 2 `xtol`, 3 both, 4 `gtol`). 5: `maxfev` reached. 6, 7, 8: `ftol`, `xtol`,
         `gtol` cannot be met in double precision. 9: the steps shrank away from residuals that are not finite.
+        Negative: a native model asked to stop, with that code.
 
     Raises
     ------
@@ -177,7 +189,8 @@ def leastsq(
     Warns
     -----
     RuntimeWarning
-        If `full_output` is false, and `ier` is above 4 or the residuals did not react to any of the parameters.
+        If `full_output` is false, and `ier` is not from 1 to 4 or the residuals did not react to any of the
+        parameters.
 
     Notes
     -----
@@ -216,17 +229,42 @@ def leastsq(
     if Dfun is not None:
         callable_argument(Dfun, "Dfun")
     start = starting_point(x0, "x0")
-    options = checked_options(start.size, Dfun is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
+    analytic = Dfun is not None or (isinstance(func, NativeModel) and func.jac is not None)
+    options = checked_options(start.size, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     if not isinstance(args, tuple):
         args = (args,)
-    fit = iterate(func, start, args, Dfun, bool(col_deriv), options)
+    if isinstance(func, NativeModel):
+        fit = _iterate_native(func, start, args, Dfun, options)
+    else:
+        fit = iterate(func, start, args, Dfun, bool(col_deriv), options)
     if full_output:
-        return _full_output(fit, Dfun is not None)
+        return _full_output(fit, analytic)
     if fit.info not in _status.SOLVED:
         warnings.warn(fit.message(), RuntimeWarning, stacklevel=2)
     elif fit.info == _status.GTOL and fit.fnorm > 0 and not fit.inverse().norms.any():
         warnings.warn(_status.NOTHING_MOVED, RuntimeWarning, stacklevel=2)
     return fit.x, fit.info
+
+
+def _iterate_native(model: NativeModel, start: FloatArray, args: tuple[Any, ...], dfun: Any, options: Options) -> Fit:
+    """Fit residuals that a native model computes, with `args` as its predictors."""
+    if dfun is not None:
+        raise TypeError(f"{model.__name__} is native and comes with its derivatives or differences: leave Dfun out")
+    if start.size != len(model.param_names):
+        names = ", ".join(model.param_names)
+        raise TypeError(f"x0 has {start.size} parameters, {model.__name__} {len(model.param_names)}: {names}")
+    if len(args) != model.predictors:
+        raise TypeError(
+            f"{model.__name__} has {model.predictors} predictors, got {len(args)} in args; expected as many arrays, "
+            f"which also tell the number of residuals"
+        )
+    given = [real_array(one, f"args[{i}]").ravel() for i, one in enumerate(args)]
+    try:
+        x = np.array(np.broadcast_arrays(*given))
+    except ValueError:
+        raise ValueError(f"args have {[one.size for one in given]} points, expected as many in each") from None
+    enough_residuals(x.shape[1], start.size, "func")
+    return iterate_model(model, x, np.zeros(x.shape[1]), None, start, options, names=Names())
 
 
 def information(fit: Fit, details: Details, analytic: bool) -> dict[str, Any]:

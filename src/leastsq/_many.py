@@ -14,7 +14,7 @@ from ._curve_fit import positional_arguments
 from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_vectorized
-from ._model import CompiledModel
+from ._model import Model
 from ._pieces import DataSets, Piece, data_sets
 from ._result import ManyFits
 from ._solution import Fitted, empty_solutions, fitted
@@ -171,7 +171,7 @@ def curve_fit_many(
     _refuse_choice("nan_policy", nan_policy, _NAN_POLICIES)
     _refuse_choice("errors", errors, ("status", "raise"))
     threads = checked_workers(workers)
-    if isinstance(f, CompiledModel):
+    if isinstance(f, Model):
         xdata = _predictors_of_model(f, xdata)
         jac = _jacobian_of_model(f, jac)
         p0 = f.guess if p0 is None else p0
@@ -225,8 +225,8 @@ class _Task:
         block = self.block(piece)
         if not (block.status == TO_FIT).any():
             solutions = empty_solutions(block)
-        elif isinstance(self.f, CompiledModel):
-            solutions = fit_compiled(self.f, block, self.options, self.interrupt)
+        elif isinstance(self.f, Model):
+            solutions = fit_compiled(self.f, block, self.options, self.absolute, self.interrupt)
         elif self.vectorized:
             solutions = fit_vectorized(self.f, self.jac, block, self.options, self.absolute, self.interrupt)
         else:
@@ -235,7 +235,7 @@ class _Task:
 
     def block(self, piece: Piece) -> Block:
         """Make the data sets of a piece ready."""
-        each = not self.vectorized and not isinstance(self.f, CompiledModel)
+        each = not self.vectorized and not isinstance(self.f, Model)
         return prepare_block(piece, self.n, self.nan_policy, self.guess, each)
 
 
@@ -244,7 +244,7 @@ def _refuse_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def _predictors_of_model(model: CompiledModel, xdata: Any) -> Any:
+def _predictors_of_model(model: Model, xdata: Any) -> Any:
     """Return the predictors as a tuple, also where they are the rows of one array."""
     predictors = xdata if isinstance(xdata, tuple) else (xdata,) if model.predictors == 1 else tuple(xdata)
     if len(predictors) != model.predictors:
@@ -252,15 +252,17 @@ def _predictors_of_model(model: CompiledModel, xdata: Any) -> Any:
     return predictors
 
 
-def _jacobian_of_model(model: CompiledModel, jac: Any) -> Callable[..., Any]:
+def _jacobian_of_model(model: Model, jac: Any) -> Callable[..., Any] | None:
     if jac is not None and jac != model.jac:
-        raise ValueError(f"{model.__name__} has derivatives of its own: leave jac out")
+        raise ValueError(
+            f"{model.__name__} comes with its derivatives, or is differenced in compiled code: leave jac out"
+        )
     return model.jac
 
 
 def _parameter_names(f: Callable[..., Any], p0: Any, sets: DataSets) -> tuple[str, ...]:
     """Return a name for each parameter: those of the function's arguments where they can be told."""
-    names = f.param_names if isinstance(f, CompiledModel) else tuple(positional_arguments(f)[1:])
+    names = f.param_names if isinstance(f, Model) else tuple(positional_arguments(f)[1:])
     if not callable(p0):
         count = np.atleast_1d(np.asarray(p0)).shape[-1]
     else:
@@ -269,7 +271,7 @@ def _parameter_names(f: Callable[..., Any], p0: Any, sets: DataSets) -> tuple[st
             raise ValueError("the number of parameters cannot be told from f: name them as arguments, f(x, a, b, ...)")
     if count == 0:
         raise ValueError("p0 is empty: expected at least one parameter to start from")
-    if isinstance(f, CompiledModel) and count != len(names):
+    if isinstance(f, Model) and count != len(names):
         raise ValueError(
             f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
         )
@@ -278,7 +280,7 @@ def _parameter_names(f: Callable[..., Any], p0: Any, sets: DataSets) -> tuple[st
 
 def _tried(task: _Task, sets: DataSets) -> _Task:
     """Return the task once the function has been tried on the first data sets that can be fitted."""
-    if isinstance(task.f, CompiledModel):
+    if isinstance(task.f, Model):
         return task
     with np.errstate(all="ignore"):
         blocks = (task.block(piece) for piece in sets.pieces())
@@ -324,7 +326,7 @@ def _collect(
         param_names=names,
         options=task.options,
         model=task.f,
-        vectorized=task.vectorized or isinstance(task.f, CompiledModel),
+        vectorized=task.vectorized or isinstance(task.f, Model),
         absolute_sigma=task.absolute,
     )
     if errors == "raise" and failed:

@@ -32,10 +32,14 @@ def outcome(state: _Floats) -> tuple[int, int, int, int, float]: ...
 def covariance_matrix(state: _Floats, deviation: float, cov: _Floats, norms: _Floats) -> float: ...
 def positions(state: _Floats, ipvt: NDArray[np.intc]) -> tuple[int, int, int, int]: ...
 def processor_level() -> int: ...
-def model_sizes(n: int, predictors: int, m: int) -> tuple[int, int]: ...
+def model_sizes(model: NDArray[np.int64], n: int, predictors: int, m: int) -> tuple[int, int, int]: ...
+def group_shape(level: int) -> tuple[int, int]: ...
+def evaluate_function(
+    model: NDArray[np.int64], x: _Floats, p: _Floats, f: _Floats, with_jacobian: int, jac: _Floats
+) -> int: ...
 def fit_models(
     level: int,
-    model: int,
+    model: NDArray[np.int64],
     x: _Floats,
     y: _Floats,
     weights: _Floats,
@@ -53,16 +57,17 @@ def fit_models(
 ) -> None: ...
 def step_model(
     level: int,
-    model: int,
+    model: NDArray[np.int64],
     x: _Floats,
     y: _Floats,
     weighted: int,
     weights: _Floats,
     state: _Floats,
+    whole: _Floats,
     p: _Floats,
 ) -> int: ...
 def evaluate_model(
-    level: int, model: int, x: _Floats, p: _Floats, f: _Floats, with_jacobian: int, jac: _Floats
+    level: int, model: NDArray[np.int64], x: _Floats, p: _Floats, f: _Floats, with_jacobian: int, jac: _Floats
 ) -> None: ...
 def invert_triangles(
     level: int, deviation: _Floats, limit: float, matrices: _Floats, dependent: NDArray[np.int8], work: _Floats

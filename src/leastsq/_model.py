@@ -1,11 +1,12 @@
-"""What makes a formula a compiled model."""
+"""Models the compiled code evaluates by itself: those compiled with it, and functions of the user's by address."""
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _minpack
 from ._validate import FloatArray
@@ -14,23 +15,72 @@ from ._validate import FloatArray
 LEVEL: Final = _minpack.processor_level()
 
 
-class CompiledModel:
+class Model:
+    """What all such models have: names of parameters, a number of predictors, and what the compiled code knows."""
+
+    #: How the compiled code finds it: its number, 1 if it gives derivatives, an address, and that of its data.
+    numbers: NDArray[np.int64]
+    #: Derivatives by the parameters, None where differences take their place.
+    jac: Callable[..., FloatArray] | None
+    #: Parameters to start from, None where there is no rule.
+    guess: Callable[[Any, Any], FloatArray] | None
+    __name__: str
+    __module__: str
+
+    def __init__(self, param_names: Sequence[str], predictors: int, numbers: Sequence[int]) -> None:
+        self.param_names = tuple(param_names)
+        self.predictors = predictors
+        self.numbers = np.array(numbers, dtype=np.int64)
+
+    def __call__(self, x: Any, *parameters: Any) -> Any:
+        """Return the values of the model; predictors and parameters broadcast."""
+        raise NotImplementedError
+
+    def predictor_arrays(self, x: Any) -> tuple[FloatArray, ...]:
+        """Return each predictor as an array of float64."""
+        if self.predictors == 1:
+            return (np.asarray(x[0] if isinstance(x, tuple) and len(x) == 1 else x, dtype=np.float64),)
+        if len(x) != self.predictors:
+            raise ValueError(
+                f"{self.__name__} has {self.predictors} predictors, got {len(x)}: expected a tuple of arrays"
+            )
+        return tuple(np.asarray(predictor, dtype=np.float64) for predictor in x)
+
+    def evaluate_points(self, x: Any, parameters: tuple[Any, ...], derivatives: bool) -> tuple[FloatArray, FloatArray]:
+        """Return values, shape S, and derivatives, shape (N,) + S, of points that each have parameters of their own."""
+        arrays = np.broadcast_arrays(*self.predictor_arrays(x), *(np.asarray(p, dtype=np.float64) for p in parameters))
+        shape = arrays[0].shape
+        points = np.array([array.ravel() for array in arrays])
+        values, slopes = np.empty(points.shape[1]), np.empty((len(parameters) if derivatives else 0, points.shape[1]))
+        if values.size:
+            rows, of_each = points[: self.predictors], points[self.predictors :]
+            _minpack.evaluate_model(LEVEL, self.numbers, rows, of_each, values, int(derivatives), slopes.ravel())
+        return values.reshape(shape), slopes.reshape((len(slopes), *shape))
+
+    def refuse_other_count(self, parameters: tuple[Any, ...]) -> None:
+        """Raise unless there are as many parameters as names."""
+        if len(parameters) != len(self.param_names):
+            raise TypeError(
+                f"{self.__name__} has {len(self.param_names)} parameters ({', '.join(self.param_names)}), "
+                f"got {len(parameters)}"
+            )
+
+
+class CompiledModel(Model):
     """A model whose values and derivatives are compiled, and which can be called like any NumPy function.
 
     Calling it evaluates its formula in NumPy. `jac`, and every fit, runs the compiled code.
     """
 
     def __init__(self, formula: Callable[..., Any], number: int, predictors: int, guess: Callable[..., Any]) -> None:
+        super().__init__(tuple(inspect.signature(formula).parameters)[1:], predictors, (number, 1, 0, 0))
         functools.update_wrapper(self, formula)
         self._formula = formula
         self._guess = guess
-        self.number = number
-        self.predictors = predictors
-        self.param_names = tuple(inspect.signature(formula).parameters)[1:]
 
     def __call__(self, x: Any, *parameters: Any) -> Any:
         """Return the values of the model; predictors and parameters broadcast."""
-        self._refuse_other_count(parameters)
+        self.refuse_other_count(parameters)
         predictors = self.predictor_arrays(x)
         with np.errstate(over="ignore", under="ignore"):
             return self._formula(predictors if self.predictors > 1 else predictors[0], *parameters)
@@ -50,16 +100,8 @@ class CompiledModel:
         ndarray of shape S + (N,)
             The derivatives.
         """
-        self._refuse_other_count(parameters)
-        arrays = np.broadcast_arrays(*self.predictor_arrays(x), *(np.asarray(p, dtype=np.float64) for p in parameters))
-        shape = arrays[0].shape
-        points = np.array([array.ravel() for array in arrays])
-        values, slopes = np.empty(points.shape[1]), np.empty((len(parameters), points.shape[1]))
-        if values.size:
-            _minpack.evaluate_model(
-                LEVEL, self.number, points[: self.predictors], points[self.predictors :], values, 1, slopes.ravel()
-            )
-        return np.moveaxis(slopes.reshape((len(parameters), *shape)), 0, -1)
+        self.refuse_other_count(parameters)
+        return np.moveaxis(self.evaluate_points(x, parameters, True)[1], 0, -1)
 
     def guess(self, x: Any, y: Any) -> FloatArray:
         """Return parameters to start from, good enough to converge on noisy data.
@@ -81,31 +123,11 @@ class CompiledModel:
         start: FloatArray = self._guess(predictors if self.predictors > 1 else predictors[0], y)
         return start
 
-    def predictor_arrays(self, x: Any) -> tuple[FloatArray, ...]:
-        """Return each predictor as an array of float64."""
-        if self.predictors == 1:
-            return (np.asarray(x, dtype=np.float64),)
-        if len(x) != self.predictors:
-            raise ValueError(
-                f"{self.__name__} has {self.predictors} predictors, got {len(x)}: expected a tuple of arrays"
-            )
-        return tuple(np.asarray(predictor, dtype=np.float64) for predictor in x)
-
-    def _refuse_other_count(self, parameters: tuple[Any, ...]) -> None:
-        if len(parameters) != len(self.param_names):
-            raise TypeError(
-                f"{self.__name__} has {len(self.param_names)} parameters ({', '.join(self.param_names)}), "
-                f"got {len(parameters)}"
-            )
-
     def __reduce__(self) -> str:
         return self.__name__
 
     def __repr__(self) -> str:
         return f"<compiled model {self.__name__}({', '.join(inspect.signature(self).parameters)})>"
-
-    __name__: str
-    __module__: str
 
 
 def compiled(

@@ -35,7 +35,8 @@ class ManyFits:
     nfev : ndarray of shape L, integers
         Evaluations of the model.
     status : ndarray of shape L, integers
-        1 to 4: solved, see `leastsq`; 5 to 8: MINPACK's other codes; 9 and more: codes of our own, see `message`.
+        1 to 4: solved, see `leastsq`; 5 to 8: MINPACK's other codes; 9 and more: codes of our own, see `message`;
+        negative: stopped by a native model, with the code it returned.
     param_names : tuple of str
         The names of the parameters.
 
@@ -177,7 +178,7 @@ class ManyFits:
         lines = [f"{total} fits, {solved} solved ({_percent(solved, total)})"]
         statuses, counts = np.unique(self.status, return_counts=True)
         lines += [
-            f"  {count:>{len(str(total))}}  {_status.LABELS[int(status)]} (status {int(status)})"
+            f"  {count:>{len(str(total))}}  {_status.label(int(status))} (status {int(status)})"
             for status, count in zip(statuses, counts, strict=True)
         ]
         if solved:

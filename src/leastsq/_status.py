@@ -99,6 +99,11 @@ def warn_of_absolute_without(sigma: Any, absolute_sigma: bool) -> None:
         )
 
 
+def label(status: int) -> str:
+    """Name a status in a few words."""
+    return f"stopped by the model (code {-status})" if status < 0 else LABELS[status]
+
+
 NOTHING_MOVED: Final = (
     "The residuals did not react to a small step in any of the parameters, which are returned as they were. If func "
     "computes in single precision, pass epsfcn=1e-7; otherwise check that it depends on its parameters."
@@ -117,6 +122,8 @@ def message(
     parameters: int = 0,
 ) -> str:
     """Say in words how a fit ended, with the tolerance or count that decided."""
+    if info < 0:
+        return f"Not solved: the model asked to stop, with code {-info}, after {nfev} evaluations."
     return _SENTENCES[info].format(
         ftol=ftol, xtol=xtol, gtol=gtol, nfev=nfev, maxfev=maxfev, points=points, parameters=parameters
     )

@@ -1,0 +1,201 @@
+"""Python functions of one point, compiled by numba into functions for groups of fits in lockstep."""
+
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import NumbaError
+from numba.extending import intrinsic
+
+from . import _dual, _minpack
+from ._addresses import Native
+from ._curve_fit import positional_arguments
+from ._model import LEVEL
+from ._native import NativeModel, parameter_names
+from ._validate import callable_argument
+
+_WIDTH, _ROWS = _minpack.group_shape(LEVEL)
+_DOUBLES: Final = types.CPointer(types.float64)
+_SIGNATURE: Final = types.int32(*[types.int64] * 4, *[_DOUBLES] * 4, types.voidptr)
+# Not reassociated, and NaN stays what it is.
+_OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy", "fastmath": {"contract"}}
+
+# Models of this process by the functions they were made from, and by what pickles call them.
+_MOST_MODELS: Final = 64
+_models: OrderedDict[Any, NativeModel] = OrderedDict()
+_lock: Final = threading.RLock()
+
+
+class _Plan(NamedTuple):
+    """One way to compile a function: where derivatives come from, and what the function is given as parameters."""
+
+    derivatives: str
+    parameter: str  # how to write one of them: {0} is its number in double precision
+
+
+def compiled_model(
+    f: Callable[..., Any], jac: Callable[..., Any] | None, predictors: int, derivatives: str
+) -> NativeModel:
+    """Return the model of a function, compiled at most once in this process."""
+    callable_argument(f, "f")
+    if jac is not None:
+        callable_argument(jac, "jac")
+    return _known((f, jac, predictors, derivatives), uuid.uuid4().hex)
+
+
+def _known(made_from: tuple[Any, ...], token: str) -> NativeModel:
+    """Return the model that was made from the same, here or in the process where it was pickled, or make it."""
+    with _lock:
+        model = _models.get(token) or _models.get(made_from)
+        if model is None:
+            model = _compile(*made_from, (_known, (made_from, token)))
+        for key in (token, made_from):
+            _models[key] = model
+            _models.move_to_end(key)
+        while len(_models) > _MOST_MODELS:
+            _models.popitem(last=False)
+    return model
+
+
+def _compile(f: Any, jac: Any, predictors: int, derivatives: str, rebuild: Any) -> NativeModel:
+    """Compile a function in the best way that its operations allow."""
+    found = positional_arguments(getattr(f, "py_func", f))[1:]
+    if not found:
+        raise ValueError("the number of parameters cannot be told from f: name them as arguments, f(x, a, b, ...)")
+    names = parameter_names(found)
+    errors = []
+    for plan in _plans(jac is not None, derivatives):
+        try:
+            compiled = numba.cfunc(_SIGNATURE)(_group_function(f, jac, plan, len(names), predictors))
+        except NumbaError as error:
+            errors.append(error)
+            continue
+        name = getattr(f, "__name__", "function")
+        native = Native(int(compiled.address), 0, (compiled,), name)
+        return NativeModel(native, "lanes", names, predictors, plan.derivatives != "differences", rebuild)
+    raise TypeError(
+        f"{'f or jac' if jac is not None else 'f'} cannot be compiled: {_reason(errors[-1])}. It gets numbers, one "
+        f"point at a time, and returns {'a number, jac a tuple of numbers' if jac is not None else 'a number'}"
+    ) from errors[-1]
+
+
+def _plans(with_jac: bool, derivatives: str) -> Iterator[_Plan]:
+    """Give the ways to compile a function, the fastest first.
+
+    Numbers without derivatives are faster than plain ones: their exponential is vectorised.
+    """
+    if not with_jac and derivatives != "differences":
+        yield _Plan("dual", "constant({0})")
+        if derivatives == "dual":
+            return
+    for parameter in ("constant({0})", "{0}"):
+        yield _Plan("given" if with_jac else "differences", parameter)
+
+
+def _reason(error: NumbaError) -> str:
+    """Return the line of a message of numba's that says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Failed in", "During", "There are", "-"))]
+    return (telling or lines or [type(error).__name__])[0].rstrip(".")
+
+
+def _group_function(f: Any, jac: Any, plan: _Plan, n: int, predictors: int) -> Callable[..., int]:
+    """Return the function for a group that evaluates `f` for each lane and row."""
+    compiled = [_jitted(one) for one in (f, jac) if one is not None]
+    scope: dict[str, Any] = {
+        "f": compiled[0],
+        "jac": compiled[-1],
+        "local_x": _local(predictors * _WIDTH),
+        "local_p": _local(n * _WIDTH),
+        "local_out": _local(_WIDTH),
+        "local_jac": _local(n * _WIDTH),
+        "carray": numba.carray,
+        "dual": _dual.dual,
+        "constant": _dual.constant,
+        "value_of": _dual.value_of,
+        "slope_of": _dual.slope_of,
+    }
+    exec(_source(plan, n, predictors), scope)
+    scope["evaluate"] = numba.njit(**_OPTIONS)(scope["evaluate"])
+    function: Callable[..., int] = scope["group"]
+    return function
+
+
+def _jitted(function: Any) -> Any:
+    return function if hasattr(function, "py_func") else numba.njit(**_OPTIONS)(function)
+
+
+def _local(size: int) -> Any:
+    """Return what makes room for numbers on the stack, which compilers know nothing else refers to."""
+
+    @intrinsic
+    def room(typingctx: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            return cgutils.alloca_once(builder, ir.DoubleType(), size=size)
+
+        return _DOUBLES(), generate
+
+    return room
+
+
+def _source(plan: _Plan, n: int, predictors: int) -> str:
+    """Write the loops. What comes from a row is copied first, and what goes to it last, so that they are vectorised.
+
+    A function that raises has no value: the fits of those lanes in which it does are stopped.
+    """
+    x = ", ".join(f"X[{k}, l]" for k in range(predictors))
+    x = f"({x})" if predictors > 1 else x
+    parameters = [plan.parameter.format(f"P[{j}, l]") for j in range(n)]
+
+    def call(function: str, seeded: int | None = None) -> str:
+        given = [f"dual(P[{j}, l], 1.0)" if j == seeded else p for j, p in enumerate(parameters)]
+        return f"{function}({x}, {', '.join(given)})"
+
+    body = [f"F[l] = value_of({call('f', 0 if plan.derivatives == 'dual' else None)})"]
+    if plan.derivatives == "dual":
+        body += [f"J[{j}, l] = slope_of({call('f', j)})" for j in range(n)]
+    elif plan.derivatives == "given":
+        body += [f"{', '.join(f'd{j}' for j in range(n))}, = {call('jac')}"]
+        body += [f"J[{j}, l] = value_of(d{j})" for j in range(n)]
+    derivatives = plan.derivatives != "differences"
+    body_lines = "\n            ".join(body)
+    store = "\n            ".join(f"jac_[{j}, i, l] = J[{j}, l]" for j in range(n)) if derivatives else "pass"
+    jac_of_group = f"carray(jac_, ({n}, {_ROWS}, {_WIDTH}))" if derivatives else "out"
+    return f"""
+def evaluate(x, p, out, jac_, rows, first, last):
+    X, P = carray(local_x(), ({predictors}, {_WIDTH})), carray(local_p(), ({n}, {_WIDTH}))
+    F, J = carray(local_out(), ({_WIDTH},)), carray(local_jac(), ({n}, {_WIDTH}))
+    for j in range({n}):
+        for l in range({_WIDTH}):
+            P[j, l] = p[j, l]
+    for i in range(rows):
+        for k in range({predictors}):
+            for l in range({_WIDTH}):
+                X[k, l] = x[k, i, l]
+        for l in range(first, last):
+            {body_lines}
+        for l in range(first, last):
+            out[i, l] = F[l]
+            {store}
+
+def group(width, rows, stride, n, x_, p_, out_, jac_, data):
+    x, p = carray(x_, ({predictors}, {_ROWS}, {_WIDTH})), carray(p_, ({n}, {_WIDTH}))
+    out = carray(out_, ({_ROWS}, {_WIDTH}))
+    jac = {jac_of_group}
+    stopped = 0
+    try:
+        evaluate(x, p, out, jac, rows, 0, {_WIDTH})
+    except Exception:
+        for l in range({_WIDTH}):
+            try:
+                evaluate(x, p, out, jac, rows, l, l + 1)
+            except Exception:
+                stopped |= 1 << l
+    return stopped
+"""
