@@ -5,20 +5,29 @@
 #include <stdint.h>
 
 /* One data set at a time; stops with the code in user_data, if any, where the amplitude exceeds 1000. */
-int peak(int64_t m, int64_t n, const double *x, const double *p, double *out, double *jac, void *user_data)
+int peak(int64_t m, int64_t n, const double *restrict x, const double *p, double *restrict out, double *restrict jac,
+         void *user_data)
 {
-    if (p[0] > 1000) {
+    const double amplitude = p[0], center = p[1], inverse = 1 / p[2], offset = p[3];
+
+    if (amplitude > 1000) {
         return user_data == NULL ? 7 : *(int *)user_data;
     }
     for (int64_t i = 0; i < m; i++) {
-        const double z = (x[i] - p[1]) / p[2], e = exp(-0.5 * z * z);
-        out[i] = p[0] * e + p[3];
-        if (jac != NULL) {
-            jac[i * n] = e;
-            jac[i * n + 1] = p[0] * e * z / p[2];
-            jac[i * n + 2] = p[0] * e * z * z / p[2];
+        const double z = (x[i] - center) * inverse;
+        out[i] = exp(-0.5 * z * z);
+    }
+    if (jac != NULL) {
+        for (int64_t i = 0; i < m; i++) {
+            const double z = (x[i] - center) * inverse, slope = amplitude * out[i] * z * inverse;
+            jac[i * n] = out[i];
+            jac[i * n + 1] = slope;
+            jac[i * n + 2] = slope * z;
             jac[i * n + 3] = 1;
         }
+    }
+    for (int64_t i = 0; i < m; i++) {
+        out[i] = amplitude * out[i] + offset;
     }
     return 0;
 }
