@@ -19,6 +19,7 @@ bench: setup
 	$(BIN)/python benchmarks/single_fits.py
 	$(BIN)/python benchmarks/curve_fits.py
 	$(BIN)/python benchmarks/many_fits.py
+	$(BIN)/python benchmarks/native_fits.py
 
 docs: setup
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -d build/doctrees docs build/docs

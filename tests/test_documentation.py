@@ -12,13 +12,13 @@ import pytest
 import scipy.optimize
 
 import leastsq
-from leastsq import _status, models
+from leastsq import _status, models, native
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.rst"))
 TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
 WITHOUT_CODE = {"algorithm", "guarantees", "reference"}
-FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models")]
+FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models", "native")]
 # Methods that need a package which is not always there.
 NEEDS = {"to_dataframe": "pandas", "to_xarray": "xarray"}
 
@@ -53,7 +53,13 @@ def test_docstrings_of_models(name):
     assert run(examples(getattr(models, name).__doc__, name, {})) > 0
 
 
-@pytest.mark.parametrize("module", [leastsq, models], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("name", ["jit", "model"])
+def test_docstrings_of_native(name):
+    pytest.importorskip("numba")
+    assert run(examples(getattr(native, name).__doc__, name, {})) > 0
+
+
+@pytest.mark.parametrize("module", [leastsq, models, native], ids=lambda module: module.__name__)
 def test_docstrings_of_modules(module):
     run(examples(module.__doc__, module.__name__, {}))
 

@@ -101,7 +101,7 @@ def model(
     >>> t = np.linspace(0, 4, 20)
     >>> popt, pcov = curve_fit(model, t, 2.0 * np.exp(-1.5 * t) + 0.01 * np.cos(9 * t), p0=[1, 1])
     >>> popt.round(2).tolist()
-    [2.01, 1.53]
+    [2.01, 1.5]
     """
     if layout not in ("fit", "lanes"):
         raise ValueError(f"layout must be 'fit' or 'lanes', got {layout!r}")
