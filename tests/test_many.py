@@ -344,7 +344,7 @@ def test_policies_on_missing_values(kind_of_fit):
     assert propagated.success[others].all()
     # Weights of one change nothing.
     assert identical(propagated[others], omitted[others])
-    with pytest.raises(ValueError, match="3 of them in 2 data sets from number 4"):
+    with pytest.raises(ValueError, match="3 of them in 2 data sets, such as number 4"):
         fit(ydata=data, nan_policy="raise")
     with pytest.raises(ValueError, match="nan_policy='raise'"):
         fit(ydata=np.ma.masked_invalid(data), nan_policy="raise")

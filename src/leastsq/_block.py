@@ -53,11 +53,14 @@ def prepare_block(
             first = int(np.flatnonzero(missing.any(axis=1))[0])
             raise ValueError(
                 f"nan_policy='raise': the data hold missing values (NaN or masked), {int(missing.sum())} of them in "
-                f"{int(missing.any(axis=1).sum())} data sets from number {piece.start + first} (counted from 0) on; "
+                f"{int(missing.any(axis=1).sum())} data sets, such as number {piece.numbers[first]} (counted from 0); "
                 f"nan_policy='omit' leaves these points out"
             )
         if nan_policy == "propagate":
             status[missing.any(axis=1)] = _status.DATA_NOT_USABLE
+        y = np.where(missing, np.nan, y)
+    if piece.absent is not None:
+        missing = piece.absent if missing is None else missing | piece.absent
         y = np.where(missing, np.nan, y)
     weights = _weights(piece, missing, status)
     p0 = _start(piece, x, y, n, guess, guess_each)
@@ -103,6 +106,8 @@ def _missing(piece: Piece, x: tuple[FloatArray, ...], y: FloatArray) -> NDArray[
         missing = missing | np.isnan(predictor)
     if piece.mask is not None:
         missing = missing | piece.mask
+    if piece.absent is not None:
+        missing = missing & ~piece.absent
     return missing if missing.any() else None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from ._curve_fit import positional_arguments
 from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_vectorized
+from ._groups import GroupedSets, grouped_sets
 from ._model import Model
 from ._pieces import DataSets, Piece, data_sets
 from ._result import ManyFits
@@ -21,6 +22,8 @@ from ._solution import Fitted, empty_solutions, fitted
 from ._status import warn_of_absolute_without
 from ._validate import Options, callable_argument, checked_options
 from ._workers import Progress, Workers, checked_workers, reporter, run
+
+Sets: TypeAlias = DataSets | GroupedSets
 
 _NAN_POLICIES = ("omit", "raise", "propagate")
 
@@ -47,6 +50,8 @@ def curve_fit_many(
     workers: Workers = 1,
     progress: Progress = False,
     errors: Literal["status", "raise"] = "status",
+    groups: ArrayLike | None = None,
+    lengths: ArrayLike | None = None,
 ) -> ManyFits:
     """Fit one model to many data sets.
 
@@ -103,6 +108,12 @@ def curve_fit_many(
         ``progress(done, total, failed)``.
     errors : {"status", "raise"}, default "status"
         Whether to raise RuntimeError if any fit fails.
+    groups : array_like of shape (K,), optional
+        For a table of K rows instead of arrays: the label of each row's data set. `ydata`, the predictors and `sigma`
+        are columns of the table; there is a fit for each label, in sorted order, and `p0` of shape (fits, N) is in
+        that order.
+    lengths : array_like of int, optional
+        The same for data sets that stand one after the other: how many rows each has.
 
     Returns
     -------
@@ -183,7 +194,11 @@ def curve_fit_many(
             "makes them from the data"
         )
     warn_of_absolute_without(sigma, absolute_sigma)
-    sets = data_sets(xdata, ydata, sigma, p0, axis)
+    sets: Sets
+    if groups is None and lengths is None:
+        sets = data_sets(xdata, ydata, sigma, p0, axis)
+    else:
+        sets = grouped_sets(xdata, ydata, sigma, p0, groups, lengths, axis)
     names = _parameter_names(f, p0, sets)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     interrupt = np.zeros(1, dtype=np.intc)
@@ -254,13 +269,12 @@ def _predictors_of_model(model: Model, xdata: Any) -> Any:
 
 def _jacobian_of_model(model: Model, jac: Any) -> Callable[..., Any] | None:
     if jac is not None and jac != model.jac:
-        raise ValueError(
-            f"{model.__name__} comes with its derivatives, or is differenced in compiled code: leave jac out"
-        )
+        own = "derivatives" if model.jac is not None else "differences, taken in compiled code,"
+        raise ValueError(f"{model.__name__} has {own} of its own: leave jac out")
     return model.jac
 
 
-def _parameter_names(f: Callable[..., Any], p0: Any, sets: DataSets) -> tuple[str, ...]:
+def _parameter_names(f: Callable[..., Any], p0: Any, sets: Sets) -> tuple[str, ...]:
     """Return a name for each parameter: those of the function's arguments where they can be told."""
     names = f.param_names if isinstance(f, Model) else tuple(positional_arguments(f)[1:])
     if not callable(p0):
@@ -278,7 +292,7 @@ def _parameter_names(f: Callable[..., Any], p0: Any, sets: DataSets) -> tuple[st
     return names if len(names) == count else tuple(f"p{j}" for j in range(count))
 
 
-def _tried(task: _Task, sets: DataSets) -> _Task:
+def _tried(task: _Task, sets: Sets) -> _Task:
     """Return the task once the function has been tried on the first data sets that can be fitted."""
     if isinstance(task.f, Model):
         return task
@@ -294,7 +308,7 @@ def _tried(task: _Task, sets: DataSets) -> _Task:
 
 
 def _collect(
-    task: _Task, sets: DataSets, names: tuple[str, ...], workers: Workers, progress: Progress, errors: str
+    task: _Task, sets: Sets, names: tuple[str, ...], workers: Workers, progress: Progress, errors: str
 ) -> ManyFits:
     """Run the task on all pieces and put the results together."""
     fits, n = sets.fits, len(names)
@@ -305,7 +319,7 @@ def _collect(
     report, end = reporter(progress, fits)
     try:
         for part in run(task, sets.pieces(), workers, task.interrupt):
-            where = slice(part.start, part.start + len(part.status))
+            where = sets.where(part.start, len(part.status))
             popt[where], pcov[where], chisq[where] = part.popt, part.pcov, part.chisq
             dof[where], nfev[where], status[where] = part.dof, part.nfev, part.status
             done += len(part.status)
@@ -328,6 +342,7 @@ def _collect(
         model=task.f,
         vectorized=task.vectorized or isinstance(task.f, Model),
         absolute_sigma=task.absolute,
+        groups=sets.labels if isinstance(sets, GroupedSets) else None,
     )
     if errors == "raise" and failed:
         first = np.unravel_index(int(np.flatnonzero(~np.ravel(result.success))[0]), lead)

@@ -18,12 +18,19 @@ class Piece(NamedTuple):
     """Some of the data sets, still as the user gave them; arrays with one row are shared by all fits."""
 
     start: int
-    fits: int
+    numbers: Sequence[int] | NDArray[np.intp]
     x: tuple[NDArray[Any], ...]
     y: NDArray[Any]
     mask: NDArray[np.bool_] | None
     sigma: NDArray[Any] | None
     p0: NDArray[Any] | None
+    # Points that only fill up rows.
+    absent: NDArray[np.bool_] | None = None
+
+    @property
+    def fits(self) -> int:
+        """Return the number of data sets."""
+        return len(self.numbers)
 
 
 class Rows:
@@ -76,6 +83,10 @@ class DataSets(NamedTuple):
         """Return the number of fits."""
         return math.prod(self.lead)
 
+    def where(self, start: int, count: int) -> slice:
+        """Return which fits the results of a piece belong to."""
+        return slice(start, start + count)
+
     def pieces(self) -> Iterator[Piece]:
         """Cut the data sets into pieces, whose size does not depend on who fits them."""
         size = max(1, min(MOST_FITS, MOST_POINTS // max(self.points, 1)))
@@ -87,7 +98,7 @@ class DataSets(NamedTuple):
         which = slice(start, stop)
         return Piece(
             start,
-            stop - start,
+            range(start, stop),
             tuple(x[which] for x in self.x),
             self.y[which],
             None if self.mask is None else self.mask[which],
@@ -99,25 +110,25 @@ class DataSets(NamedTuple):
 def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[int]) -> DataSets:
     """Arrange the user's arrays so that each fit has a row in all of them."""
     mask = np.ma.getmaskarray(ydata) if isinstance(ydata, np.ma.MaskedArray) and np.ma.is_masked(ydata) else None
-    y = _real(np.ma.getdata(ydata) if isinstance(ydata, np.ma.MaskedArray) else ydata, "ydata")
+    y = real_numbers(np.ma.getdata(ydata) if isinstance(ydata, np.ma.MaskedArray) else ydata, "ydata")
     axes = _fit_axes(axis, y.ndim)
     tail = tuple(y.shape[a] for a in axes)
     predictors = xdata if isinstance(xdata, tuple) else (xdata,)
     arranged = {"ydata": _move(y, axes)}
     for i, x in enumerate(predictors):
         name = f"xdata[{i}]" if len(predictors) > 1 else "xdata"
-        arranged[name] = _arrange(_real(x, name), axes, tail, name)
+        arranged[name] = _arrange(real_numbers(x, name), axes, tail, name)
     if sigma is not None:
         if y.ndim == len(axes) and np.shape(sigma) == (y.size, y.size) and y.size > 1:
             raise ValueError(
                 f"sigma is a matrix of shape {np.shape(sigma)} for one data set: covariance matrices of data are "
                 f"for curve_fit; expected standard deviations"
             )
-        arranged["sigma"] = _arrange(_real(sigma, "sigma"), axes, tail, "sigma")
+        arranged["sigma"] = _arrange(real_numbers(sigma, "sigma"), axes, tail, "sigma")
     shapes = {name: array.shape[: array.ndim - len(tail)] for name, array in arranged.items()}
     start = None
     if p0 is not None and not callable(p0):
-        start = np.atleast_1d(_real(p0, "p0"))
+        start = np.atleast_1d(real_numbers(p0, "p0"))
         shapes["p0"] = start.shape[:-1]
     try:
         lead = np.broadcast_shapes(*shapes.values())
@@ -139,7 +150,7 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
     )
 
 
-def _real(value: Any, name: str) -> NDArray[Any]:
+def real_numbers(value: Any, name: str) -> NDArray[Any]:
     """Return an array of real numbers of whatever type, without a copy of arrays."""
     if value is None:
         raise TypeError(f"{name}: got None, expected real numbers")

@@ -39,6 +39,8 @@ class ManyFits:
         negative: stopped by a native model, with the code it returned.
     param_names : tuple of str
         The names of the parameters.
+    groups : ndarray of shape L, or None
+        The labels of the groups, of a call with ``groups`` or ``lengths``.
 
     Examples
     --------
@@ -69,6 +71,7 @@ class ManyFits:
     model: Callable[..., Any]
     vectorized: bool = True
     absolute_sigma: bool = False
+    groups: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
@@ -138,6 +141,8 @@ class ManyFits:
             full = index if isinstance(index, tuple) else (index,)
             full = full if Ellipsis in [i for i in full if i is Ellipsis] else (*full, Ellipsis)
             parts[name] = np.asarray(getattr(self, name)[full + whole * trailing])
+        if self.groups is not None:
+            parts["groups"] = np.asarray(self.groups[index])
         return replace(self, **parts)
 
     def predict(self, x: Any) -> FloatArray:
@@ -199,7 +204,8 @@ class ManyFits:
         -------
         pandas.DataFrame
             Columns: the parameters, their standard errors as ``<name>_stderr``, ``chisq``, ``redchi``, ``dof``,
-            ``nfev``, ``status``, ``success``. Fits in several dimensions have their positions as index.
+            ``nfev``, ``status``, ``success``. Groups have their labels as index, fits in several dimensions their
+            positions.
 
         Raises
         ------
@@ -215,7 +221,7 @@ class ManyFits:
         columns |= {f"{name}_stderr": errors[..., j].ravel() for j, name in enumerate(self.param_names)}
         for name in ("chisq", "redchi", "dof", "nfev", "status", "success"):
             columns[name] = np.ravel(getattr(self, name))
-        index = None
+        index = None if self.groups is None else pandas.Index(np.ravel(self.groups), name="group")
         if self.status.ndim > 1:
             index = pandas.MultiIndex.from_product([range(size) for size in self.shape], names=_names(self.shape))
         return pandas.DataFrame(columns, index=index)
@@ -226,7 +232,7 @@ class ManyFits:
         Parameters
         ----------
         dims : sequence of str, optional
-            Names of the dimensions of the fits, by default ``fit_0``, ``fit_1`` and so on.
+            Names of the dimensions of the fits, by default ``fit_0``, ``fit_1`` and so on, or ``group``.
 
         Returns
         -------
@@ -245,14 +251,17 @@ class ManyFits:
             import xarray
         except ImportError as error:
             raise ImportError("to_xarray needs xarray: pip install xarray") from error
-        names = _names(self.shape) if dims is None else tuple(dims)
+        default = ("group",) * self.status.ndim if self.groups is not None else _names(self.shape)
+        names = default if dims is None else tuple(dims)
         if len(names) != self.status.ndim:
             raise ValueError(f"got {len(names)} names of dimensions, {names}; the fits have {self.status.ndim}")
         variables: dict[str, Any] = {name: ((*names, "param"), getattr(self, name)) for name in ("popt", "stderr")}
         variables["pcov"] = ((*names, "cov_i", "cov_j"), self.pcov)
         for name in ("chisq", "redchi", "dof", "nfev", "status", "success"):
             variables[name] = (names, getattr(self, name))
-        coordinates = {name: list(self.param_names) for name in ("param", "cov_i", "cov_j")}
+        coordinates: dict[str, Any] = {name: list(self.param_names) for name in ("param", "cov_i", "cov_j")}
+        if self.groups is not None and self.status.ndim == 1:
+            coordinates[names[0]] = self.groups
         return xarray.Dataset(variables, coords=coordinates)
 
     def __repr__(self) -> str:
