@@ -16,7 +16,7 @@ from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_vectorized
 from ._groups import GroupedSets, grouped_sets
 from ._model import Model
-from ._pieces import DataSets, Piece, data_sets
+from ._pieces import DataSets, Piece, data_sets, is_dask
 from ._result import ManyFits
 from ._solution import Fitted, empty_solutions, fitted
 from ._status import warn_of_absolute_without
@@ -25,6 +25,22 @@ from ._workers import Progress, Workers, checked_workers, reporter, run
 
 Sets: TypeAlias = DataSets | GroupedSets
 
+# What a call for dask arrays hands on to the call for each block.
+_OF_EACH_BLOCK = (
+    "absolute_sigma",
+    "jac",
+    "nan_policy",
+    "ftol",
+    "xtol",
+    "gtol",
+    "maxfev",
+    "epsfcn",
+    "factor",
+    "diag",
+    "vectorized",
+    "workers",
+    "errors",
+)
 _NAN_POLICIES = ("omit", "raise", "propagate")
 
 
@@ -119,7 +135,9 @@ def curve_fit_many(
     -------
     ManyFits
         Arrays over all fits: ``popt``, ``pcov``, ``stderr``, ``chisq``, ``redchi``, ``dof``, ``nfev``, ``status``,
-        ``success``; and sentences, summaries and tables made of them.
+        ``success``; and sentences, summaries and tables made of them. If any of `ydata`, `xdata`, `sigma` and `p0` is
+        an array of dask's, the same as dask arrays, lazily, with one task for each block of data sets: its ``compute``
+        returns the former.
 
     Raises
     ------
@@ -134,6 +152,8 @@ def curve_fit_many(
     -----
     OptimizeWarning
         For `absolute_sigma` without `sigma`.
+    UserWarning
+        For dask arrays that are in several chunks along `axis`, which are merged.
 
     See Also
     --------
@@ -194,6 +214,9 @@ def curve_fit_many(
             "makes them from the data"
         )
     warn_of_absolute_without(sigma, absolute_sigma)
+    lazy = any(map(is_dask, (ydata, sigma, p0, *(xdata if isinstance(xdata, tuple) else (xdata,)))))
+    if lazy and not (groups is None and lengths is None):
+        raise ValueError("groups and lengths are not for dask arrays: compute the columns first, or fit by partitions")
     sets: Sets
     if groups is None and lengths is None:
         sets = data_sets(xdata, ydata, sigma, p0, axis)
@@ -201,17 +224,22 @@ def curve_fit_many(
         sets = grouped_sets(xdata, ydata, sigma, p0, groups, lengths, axis)
     names = _parameter_names(f, p0, sets)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
-    interrupt = np.zeros(1, dtype=np.intc)
+    if lazy:
+        given = locals()
+        keywords = {name: given[name] for name in _OF_EACH_BLOCK}
+        return _fit_lazily(  # type: ignore[no-any-return]
+            curve_fit_many, progress, workers, f, xdata, ydata, p0, sigma, axis, names, options, keywords
+        )
     task = _Task(
-        f,
-        jac,
-        len(names),
-        options,
-        nan_policy,
-        p0 if callable(p0) else None,
-        vectorized,
-        bool(absolute_sigma),
-        interrupt,
+        f=f,
+        jac=jac,
+        n=len(names),
+        options=options,
+        nan_policy=nan_policy,
+        guess=p0 if callable(p0) else None,
+        vectorized=vectorized,
+        absolute=bool(absolute_sigma),
+        interrupt=np.zeros(1, dtype=np.intc),
     )
     task = _tried(task, sets)
     return _collect(task, sets, names, threads, progress, errors)
@@ -254,6 +282,19 @@ class _Task:
         return prepare_block(piece, self.n, self.nan_policy, self.guess, each)
 
 
+def _fit_lazily(call: Callable[..., ManyFits], progress: Any, workers: Any, *arguments: Any) -> Any:
+    """Return the fits of dask arrays as tasks."""
+    if progress:
+        raise ValueError("progress is not for dask arrays: use dask's own, such as dask.diagnostics.ProgressBar")
+    if callable(workers):
+        raise TypeError(
+            "workers must be a number of threads for each task with dask arrays: dask has workers of its own"
+        )
+    from ._dask import fit_lazily  # dask is there, because its arrays are
+
+    return fit_lazily(call, *arguments)
+
+
 def _refuse_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
@@ -278,7 +319,7 @@ def _parameter_names(f: Callable[..., Any], p0: Any, sets: Sets) -> tuple[str, .
     """Return a name for each parameter: those of the function's arguments where they can be told."""
     names = f.param_names if isinstance(f, Model) else tuple(positional_arguments(f)[1:])
     if not callable(p0):
-        count = np.atleast_1d(np.asarray(p0)).shape[-1]
+        count = (1, *np.shape(p0))[-1]
     else:
         count = len(names)
         if count == 0:

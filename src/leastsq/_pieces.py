@@ -111,20 +111,20 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
     """Arrange the user's arrays so that each fit has a row in all of them."""
     mask = np.ma.getmaskarray(ydata) if isinstance(ydata, np.ma.MaskedArray) and np.ma.is_masked(ydata) else None
     y = real_numbers(np.ma.getdata(ydata) if isinstance(ydata, np.ma.MaskedArray) else ydata, "ydata")
-    axes = _fit_axes(axis, y.ndim)
+    axes = fit_axes(axis, y.ndim)
     tail = tuple(y.shape[a] for a in axes)
     predictors = xdata if isinstance(xdata, tuple) else (xdata,)
-    arranged = {"ydata": _move(y, axes)}
+    arranged = {"ydata": move(y, axes)}
     for i, x in enumerate(predictors):
         name = f"xdata[{i}]" if len(predictors) > 1 else "xdata"
-        arranged[name] = _arrange(real_numbers(x, name), axes, tail, name)
+        arranged[name] = arrange(real_numbers(x, name), axes, tail, name)
     if sigma is not None:
         if y.ndim == len(axes) and np.shape(sigma) == (y.size, y.size) and y.size > 1:
             raise ValueError(
                 f"sigma is a matrix of shape {np.shape(sigma)} for one data set: covariance matrices of data are "
                 f"for curve_fit; expected standard deviations"
             )
-        arranged["sigma"] = _arrange(real_numbers(sigma, "sigma"), axes, tail, "sigma")
+        arranged["sigma"] = arrange(real_numbers(sigma, "sigma"), axes, tail, "sigma")
     shapes = {name: array.shape[: array.ndim - len(tail)] for name, array in arranged.items()}
     start = None
     if p0 is not None and not callable(p0):
@@ -144,7 +144,7 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
         math.prod(tail),
         tuple(rows[name] for name in rows if name.startswith("xdata")),
         rows["ydata"],
-        None if mask is None else Rows(_move(mask, axes), lead, tail),
+        None if mask is None else Rows(move(mask, axes), lead, tail),
         rows.get("sigma"),
         None if start is None else Rows(start, lead, start.shape[-1:]),
     )
@@ -154,19 +154,39 @@ def real_numbers(value: Any, name: str) -> NDArray[Any]:
     """Return an array of real numbers of whatever type, without a copy of arrays."""
     if value is None:
         raise TypeError(f"{name}: got None, expected real numbers")
+    if is_dask(value):
+        return _stand_in(value, name)
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.inf if name == "sigma" else np.nan)
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name}: expected an array of real numbers, got rows of unequal length ({error})") from error
-    if array.dtype.kind not in "fiub":
-        hint = "Fit real and imaginary parts along one axis." if array.dtype.kind == "c" else "Convert it to float64."
-        raise TypeError(f"{name}: got an array of dtype {array.dtype}, expected real numbers. {hint}")
+    real_kind(array.dtype, name)
     return array
 
 
-def _fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+def real_kind(dtype: np.dtype[Any], name: str) -> None:
+    """Refuse arrays of anything but real numbers."""
+    if dtype.kind not in "fiub":
+        hint = "Fit real and imaginary parts along one axis." if dtype.kind == "c" else "Convert it to float64."
+        raise TypeError(f"{name}: got an array of dtype {dtype}, expected real numbers. {hint}")
+
+
+def _stand_in(array: Any, name: str) -> NDArray[Any]:
+    """Return an array that is like one of dask's in shape and type, and takes no memory."""
+    real_kind(array.dtype, name)
+    if any(size != size for size in array.shape):
+        raise ValueError(f"{name}: the shape of the dask array is not known: call its compute_chunk_sizes() first")
+    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
+
+
+def is_dask(value: Any) -> bool:
+    """Return whether something is an array of dask's, which need not be installed."""
+    return type(value).__module__.partition(".")[0] == "dask" and hasattr(value, "chunks")
+
+
+def fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     """Return the axes to fit along in their order, counted from the last: -1 and so on."""
     try:
         axes = tuple(operator.index(a) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
@@ -179,19 +199,19 @@ def _fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     return tuple(sorted(a % ndim - ndim for a in axes))
 
 
-def _move(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+def move(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
     """Return the array with the axes that are fitted along at the end."""
     return np.moveaxis(array, axes, tuple(range(-len(axes), 0)))
 
 
-def _arrange(array: NDArray[Any], axes: tuple[int, ...], tail: tuple[int, ...], name: str) -> NDArray[Any]:
+def arrange(array: NDArray[Any], axes: tuple[int, ...], tail: tuple[int, ...], name: str) -> NDArray[Any]:
     """Return predictors or standard deviations with the axes that are fitted along at the end, as ydata has them.
 
     With no more axes than those, they are shared by all fits.
     """
     if array.ndim > len(axes):
         short = -min(axes) - array.ndim
-        array = _move(array.reshape((1,) * max(short, 0) + array.shape), axes)
+        array = move(array.reshape((1,) * max(short, 0) + array.shape), axes)
     array = array.reshape((1,) * (len(tail) - array.ndim) + array.shape)
     own = array.shape[array.ndim - len(tail) :]
     if any(size not in (1, wanted) for size, wanted in zip(own, tail, strict=True)):

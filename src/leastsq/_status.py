@@ -12,6 +12,8 @@ TOO_FEW_POINTS: Final = 12
 MODEL_RAISED: Final = 13
 P0_NOT_FINITE: Final = 14
 DATA_NOT_USABLE: Final = 15
+# Of fits that are told bounds, which the method does not know.
+OUT_OF_BOUNDS: Final = 16
 
 
 class OptimizeWarning(UserWarning):
@@ -65,6 +67,7 @@ _SENTENCES: Final = {
         "Not fitted: the data hold infinite values, or NaN that nan_policy leaves in, or standard deviations that are "
         "not positive."
     ),
+    16: "Solved without regard to the bounds, and ended outside of them. Try a better start, or wider bounds.",
 }
 
 # For summaries.
@@ -85,6 +88,7 @@ LABELS: Final = {
     13: "model raised an exception",
     14: "start not finite",
     15: "data not usable",
+    16: "out of bounds",
 }
 
 

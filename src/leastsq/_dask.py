@@ -1,0 +1,199 @@
+"""Many fits of dask arrays: a lazy result, with one task for each block of data sets."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dask.array
+import numpy as np
+from numpy.typing import NDArray
+
+from ._pieces import arrange, fit_axes, is_dask, move, real_numbers
+from ._result import ManyFits
+from ._validate import Options
+
+
+def record_type(n: int) -> np.dtype[Any]:
+    """Return the type of what is known of a fit of `n` parameters."""
+    numbers = [("popt", "f8", (n,)), ("pcov", "f8", (n, n)), ("chisq", "f8")]
+    return np.dtype([*numbers, ("dof", "i4"), ("nfev", "i4"), ("status", "i1")])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LazyFits:
+    """What `curve_fit_many` will have found, for dask arrays: the attributes of `ManyFits` as dask arrays.
+
+    `compute` makes the fits and returns them as `ManyFits`. Some of the attributes are computed together by
+    ``dask.compute(fits.popt, fits.status)``; one by one, the fits are made for each anew, unless `persist` kept them.
+    """
+
+    records: Any
+    param_names: tuple[str, ...]
+    options: Options
+    model: Callable[..., Any]
+    vectorized: bool
+    absolute_sigma: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape L of the fits."""
+        shape: tuple[int, ...] = self.records.shape
+        return shape
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """The sizes of the blocks of fits, which are the tasks."""
+        chunks: tuple[tuple[int, ...], ...] = self.records.chunks
+        return chunks
+
+    def compute(self, **keywords: Any) -> ManyFits:
+        """Make the fits and bring the results here; keywords are those of ``dask.compute``."""
+        return many_fits(self.records.compute(**keywords), self._details())
+
+    def persist(self, **keywords: Any) -> "LazyFits":
+        """Begin to make the fits, and leave the results where they are; keywords are those of ``dask.persist``."""
+        return replace(self, records=self.records.persist(**keywords))
+
+    def __getattr__(self, name: str) -> Any:
+        kept = ("popt", "pcov", "chisq", "dof", "nfev", "status")
+        if name in kept:
+            return self.records[name]
+        if name not in ("stderr", "redchi", "success"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}: compute() returns the whole result")
+        return self._derived(name)
+
+    def _derived(self, name: str) -> Any:
+        """Return what `ManyFits` works out from the rest, block by block."""
+        n = len(self.param_names)
+        new = {"new_axis": [len(self.shape)], "chunks": (*self.chunks, (n,))} if name == "stderr" else {}
+        dtype = {"stderr": np.float64, "redchi": np.float64, "success": np.bool_}[name]
+        return self.records.map_blocks(_attribute, name, self._details(), dtype=dtype, **new)
+
+    def _details(self) -> tuple[Any, ...]:
+        return (self.param_names, self.options, self.model, self.vectorized, self.absolute_sigma)
+
+    def __repr__(self) -> str:
+        return f"LazyFits(shape={self.shape}, params=({', '.join(self.param_names)}), chunks={self.chunks})"
+
+
+def many_fits(records: NDArray[Any], details: tuple[Any, ...]) -> ManyFits:
+    """Return records of fits as the result of many."""
+    records = np.asarray(records)
+    found = {name: np.asarray(records[name]).copy() for name in records.dtype.names or ()}
+    names, options, model, vectorized, absolute = details
+    return ManyFits(
+        **found,
+        param_names=names,
+        options=options,
+        model=model,
+        vectorized=vectorized,
+        absolute_sigma=absolute,
+    )
+
+
+def _attribute(records: NDArray[Any], name: str, details: tuple[Any, ...]) -> Any:
+    return getattr(many_fits(records, details), name)
+
+
+def fit_lazily(
+    fit: Callable[..., ManyFits],
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: Any,
+    p0: Any,
+    sigma: Any,
+    axis: int | Sequence[int],
+    names: tuple[str, ...],
+    options: Options,
+    keywords: dict[str, Any],
+) -> LazyFits:
+    """Return the fits that `fit` would make of arrays as tasks; the arguments have been checked."""
+    predictors = xdata if isinstance(xdata, tuple) else (xdata,)
+    y = _as_dask(ydata, "ydata")
+    axes = fit_axes(axis, y.ndim)
+    tail = tuple(y.shape[a] for a in axes)
+    arrays = [_merged(move(y, axes), len(axes), axes)]
+    for i, predictor in enumerate(predictors):
+        arrays.append(_whole(arrange(_as_dask(predictor, f"xdata[{i}]"), axes, tail, "xdata"), len(axes)))
+    if sigma is None and keywords["absolute_sigma"]:
+        sigma = 1.0  # what it means, without the warning in every task
+    if sigma is not None:
+        arrays.append(_whole(arrange(_as_dask(sigma, "sigma"), axes, tail, "sigma"), len(axes)))
+    start = None
+    if p0 is not None and not callable(p0):
+        start = _as_dask(p0, "p0")
+        arrays.append(_whole(start.reshape((1,) * (1 - start.ndim) + start.shape), 1))
+    tails = [len(axes)] * (len(arrays) - (start is not None)) + [1] * (start is not None)
+    lead = max(array.ndim - own for array, own in zip(arrays, tails, strict=True))
+    operands: list[Any] = []
+    for array, own in zip(arrays, tails, strict=True):
+        # Axes are numbered: those of the fits, then those of the points, then that of the parameters.
+        last = [lead + len(axes)] if array is arrays[-1] and start is not None else range(lead, lead + own)
+        operands += [array, (*range(lead - array.ndim + own, lead), *last)]
+    records = dask.array.blockwise(
+        _fit_block,
+        tuple(range(lead)),
+        *operands,
+        concatenate=True,
+        dtype=record_type(len(names)),
+        meta=np.empty((0,) * lead, record_type(len(names))),
+        fit=fit,
+        f=f,
+        predictors=len(predictors),
+        weighted=sigma is not None,
+        p0=None if start is not None else p0,
+        started=start is not None,
+        axes=len(axes),
+        keywords=keywords,
+        token="curve_fit_many",
+    )
+    return LazyFits(records, names, options, f, keywords["vectorized"], bool(keywords["absolute_sigma"]))
+
+
+def _fit_block(
+    *arrays: Any,
+    fit: Callable[..., ManyFits],
+    f: Callable[..., Any],
+    predictors: int,
+    weighted: bool,
+    p0: Any,
+    started: bool,
+    axes: int,
+    keywords: dict[str, Any],
+) -> NDArray[Any]:
+    """Fit a block of data sets, wherever that happens."""
+    y, *others = arrays
+    x = tuple(others[:predictors]) if predictors > 1 else others[0]
+    sigma = others[predictors] if weighted else None
+    start = others[-1] if started else p0
+    fits = fit(f, x, y, start, sigma, axis=tuple(range(-axes, 0)), **keywords)
+    records = np.empty(fits.shape, record_type(len(fits.param_names)))
+    for name in records.dtype.names or ():
+        records[name] = getattr(fits, name)
+    return records
+
+
+def _as_dask(value: Any, name: str) -> Any:
+    """Return an array of dask's, of real numbers."""
+    if is_dask(value):
+        return value
+    return dask.array.from_array(real_numbers(value, name), chunks=-1)
+
+
+def _whole(array: Any, axes: int) -> Any:
+    """Return the array with one chunk along its last axes."""
+    return array.rechunk({array.ndim - 1 - k: -1 for k in range(axes)})
+
+
+def _merged(y: Any, axes: int, original: tuple[int, ...]) -> Any:
+    """Return data sets that are in one piece each, and say so where that takes moving data."""
+    several = {axis: len(y.chunks[y.ndim - axes + k]) for k, axis in enumerate(original)}
+    if any(chunks > 1 for chunks in several.values()):
+        found = ", ".join(f"{chunks} chunks along axis {axis}" for axis, chunks in several.items() if chunks > 1)
+        warnings.warn(
+            f"ydata has {found}, which is fitted along: they are merged, because a fit needs all points at once. "
+            f"Rechunk beforehand to choose the size of the blocks",
+            stacklevel=5,
+        )
+    return _whole(y, axes)
