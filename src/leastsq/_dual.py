@@ -19,6 +19,10 @@ from numba.core import cgutils
 from numba.core.typeconv import Conversion
 from numba.extending import intrinsic, lower_cast, make_attribute_wrapper, models, overload, register_model
 
+# Sums may be contracted but not reassociated, and NaN stays what it is. Where functions are inlined, what several
+# derivatives have in common is computed once.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
+
 
 class DualType(types.Type):
     """A value in double precision, with its derivative if it is active."""
@@ -195,7 +199,7 @@ def _power_slope(base: float, exponent: float) -> Any:
     return 0.0 if power == 0.0 else power * math.log(base)
 
 
-_power_slope = numba.njit(error_model="numpy")(_power_slope)
+_power_slope = numba.njit(**OPTIONS)(_power_slope)
 
 
 def _power_both(a: Any, b: Any) -> Any:
@@ -283,7 +287,7 @@ def _from_bits(typingctx: Any, bits: Any) -> Any:
     )
 
 
-@numba.njit(error_model="numpy", fastmath={"contract"})  # type: ignore[untyped-decorator]
+@numba.njit(**OPTIONS)
 def exponential(x: Any) -> Any:
     """Return the exponential of a float64, as `lane_exp` of the compiled models does."""
     shifted = x * 1.44269504088896341 + 6755399441056767.0  # leaves the exponent in the lowest bits
@@ -337,7 +341,7 @@ _NAMES_IN_NUMPY = {
 
 def _function(function: Any, evaluate: Any, derivative: Any) -> None:
     """Define a function of one number by what evaluates it and by its derivative."""
-    derivative = numba.njit(error_model="numpy", fastmath={"contract"})(derivative)
+    derivative = numba.njit(**OPTIONS)(derivative)
 
     def active(x: Any) -> Any:
         value = evaluate(x.value)
@@ -359,7 +363,7 @@ for _name, (_evaluate, _derivative) in _RULES.items():
         _function(_in_numpy, _evaluate, _derivative)
 _function(abs, *_RULES["fabs"])
 _function(np.abs, *_RULES["fabs"])
-_function(np.square, numba.njit(lambda x: x * x), lambda x, y: 2.0 * x)
+_function(np.square, numba.njit(**OPTIONS)(lambda x: x * x), lambda x, y: 2.0 * x)
 
 
 @overload(min, strict=False)

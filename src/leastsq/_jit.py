@@ -23,8 +23,6 @@ from ._validate import callable_argument
 _WIDTH, _ROWS = _minpack.group_shape(LEVEL)
 _DOUBLES: Final = types.CPointer(types.float64)
 _SIGNATURE: Final = types.int32(*[types.int64] * 4, *[_DOUBLES] * 4, types.voidptr)
-# Not reassociated, and NaN stays what it is.
-_OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy", "fastmath": {"contract"}}
 
 # Models of this process by the functions they were made from, and by what pickles call them.
 _MOST_MODELS: Final = 64
@@ -122,13 +120,13 @@ def _group_function(f: Any, jac: Any, plan: _Plan, n: int, predictors: int) -> C
         "slope_of": _dual.slope_of,
     }
     exec(_source(plan, n, predictors), scope)
-    scope["evaluate"] = numba.njit(**_OPTIONS)(scope["evaluate"])
+    scope["evaluate"] = numba.njit(**_dual.OPTIONS)(scope["evaluate"])
     function: Callable[..., int] = scope["group"]
     return function
 
 
 def _jitted(function: Any) -> Any:
-    return function if hasattr(function, "py_func") else numba.njit(**_OPTIONS)(function)
+    return function if hasattr(function, "py_func") else numba.njit(**_dual.OPTIONS)(function)
 
 
 def _local(size: int) -> Any:
