@@ -15,11 +15,16 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+# What is installed besides are peers to measure against; the programs in Fortran evaluate models alone.
 bench: setup
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/meson setup --reconfigure build/fortran -Dpython_module=false
+	$(BIN)/meson compile -C build/fortran roofline_baseline roofline_v3 roofline_v4
 	$(BIN)/python benchmarks/single_fits.py
 	$(BIN)/python benchmarks/curve_fits.py
 	$(BIN)/python benchmarks/many_fits.py
 	$(BIN)/python benchmarks/native_fits.py
+	$(BIN)/python benchmarks/pipelines.py
 
 docs: setup
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -d build/doctrees docs build/docs

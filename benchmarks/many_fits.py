@@ -34,12 +34,13 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
+import figures
 import leastsq
 import peers
 from leastsq import models
 from leastsq._model import LEVEL, CompiledModel
 
-OURS, SCIPY = "curve_fit_many", "SciPy curve_fit"
+OURS, SCIPY = figures.OURS, figures.SCIPY
 
 
 @dataclass(frozen=True)
@@ -313,35 +314,6 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def draw(results: list[dict[str, Any]], caption: str, path: Path) -> None:
-    """Draw the speed-ups on a logarithmic axis, with their targets."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    y = np.arange(len(results))
-    names = list(results[0]["speedups"])
-    figure, axes = plt.subplots(figsize=(10, 1.8 + 0.36 * len(y)), layout="constrained")
-    for name, marker in zip(names, "oD^svP", strict=False):
-        axes.plot([r["speedups"].get(name, np.nan) for r in results], y, marker, label=f"over {name}", markersize=6)
-    for target, colour in (("must", "black"), ("aim", "tab:green")):
-        axes.scatter([r[target] for r in results], y, marker="|", s=220, linewidth=2, color=colour, label=target)
-    axes.axvline(1, color="0.3", linewidth=1)
-    axes.set_xscale("log")
-    axes.set_yticks(y, [r["case"] for r in results])
-    axes.set_ylim(len(y) - 0.4, -0.6)
-    axes.set_xlabel("fits per second, times those of a loop over ...; more is better")
-    axes.set_title("Many fits: curve_fit_many", loc="left", fontweight="bold", pad=20)
-    axes.annotate(caption, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", fontsize=7.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", color="0.92")
-    axes.set_axisbelow(True)
-    figure.legend(loc="outside lower center", ncols=6, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-
-
 def main() -> None:
     """Measure everything and publish it."""
     options = arguments("Many fits at a time, against loops over single ones.")
@@ -362,7 +334,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     document = {"machine": where, "results": results, "further": further}
     (options.output / "many_fits.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    draw(results, caption, options.output / "many_fits.png")
+    figures.save(figures.many_fits(document), options.output / "many_fits.png")
     print(f"\nwritten: {options.output / 'many_fits'}.json, .png")
 
 

@@ -16,14 +16,15 @@ import importlib.util
 import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array
 import numpy as np
 import xarray
 from distributed import Client, LocalCluster
 
+import figures
 import leastsq
 import leastsq.xarray
 
@@ -140,35 +141,6 @@ def time_growth(f: Any, formula: Any, p0: list[float], sizes: list[int], rounds:
     return {"pixels": sizes, "seconds": seconds, "slope": float(slope)}
 
 
-def draw(growth: dict[str, dict[str, Any]], caption: str, path: Path) -> None:
-    """Draw time over the number of pixels."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4.6), layout="constrained")
-    for (name, line), marker in zip(growth.items(), "os^", strict=False):
-        axes.loglog(line["pixels"], line["seconds"], f"{marker}-", label=f"{name}: slope {line['slope']:.2f}")
-        axes.annotate(
-            f"{line['pixels'][-1] / line['seconds'][-1]:,.0f} pixels/s",
-            (line["pixels"][-1], line["seconds"][-1]),
-            (-6, 8),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-        )
-    axes.set_xlabel("pixels of 30 dates")
-    axes.set_ylabel("seconds")
-    axes.set_title("A cube grows: curve_fit_many on one core", loc="left", fontweight="bold", pad=18)
-    axes.annotate(caption, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", fontsize=6.5)
-    axes.grid(color="0.92")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-
-
 def main() -> None:
     """Measure everything and publish it."""
     options = arguments("A cube of pixels from end to end.")
@@ -181,9 +153,12 @@ def main() -> None:
         compiled = leastsq.native.jit(logistic_point)
         cases.append(("double logistic, compiled", compiled, logistic, [0.1, 0.5, 0.45, 0.6], 100))
     results: list[dict[str, Any]] = []
+    # By default, workers hand memory back to the system after each step of NumPy's, and wait for it again.
+    keep = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**27}
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as one,
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as two,
+        dask.config.set(keep),
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as one,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as two,
         Client(one, set_as_default=False) as first,
         Client(two, set_as_default=False) as second,
     ):
@@ -203,14 +178,14 @@ def main() -> None:
     for r in results:
         must = "" if r.get("must") is None else f"{r['must']:g}"
         missed = "  MISSED" if r.get("must") and r["times xarray"] < r["must"] else ""
-        figures = f"{r['pixels per second']:>12,.0f}{r['times xarray']:>14.1f}{must:>7}"
-        print(f"{r['model']:<28}{r['way']:<20}{figures}{missed}")
+        numbers = f"{r['pixels per second']:>12,.0f}{r['times xarray']:>14.1f}{must:>7}"
+        print(f"{r['model']:<28}{r['way']:<20}{numbers}{missed}")
     for name, line in growth.items():
         print(f"{name}: time grows with the power {line['slope']:.3f} of the number of pixels")
     options.output.mkdir(parents=True, exist_ok=True)
     document = {"machine": where, "results": results, "growth": growth}
     (options.output / "pipelines.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    draw(growth, caption, options.output / "pipelines.png")
+    figures.save(figures.pipelines(document), options.output / "pipelines.png")
     print(f"\nwritten: {options.output / 'pipelines'}.json, .png")
 
 

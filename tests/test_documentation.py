@@ -1,6 +1,7 @@
 """What the documentation shows runs, and what it claims is so."""
 
 import doctest
+import importlib
 import importlib.util
 import re
 import sys
@@ -17,7 +18,7 @@ from leastsq import _status, models, native
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.rst"))
 TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
-WITHOUT_CODE = {"algorithm", "guarantees", "reference"}
+WITHOUT_CODE = {"algorithm", "benchmarks", "guarantees", "reference"}
 FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models", "native")]
 # Methods that need a package which is not always there.
 NEEDS = {"to_dataframe": "pandas", "to_xarray": "xarray"}
@@ -59,6 +60,11 @@ def test_docstrings_of_native(name):
     assert run(examples(getattr(native, name).__doc__, name, {})) > 0
 
 
+def test_docstrings_of_xarray():
+    xarray = pytest.importorskip("leastsq.xarray")
+    assert run(examples(xarray.curvefit.__doc__, "curvefit", {})) > 0
+
+
 @pytest.mark.parametrize("module", [leastsq, models, native], ids=lambda module: module.__name__)
 def test_docstrings_of_modules(module):
     run(examples(module.__doc__, module.__name__, {}))
@@ -89,8 +95,40 @@ def test_no_code_escapes():
 def test_every_picture_has_a_script():
     """The pictures are made when the site is built, and run by the tests of the demo."""
     scripts = [name for page in PAGES for name in re.findall(r"^\.\. plot:: (.+)$", page.read_text("utf-8"), re.M)]
-    assert scripts == ["../examples/cube.py"]
-    assert all((ROOT / "docs" / name).is_file() for name in scripts)
+    assert sorted(scripts) == [
+        "../benchmarks/figures.py many_fits",
+        "../benchmarks/figures.py pipelines",
+        "../examples/cube.py",
+    ]
+    assert all((ROOT / "docs" / name.partition(" ")[0]).is_file() for name in scripts)
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The tables and pictures of what was measured."""
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("figures")
+
+
+def test_measurements_are_quoted_as_they_were_measured(figures):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert figures.markdown(figures.rows_of_single_fits()) in readme
+    assert figures.markdown([row[:4] for row in figures.rows_of_many_fits()]) in readme
+    assert figures.markdown(figures.rows_of_native_fits()) in readme
+    page = (ROOT / "docs" / "benchmarks.rst").read_text(encoding="utf-8")
+    for rows in (figures.rows_of_many_fits(), figures.rows_of_native_fits(), figures.rows_of_pipelines()):
+        assert figures.restructured(rows) in page
+
+
+def test_the_pictures_of_the_benchmarks_show_their_cases(figures):
+    many, cubes = figures.many_fits(), figures.pipelines()
+    cases = [label.get_text() for label in many.axes[0].get_yticklabels()]
+    assert cases == [r["case"] for r in figures.measured("many_fits")["results"]]
+    lines = [line for line in cubes.axes[0].lines if len(line.get_xdata()) > 1]
+    assert len(lines) == len(figures.measured("pipelines")["growth"])
+    for figure in (many, cubes):
+        figures.plt.close(figure)
 
 
 def test_every_model_is_on_the_page():

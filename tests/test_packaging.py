@@ -16,13 +16,29 @@ ROOT = Path(__file__).resolve().parent.parent
 FIT = """
 import sys
 import numpy as np
-from leastsq import curve_fit, leastsq
+from leastsq import curve_fit, curve_fit_many, leastsq, models, native
 x, ier = leastsq(lambda x: np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]]), [-1.2, 1])
 assert ier in (1, 2, 3, 4) and np.allclose(x, 1), (x, ier)
 popt, pcov = curve_fit(lambda t, a, b: a * np.exp(-b * t), np.arange(5.0), 2 * np.exp(-0.5 * np.arange(5.0)) + 0.01)
 assert np.all(np.isfinite(pcov)), pcov
+t = np.linspace(0, 4, 30)
+curves = models.exponential(t, 2.0, np.array([[0.5], [1.5]]), 0.1) + 0.01 * np.cos(9 * t)
+fits = curve_fit_many(models.exponential, t, curves, workers=2, progress=True)
+assert fits.success.all(), fits
+assert curve_fit_many(models.exponential, np.tile(t, 2), curves.ravel(), lengths=[30, 30]).success.all()
+def absent(call, words):
+    try:
+        call()
+    except ImportError as error:
+        assert words in str(error), error
+    else:
+        raise AssertionError(words)
+absent(lambda: native.jit(lambda x, a: a * x), "leastsq[numba]")
+absent(lambda: __import__("leastsq.xarray"), "leastsq[xarray]")
+absent(fits.to_xarray, "needs xarray")
+absent(fits.to_dataframe, "needs pandas")
 installed = {name.split(".")[0] for name in sys.modules}
-print("fitted with", sorted(installed & {"numpy", "scipy", "matplotlib"}))
+print("fitted with", sorted(installed & {"numpy", "scipy", "matplotlib", "numba", "dask", "xarray", "pandas", "tqdm"}))
 """
 
 
