@@ -16,11 +16,11 @@ from measure import (  # isort: skip  (first, because it settles how numpy start
     in_turn,
     machine,
     pin,
+    record,
     require,
     stopwatch,
 )
 
-import json
 import os
 import resource
 import subprocess
@@ -324,18 +324,14 @@ def main() -> None:
     pin()
     results = [time_case(case, rounds, seconds) for case in cases()]
     further.append(time_large(rounds))
-    where = machine()
-    caption = ", ".join(f"{key} {value}" for key, value in where.items())
+    caption = ", ".join(f"{key} {value}" for key, value in machine().items())
     print("Many fits: curve_fit_many against loops", caption, "", table(results), "", sep="\n")
     for line in further:
         print(
             ", ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{value}" for key, value in line.items())
         )
-    options.output.mkdir(parents=True, exist_ok=True)
-    document = {"machine": where, "results": results, "further": further}
-    (options.output / "many_fits.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    document = record(options.output, "many_fits", results=results, further=further)
     figures.save(figures.many_fits(document), options.output / "many_fits.png")
-    print(f"\nwritten: {options.output / 'many_fits'}.json, .png")
 
 
 if __name__ == "__main__":

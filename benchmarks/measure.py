@@ -203,6 +203,15 @@ def machine() -> dict[str, str]:
     }
 
 
+def record(directory: Path, name: str, **found: Any) -> dict[str, Any]:
+    """Write what was found, with where it was measured, and return both."""
+    document = {"machine": machine(), **found}
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"\nwritten: {directory / name}.json")
+    return document
+
+
 def table(comparisons: Sequence[Comparison], peer: str) -> str:
     """Lay the comparisons out in aligned columns."""
     heads = [
@@ -248,12 +257,9 @@ def publish(comparisons: Sequence[Comparison], name: str, title: str, peer: str,
     where = machine()
     caption = ", ".join(f"{key} {value}" for key, value in where.items())
     print(title, caption, "", table(comparisons, peer), sep="\n")
-    directory.mkdir(parents=True, exist_ok=True)
     results = [asdict(c) | {"ratio": c.ratio, "spread": c.spread, "verdict": c.verdict} for c in comparisons]
-    document = {"title": title, "peer": peer, "machine": where, "results": results}
-    (directory / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    record(directory, name, title=title, peer=peer, results=results)
     draw(comparisons, title, caption, peer, directory / f"{name}.png")
-    print(f"\nwritten: {directory / name}.json, .png")
 
 
 def draw(comparisons: Sequence[Comparison], title: str, caption: str, peer: str, path: Path) -> None:

@@ -7,10 +7,9 @@ groups, functions compiled by numba with no derivatives of their own, and single
 one core, in turn. It needs numba, and gcc for the functions in C.
 """
 
-from measure import arguments, in_turn, machine, pin, require, stopwatch  # isort: skip  (settles how numpy starts)
+from measure import arguments, in_turn, machine, pin, record, require, stopwatch  # isort: skip  (settles how numpy starts)
 
 import ctypes
-import json
 import math
 import subprocess
 import tempfile
@@ -154,18 +153,14 @@ def main() -> None:
     rounds = 3 if options.quick else 9
     pin()
     results = time_many(rounds) + time_single(rounds)
-    where = machine()
-    print("Native models", ", ".join(f"{key} {value}" for key, value in where.items()), "", sep="\n")
+    print("Native models", ", ".join(f"{key} {value}" for key, value in machine().items()), "", sep="\n")
     print(f"{'case':<30}{'fits/s':>10}{'times SciPy':>14}{'must':>8}{'aim':>8}")
     for r in results:
         targets = ["" if r.get(name) is None else f"{r[name]:g}" for name in ("must", "aim")]
         missed = "  MISSED" if r.get("must") and r["times SciPy"] < r["must"] else ""
         figures = f"{r['fits per second']:>10,.0f}{r['times SciPy']:>14.1f}{targets[0]:>8}{targets[1]:>8}"
         print(f"{r['case']:<30}{figures}{missed}")
-    options.output.mkdir(parents=True, exist_ok=True)
-    document = {"machine": where, "results": results}
-    (options.output / "native_fits.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    print(f"\nwritten: {options.output / 'native_fits'}.json")
+    record(options.output, "native_fits", results=results)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ xarray's own loop is timed on fewer pixels. The second part lets the cube grow f
 It needs dask with distributed, xarray, and numba for the compiled model; without numba that part is left out.
 """
 
-from measure import arguments, in_turn, machine, require, stopwatch  # isort: skip  (settles how numpy starts)
+from measure import arguments, in_turn, machine, record, require, stopwatch  # isort: skip  (settles how numpy starts)
 
 import importlib.util
-import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -171,8 +170,7 @@ def main() -> None:
         name: time_growth(f, formula, p0, sizes if "compiled" in name else sizes[:3], rounds)
         for name, f, formula, p0, _ in cases
     }
-    where = machine()
-    caption = ", ".join(f"{key} {value}" for key, value in where.items())
+    caption = ", ".join(f"{key} {value}" for key, value in machine().items())
     print("Pixel cubes from end to end", caption, "", sep="\n")
     print(f"{'model':<28}{'way':<20}{'pixels/s':>12}{'times xarray':>14}{'must':>7}")
     for r in results:
@@ -182,11 +180,8 @@ def main() -> None:
         print(f"{r['model']:<28}{r['way']:<20}{numbers}{missed}")
     for name, line in growth.items():
         print(f"{name}: time grows with the power {line['slope']:.3f} of the number of pixels")
-    options.output.mkdir(parents=True, exist_ok=True)
-    document = {"machine": where, "results": results, "growth": growth}
-    (options.output / "pipelines.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    document = record(options.output, "pipelines", results=results, growth=growth)
     figures.save(figures.pipelines(document), options.output / "pipelines.png")
-    print(f"\nwritten: {options.output / 'pipelines'}.json, .png")
 
 
 if __name__ == "__main__":
