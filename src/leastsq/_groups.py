@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._pieces import MOST_FITS, MOST_POINTS, Piece, real_numbers
+from ._pieces import MOST_FITS, MOST_POINTS, Piece, observations, real_numbers
 
 
 class GroupedSets(NamedTuple):
@@ -73,8 +73,7 @@ def grouped_sets(
     """Arrange the rows of a table by groups: those with one label, or so many rows after the other."""
     if groups is not None and lengths is not None:
         raise ValueError("groups and lengths both say which rows belong together: give one of them")
-    mask = np.ma.getmaskarray(ydata) if isinstance(ydata, np.ma.MaskedArray) and np.ma.is_masked(ydata) else None
-    y = real_numbers(np.ma.getdata(ydata) if isinstance(ydata, np.ma.MaskedArray) else ydata, "ydata")
+    y, mask = observations(ydata)
     if y.ndim != 1 or axis not in (-1, 0):
         raise ValueError(
             f"with groups or lengths, ydata is one column of a table, fitted along its only axis: got shape {y.shape} "

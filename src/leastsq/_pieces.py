@@ -109,8 +109,7 @@ class DataSets(NamedTuple):
 
 def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[int]) -> DataSets:
     """Arrange the user's arrays so that each fit has a row in all of them."""
-    mask = np.ma.getmaskarray(ydata) if isinstance(ydata, np.ma.MaskedArray) and np.ma.is_masked(ydata) else None
-    y = real_numbers(np.ma.getdata(ydata) if isinstance(ydata, np.ma.MaskedArray) else ydata, "ydata")
+    y, mask = observations(ydata)
     axes = fit_axes(axis, y.ndim)
     tail = tuple(y.shape[a] for a in axes)
     predictors = xdata if isinstance(xdata, tuple) else (xdata,)
@@ -148,6 +147,13 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
         rows.get("sigma"),
         None if start is None else Rows(start, lead, start.shape[-1:]),
     )
+
+
+def observations(ydata: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return observations, and where they are masked; None where nothing is."""
+    if not isinstance(ydata, np.ma.MaskedArray):
+        return real_numbers(ydata, "ydata"), None
+    return real_numbers(np.ma.getdata(ydata), "ydata"), np.ma.getmaskarray(ydata) if np.ma.is_masked(ydata) else None
 
 
 def real_numbers(value: Any, name: str) -> NDArray[Any]:
