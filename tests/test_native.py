@@ -442,6 +442,26 @@ def test_derivatives_through_conditions_loops_and_functions():
         np.testing.assert_allclose(compiled.jac(t, *p)[:, j], central, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, a, b: math.sqrt(a * x) + b,
+        lambda x, a, b: (a * x) ** 0.5 + b,
+        lambda x, a, b: a * (x * b) ** b,
+        lambda x, a, b: a * abs(x * b) + math.asin(1 - 0 * b) + b,
+        lambda x, a, b: (x * x * a) ** 2**-1 + b,
+    ],
+)
+def test_derivatives_where_a_function_has_a_pole_but_parameters_do_not_count(function):
+    """At x = 0 the values do not depend on a, though the derivative of the root is infinite there."""
+    model = native.jit(function, derivatives="dual")
+    derivatives = model.jac(np.zeros(1), 1.3, 0.7)[0]
+    h = 1e-6
+    central = (function(0.0, 1.3, 0.7 + h) - function(0.0, 1.3, 0.7 - h)) / (2 * h)
+    # Rounding over h is what the difference is known to.
+    np.testing.assert_allclose(derivatives, [0, central], rtol=1e-9, atol=1e-9)
+
+
 def test_exponentials_beyond_what_can_be_represented():
     model = native.jit(lambda x, a: math.exp(a * x))
     values = model(np.array([-800.0, -709.0, 0.0, 709.0, 711.0, np.nan]), 1.0)

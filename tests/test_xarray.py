@@ -262,6 +262,21 @@ def test_bad_arguments_are_refused_in_words(arguments, error, message):
         curvefit(**{"obj": cube(), "coords": "time", "func": decay, **arguments})
 
 
+@pytest.mark.parametrize("of", ["p0", "bounds", "sigma", "coords"])
+def test_labels_in_another_order_are_refused(of):
+    """Fits would get each other's values."""
+    data = cube()
+    other = xarray.ones_like(data["x"], dtype=float)[::-1]
+    arguments = {
+        "p0": {"p0": {"rate": other}},
+        "bounds": {"bounds": {"rate": (0, other + 8)}},
+        "sigma": {"kwargs": {"sigma": xarray.ones_like(data)[::-1]}},
+        "coords": {"coords": data["time"] + other, "reduce_dims": "time"},
+    }[of]
+    with pytest.raises(ValueError, match="cannot align objects"):
+        curvefit(**{"obj": data, "coords": "time", "func": decay, **arguments})
+
+
 def test_a_dataset_without_the_dimension_is_refused():
     with pytest.raises(ValueError, match="no variable of the dataset"):
         curvefit(xarray.Dataset({"a": ("y", np.arange(3.0))}, coords={"time": TIME}), "time", decay)

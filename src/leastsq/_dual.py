@@ -193,27 +193,34 @@ _binary(
 )
 
 
-def _power_slope(base: float, exponent: float) -> Any:
+@numba.njit(**OPTIONS)
+def _chained(derivative: float, slope: float) -> float:
+    """Return the derivative of a function of a function: 0 where the inner one is constant, at poles too.
+
+    So sqrt(a*x) has the derivative 0 by a where x is 0.
+    """
+    return 0.0 if slope == 0.0 else derivative * slope
+
+
+@numba.njit(**OPTIONS)
+def _power_slope(base: float, exponent: float) -> float:
     """Return the derivative of a power by its exponent: 0 where the power is 0."""
     power = base**exponent
     return 0.0 if power == 0.0 else power * math.log(base)
 
 
-_power_slope = numba.njit(**OPTIONS)(_power_slope)
-
-
 def _power_both(a: Any, b: Any) -> Any:
-    slope = b.value * a.value ** (b.value - 1.0) * a.slope + _power_slope(a.value, b.value) * b.slope
-    return dual(a.value**b.value, slope)
+    by_base = _chained(b.value * a.value ** (b.value - 1.0), a.slope)
+    return dual(a.value**b.value, by_base + _chained(_power_slope(a.value, b.value), b.slope))
 
 
 def _power_first(a: Any, b: Any) -> Any:
     exponent = value_of(b)
-    return dual(a.value**exponent, exponent * a.value ** (exponent - 1.0) * a.slope)
+    return dual(a.value**exponent, _chained(exponent * a.value ** (exponent - 1.0), a.slope))
 
 
 def _power_second(a: Any, b: Any) -> Any:
-    return dual(value_of(a) ** b.value, _power_slope(value_of(a), b.value) * b.slope)
+    return dual(value_of(a) ** b.value, _chained(_power_slope(value_of(a), b.value), b.slope))
 
 
 def _power_plain(a: Any, b: Any) -> Any:
@@ -225,7 +232,7 @@ def _power(a: Any, b: Any) -> Any:
     if isinstance(b, types.IntegerLiteral) and isinstance(a, DualType):
         n, less = b.literal_value, b.literal_value - 1
         if a.active:
-            return lambda a, b: dual(a.value**n, n * a.value**less * a.slope)
+            return lambda a, b: dual(a.value**n, _chained(n * a.value**less, a.slope))
         return lambda a, b: constant(a.value**n)
     if not _involves_duals(a, b):
         return None
@@ -345,7 +352,7 @@ def _function(function: Any, evaluate: Any, derivative: Any) -> None:
 
     def active(x: Any) -> Any:
         value = evaluate(x.value)
-        return dual(value, derivative(x.value, value) * x.slope)
+        return dual(value, _chained(derivative(x.value, value), x.slope))
 
     def plain(x: Any) -> Any:
         return constant(evaluate(x.value))

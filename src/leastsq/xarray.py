@@ -1,6 +1,7 @@
 """xarray's `curvefit`, at the speed of `curve_fit_many`."""
 
 import inspect
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -76,7 +77,7 @@ def curvefit(
     RuntimeError
         With ``errors="raise"``, if a fit fails; for dask arrays when they are computed.
     ValueError
-        If there is no dimension to fit along, or dimensions do not go together.
+        If there is no dimension to fit along, or dimensions or coordinates do not go together.
     TypeError
         If arguments are of the wrong type.
 
@@ -112,6 +113,8 @@ def curvefit(
     kept = [dim for dim in obj.dims if dim not in reduced]
     names, defaults = _parameters(func, param_names)
     _refuse_other_dimensions(p0, bounds, names, kept)
+    _refuse_other_labels(obj, [*predictors, *(p0 or {}).values(), *itertools.chain(*(bounds or {}).values())], reduced)
+    _refuse_other_labels(obj, [options.get("sigma")], [])
     limits = _limits(names, bounds or {})
     start = _start(names, defaults, p0 or {}, limits, guess=isinstance(func, Model) and func.guess is not None)
     predictors = [_laid_out(predictor, kept, reduced, obj) for predictor in xarray.broadcast(*predictors)]
@@ -206,6 +209,12 @@ def _refuse_other_dimensions(p0: Any, bounds: Any, names: tuple[str, ...], kept:
                         f"{what} of {name!r} has the dimensions {sorted(map(str, others))}, expected some of those "
                         f"that are kept: {kept}"
                     )
+
+
+def _refuse_other_labels(obj: Any, others: Iterable[Any], excluded: list[Hashable]) -> None:
+    """Raise for arrays whose coordinates are others than those of the data, or in another order."""
+    arrays = [other for other in others if isinstance(other, xarray.DataArray)]
+    xarray.align(obj, *arrays, join="exact", copy=False, exclude=excluded)
 
 
 def _limits(names: tuple[str, ...], bounds: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
