@@ -69,7 +69,7 @@ subroutine state_size(m, n, analytic, size)
     implicit none (type, external)
     integer, intent(in) :: m                !! residuals
     integer, intent(in) :: n                !! parameters
-    integer, intent(in) :: analytic         !! 1: the caller supplies Jacobians; 0: forward differences
+    integer, intent(in) :: analytic         !! who makes Jacobians, see lm
     integer(long), intent(out) :: size      !! numbers of double precision
 
     size = packed_size(m, n, analytic)
@@ -87,7 +87,7 @@ subroutine start(length, n, state, x0, m, analytic, ftol, xtol, gtol, maxfev, ep
     real(wp), intent(inout), target :: state(length)        !! the packed array
     real(wp), intent(in) :: x0(n)                   !! starting point
     integer, intent(in) :: m                        !! residuals
-    integer, intent(in) :: analytic                 !! 1: the caller supplies Jacobians; 0: forward differences
+    integer, intent(in) :: analytic                 !! who makes Jacobians, see lm
     real(wp), intent(in) :: ftol, xtol, gtol        !! tolerances
     integer, intent(in) :: maxfev                   !! bound on evaluations
     real(wp), intent(in) :: epsfcn                  !! relative error of the residuals

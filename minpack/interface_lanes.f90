@@ -6,9 +6,12 @@
 !> Each hands on to the copy of the lane modules compiled for one level of the processor: 1 for every processor, 2 for
 !> x86-64-v3 (AVX2), 3 for x86-64-v4 (AVX-512). The caller chooses, once; sizes are checked in Python.
 module lane_levels
-    use kinds, only: wp
-    use lane_kinds, only: lane_options
-    use lane_alone_baseline, only: step_alone_baseline => step_alone, evaluate_points_baseline => evaluate_points
+    use kinds, only: wp, long
+    use native, only: fit_model, by_fit
+    use lm, only: lm_layout, layout
+    use lane_kinds, only: lane_options, lane_layout, layout_of_lanes
+    use lane_alone_baseline, only: jacobians_of, &
+        step_alone_baseline => step_alone, evaluate_points_baseline => evaluate_points
     use lane_alone_v3, only: step_alone_v3 => step_alone, evaluate_points_v3 => evaluate_points
     use lane_alone_v4, only: step_alone_v4 => step_alone, evaluate_points_v4 => evaluate_points
     use lane_fits_baseline, only: fit_queue_baseline => fit_queue
@@ -30,16 +33,36 @@ contains
         options = lane_options(numbers(1), numbers(2), numbers(3), numbers(4), numbers(5), numbers(6))
     end function options_of
 
+    !> Lay out the work of `fit_queue` for a model.
+    pure function layout_of_model(model, n, predictors, m) result(at)
+        type(fit_model), intent(in) :: model
+        integer, intent(in) :: n, predictors, m
+        type(lane_layout) :: at
+
+        type(lm_layout) :: alone
+
+        alone = layout(m, n, jacobians_of(model, m))
+        at = layout_of_lanes(n, predictors, m, alone%size, numbers_of_function(model, n, m))
+    end function layout_of_model
+
+    !> Say how many numbers of work a function for a fit takes.
+    pure integer(long) function numbers_of_function(model, n, m) result(numbers)
+        type(fit_model), intent(in) :: model
+        integer, intent(in) :: n, m
+
+        numbers = 0
+        if (model%number == by_fit) numbers = m*(n + 2_long)
+    end function numbers_of_function
+
 end module lane_levels
 
 !> Say how many numbers of work space `fit_models` and `step_model` need, and what to begin a fit with that is for the
 !> latter.
 subroutine model_sizes(model, n, predictors, m, work, whole, analytic)
     use kinds, only: long
-    use native, only: by_fit, model_of
-    use lane_kinds, only: most_width, lane_rows, scalars, vectors
-    use lane_alone_baseline, only: jacobians_of
-    use lm, only: lm_layout, layout
+    use native, only: model_of
+    use lane_kinds, only: lane_layout
+    use lane_levels, only: layout_of_model, numbers_of_function, jacobians_of
     implicit none (type, external)
     integer(long), intent(in) :: model(4)   !! the model, see model_of
     integer, intent(in) :: n                !! parameters
@@ -49,14 +72,12 @@ subroutine model_sizes(model, n, predictors, m, work, whole, analytic)
     integer(long), intent(out) :: whole     !! for step_model
     integer, intent(out) :: analytic        !! who makes Jacobians
 
-    type(lm_layout) :: at
+    type(lane_layout) :: at
 
     analytic = jacobians_of(model_of(model), m)
-    at = layout(m, n, analytic)
-    whole = 0
-    if (model(1) == by_fit) whole = m*(n + 2_long)
-    work = most_width*lane_rows*(int((m + lane_rows - 1)/lane_rows, long)*(predictors + 2) + n + 1) &
-        + most_width*(scalars + n*vectors + 2*n*(n + 1) + (n + 1)*(n + 3)) + at%size + most_width*whole
+    at = layout_of_model(model_of(model), n, predictors, m)
+    work = at%size
+    whole = numbers_of_function(model_of(model), n, m)
 end subroutine model_sizes
 
 !> Give the shape of what functions for groups get: fits in lockstep, and most rows of a block.
@@ -76,10 +97,26 @@ subroutine group_shape(level, width, rows)
     rows = lane_rows
 end subroutine group_shape
 
+!> Give the bounds that work space and native models depend on.
+subroutine bounds(rows, width, parameters, predictors)
+    use kinds, only: row_block
+    use lane_kinds, only: most_width, most_parameters, most_predictors
+    implicit none (type, external)
+    integer, intent(out) :: rows            !! rows that are reduced together
+    integer, intent(out) :: width           !! fits of the widest group
+    integer, intent(out) :: parameters      !! parameters of a model
+    integer, intent(out) :: predictors      !! its predictors
+
+    rows = row_block
+    width = most_width
+    parameters = most_parameters
+    predictors = most_predictors
+end subroutine bounds
+
 !> Evaluate a function for a fit.
 subroutine evaluate_function(model, n, predictors, m, x, p, f, with_jacobian, jac, code)
     use kinds, only: wp, long
-    use native, only: evaluate_fit, model_of
+    use native, only: evaluate_fit, differentiate_fit, model_of
     implicit none (type, external)
     integer(long), intent(in) :: model(4)                   !! the model, see model_of
     integer, intent(in) :: n                                !! its parameters
@@ -90,11 +127,15 @@ subroutine evaluate_function(model, n, predictors, m, x, p, f, with_jacobian, ja
     real(wp), intent(inout) :: f(m)                         !! out: values
     integer, intent(in) :: with_jacobian                    !! 1: derivatives, too, of a model that has them
     real(wp), intent(inout) :: jac(n, *)                    !! out: derivatives by the parameters (n, m)
-    integer, intent(out) :: code                            !! what the function returned
+    integer, intent(out) :: code                            !! 0, or the code to stop with, see native
 
     real(wp) :: none(1)
 
-    call evaluate_fit(model_of(model), m, n, x, p, 0.0_wp, with_jacobian == 1, f, jac, none, code)
+    if (with_jacobian == 1) then
+        call differentiate_fit(model_of(model), m, n, x, p, 0.0_wp, f, jac, none, code)
+    else
+        call evaluate_fit(model_of(model), m, n, x, p, f, code)
+    end if
 end subroutine evaluate_function
 
 !> Fit a model to many data sets.
@@ -102,10 +143,8 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     options, interrupt, popt, triangle, fnorm, nfev, status, work)
     use kinds, only: wp, long
     use native, only: model_of
-    use lm, only: lm_layout, layout
-    use lane_kinds, only: most_width, lane_rows, scalars, vectors
-    use lane_alone_baseline, only: jacobians_of
-    use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, options_of
+    use lane_kinds, only: lane_layout
+    use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, options_of, layout_of_model
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
     integer(long), intent(in) :: model(4)                   !! the model, see model_of
@@ -130,36 +169,25 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     integer, intent(inout) :: status(fits)                  !! in: info_running, or no fit is wanted; out: exit codes
     real(wp), intent(inout) :: work(*)                      !! work, see model_sizes; best aligned to 64 bytes
 
-    integer(long) :: y_lanes, w_lanes, s, v, head, fresh, block, scratch, alone, whole
-    type(lm_layout) :: at
+    type(lane_layout) :: at
 
-    y_lanes = 1 + most_width*lane_rows*int((m + lane_rows - 1)/lane_rows, long)*predictors
-    w_lanes = y_lanes + most_width*lane_rows*int((m + lane_rows - 1)/lane_rows, long)
-    s = w_lanes + most_width*lane_rows*int((m + lane_rows - 1)/lane_rows, long)
-    v = s + most_width*scalars
-    head = v + most_width*n*vectors
-    fresh = head + most_width*n*(n + 1)
-    block = fresh + most_width*n*(n + 1)
-    scratch = block + most_width*lane_rows*(n + 1)
-    alone = scratch + most_width*(n + 1)*(n + 3)
-    at = layout(m, n, jacobians_of(model_of(model), m))
-    whole = alone + at%size
+    at = layout_of_model(model_of(model), n, predictors, m)
     select case (level)
     case default
         call fit_queue_baseline(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
-            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, &
-            work(y_lanes), work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), &
-            work(alone), work(whole))
+            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work(at%x), &
+            work(at%y), work(at%w), work(at%s), work(at%v), work(at%head), work(at%fresh), work(at%block), &
+            work(at%scratch), work(at%alone), work(at%whole))
     case (2)
         call fit_queue_v3(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
-            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, &
-            work(y_lanes), work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), &
-            work(alone), work(whole))
+            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work(at%x), &
+            work(at%y), work(at%w), work(at%s), work(at%v), work(at%head), work(at%fresh), work(at%block), &
+            work(at%scratch), work(at%alone), work(at%whole))
     case (3)
         call fit_queue_v4(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
-            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work, &
-            work(y_lanes), work(w_lanes), work(s), work(v), work(head), work(fresh), work(block), work(scratch), &
-            work(alone), work(whole))
+            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work(at%x), &
+            work(at%y), work(at%w), work(at%s), work(at%v), work(at%head), work(at%fresh), work(at%block), &
+            work(at%scratch), work(at%alone), work(at%whole))
     end select
 end subroutine fit_models
 

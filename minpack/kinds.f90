@@ -13,6 +13,7 @@ module kinds
     real(wp), parameter, public :: eps = epsilon(1.0_wp)       !! spacing of numbers at 1
     real(wp), parameter, public :: smallest = tiny(1.0_wp)     !! smallest positive normal number
     real(wp), parameter, public :: largest = huge(1.0_wp)      !! largest finite number
+    real(wp), parameter, public :: not_a_number = transfer(-1_long, 1.0_wp)
 
     !> Rows reduced together. Up to this many rows a Jacobian gets the classic pivoted QR, with every
     !> sum taken in the plain order; taller ones are folded block by block, each block in cache.

@@ -11,7 +11,7 @@ module native
     use differences, only: difference_step
     implicit none (type, external)
     private
-    public :: fit_model, model_of, group_function, evaluate_fit
+    public :: fit_model, model_of, group_function, evaluate_fit, differentiate_fit
 
     integer, parameter, public :: by_group = 0      !! in place of the number of a compiled model: for a group
     integer, parameter, public :: by_fit = -1       !! for a fit
@@ -70,16 +70,31 @@ contains
         model%data = transfer(numbers(4), model%data)
     end function model_of
 
-    !> Evaluate a function for a fit, and form the differences that it leaves to us.
-    subroutine evaluate_fit(model, m, n, x, p, epsfcn, with_derivatives, f, jac, shifted, code)
+    !> Evaluate a function for a fit.
+    subroutine evaluate_fit(model, m, n, x, p, f, code)
+        type(fit_model), intent(in) :: model
+        integer, intent(in) :: m                    !! points
+        integer, intent(in) :: n                    !! parameters
+        real(wp), intent(in) :: x(*)                !! predictors (m each), one after the other
+        real(wp), intent(in) :: p(n)                !! parameters
+        real(wp), intent(inout) :: f(m)             !! out: values
+        integer, intent(out) :: code                !! 0, or the code to stop with, from 1 to most_code
+
+        procedure(fit_function), pointer :: function
+
+        call c_f_procpointer(model%function, function)
+        code = limited(function(int(m, long), int(n, long), x, p, f, data=model%data))
+    end subroutine evaluate_fit
+
+    !> Take the derivatives of a function for a fit where its values are known; it may set these again.
+    subroutine differentiate_fit(model, m, n, x, p, epsfcn, f, jac, shifted, code)
         type(fit_model), intent(in) :: model
         integer, intent(in) :: m                    !! points
         integer, intent(in) :: n                    !! parameters
         real(wp), intent(in) :: x(*)                !! predictors (m each), one after the other
         real(wp), intent(in) :: p(n)                !! parameters
         real(wp), intent(in) :: epsfcn              !! relative error of the values
-        logical, intent(in) :: with_derivatives     !! whether they are wanted
-        real(wp), intent(inout) :: f(m)             !! out: values
+        real(wp), intent(inout) :: f(m)             !! values; not looked at where the function gives derivatives
         real(wp), intent(inout) :: jac(n, *)        !! out: derivatives (n, m)
         real(wp), intent(inout) :: shifted(*)       !! work (m) where it takes differences
         integer, intent(out) :: code                !! 0, or the code to stop with, from 1 to most_code
@@ -88,25 +103,23 @@ contains
         real(wp) :: point(n), h
         integer :: i, j
 
-        call c_f_procpointer(model%function, function)
-        if (with_derivatives .and. model%derivatives) then
+        if (model%derivatives) then
+            call c_f_procpointer(model%function, function)
             code = limited(function(int(m, long), int(n, long), x, p, f, jac, model%data))
             return
         end if
-        code = limited(function(int(m, long), int(n, long), x, p, f, data=model%data))
-        if (.not. with_derivatives) return
         point = p
         do j = 1, n
-            if (code /= 0) return
             h = difference_step(p(j), epsfcn)
             point(j) = p(j) + h
-            code = limited(function(int(m, long), int(n, long), x, point, shifted, data=model%data))
+            call evaluate_fit(model, m, n, x, point, shifted, code)
+            if (code /= 0) return
             point(j) = p(j)
             do i = 1, m
                 jac(j, i) = (shifted(i) - f(i))/h
             end do
         end do
-    end subroutine evaluate_fit
+    end subroutine differentiate_fit
 
     !> Bring a code to stop with into bounds.
     pure integer function limited(code)

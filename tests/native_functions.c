@@ -65,11 +65,28 @@ int peaks(int64_t width, int64_t rows, int64_t stride, int64_t n, const double *
     return stopped;
 }
 
-/* The residuals of a decay, the observations being the second predictor. */
+/* The residuals of a decay, the observations being the second predictor. Where the rate exceeds the number in
+   user_data, if any, the derivatives stop the fit with code 9, and the values do not. */
 int decay_residuals(int64_t m, int64_t n, const double *x, const double *p, double *out, double *jac, void *user_data)
 {
     for (int64_t i = 0; i < m; i++) {
-        out[i] = p[0] * exp(-p[1] * x[i]) - x[m + i];
+        const double e = exp(-p[1] * x[i]);
+        out[i] = p[0] * e - x[m + i];
+        if (jac != NULL) {
+            jac[i * n] = e;
+            jac[i * n + 1] = -p[0] * x[i] * e;
+        }
+    }
+    return jac != NULL && user_data != NULL && p[1] > *(double *)user_data ? 9 : 0;
+}
+
+/* Lines of a group. Predictors below 1 are counted in user_data. */
+int lines(int64_t width, int64_t rows, int64_t stride, int64_t n, const double *x, const double *p, double *out,
+          double *jac, void *user_data)
+{
+    for (int64_t k = 0; k < rows * width; k++) {
+        out[k] = p[k % width] + p[width + k % width] * x[k];
+        *(int64_t *)user_data += x[k] < 1;
     }
     return 0;
 }

@@ -118,6 +118,27 @@ OPTIONS = {
 }
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e155, 1e-155])
+@pytest.mark.parametrize("points", [60, 600, 2000])
+def test_narrow_peaks_whose_derivatives_underflow_far_from_them(points, unit):
+    """Blocks of rows whose derivatives have no squares in double precision do not spoil a fit."""
+
+    def gaussian(x, amplitude, center, sigma, offset):
+        return amplitude * np.exp(-(((x - center) / sigma) ** 2) / 2) + offset
+
+    x = np.linspace(0, 10, points)
+    rng = np.random.default_rng(20260303)
+    truth = rng.uniform([2, 1, 0.08, 0.2], [5, 9, 0.3, 1], (300, 4)) * [unit, 1, 1, unit]
+    y = models.gaussian(x, *truth.T[:, :, None]) + 0.02 * unit * np.cos(37 * x)
+    start = truth * [0.9, 1, 1.1, 0.9] + [0, 0.02, 0, 0]
+    fits = curve_fit_many(models.gaussian, x, y, start)
+    assert fits.success.all()
+    formula = curve_fit_many(gaussian, x, y, start, jac=models.gaussian.jac)
+    np.testing.assert_allclose(fits.popt / [unit, 1, 1, unit], formula.popt / [unit, 1, 1, unit], rtol=1e-6)
+    one, _ = curve_fit(models.gaussian, x, y[0], start[0])
+    np.testing.assert_allclose(fits.popt[0], one, rtol=1e-6)
+
+
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("kind_of_model", ["compiled", "numpy", "singly"])
 def test_options_mean_what_they_mean_to_leastsq(options, kind_of_model):

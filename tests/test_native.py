@@ -65,6 +65,7 @@ def library(tmp_path_factory):
     found.peak.argtypes = KINDS_OF_FIT
     found.decay_residuals.argtypes = KINDS_OF_FIT
     found.peaks.argtypes = KINDS_OF_LANES
+    found.lines.argtypes = KINDS_OF_LANES
     return found
 
 
@@ -338,7 +339,38 @@ def test_a_function_may_stop_a_fit(make, derivatives, library):
     assert f"stopped by the model (code {code}) (status -{code})" in fits.summary()
     with pytest.raises(RuntimeError, match=f"asked to stop, with code {code}"):
         curve_fit(model, X, Y[0], starts[5])
-    assert np.isnan(model(X, *starts[5])).all() or make is of_lanes
+    assert np.isnan(model(X, *starts[5])).all()
+    if derivatives:
+        assert np.isnan(model.jac(X, *starts[5])).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*asked to stop")
+def test_derivatives_stop_fits_only_where_they_go_on(library):
+    """Rejected steps and the last one are taken without derivatives, in groups as by leastsq."""
+    t = np.linspace(0, 4, 40)
+    rng = np.random.default_rng(11)
+    y = rng.uniform(1, 3, (400, 1)) * np.exp(-rng.uniform(0.5, 1.5, (400, 1)) * t) + rng.normal(0, 0.02, (400, 40))
+    starts = rng.uniform(0.2, 3, (400, 2))
+    limit = ctypes.c_double(2.2)
+    model = native.model(library.decay_residuals, 2, predictors=2, derivatives=True, user_data=limit)
+    fits = curve_fit_many(model, (t, y), np.zeros_like(y), starts)
+    assert 0 < (fits.status == -9).sum() < fits.success.sum()
+    for i, start in enumerate(starts):
+        x, _, info, _, status = leastsq.leastsq(model, start, args=(t, y[i]), full_output=True)
+        assert (status == -9) == (fits.status[i] == -9)
+        if status == -9:  # others may end a step sooner or later by rounding
+            assert info["nfev"] == fits.nfev[i]
+        np.testing.assert_allclose(fits.popt[i], x, rtol=1e-6)
+        np.testing.assert_allclose(fits.chisq[i], np.sum(info["fvec"] ** 2), rtol=1e-6)
+
+
+def test_lanes_without_a_fit_see_predictors_of_others(library):
+    count = ctypes.c_int64(0)
+    model = native.model(library.lines, ["offset", "slope"], layout="lanes", user_data=count)
+    x = np.random.default_rng(12).uniform(1, 5, (3, 70))
+    fits = curve_fit_many(model, x, 1 + 2 * x, [0.5, 0.5])
+    np.testing.assert_allclose(fits.popt, [[1, 2]] * 3, rtol=1e-7)
+    assert count.value == 0
 
 
 def test_a_stop_later_keeps_the_best_point():

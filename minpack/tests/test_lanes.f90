@@ -40,6 +40,9 @@ program test_lanes
     call check_company(lane_rows + 1, 1)
     call check_company(3*lane_rows + 5, 20)
     call check_tall()
+    call check_narrow_peaks(1.0_wp)
+    call check_narrow_peaks(1.0e155_wp)
+    call check_narrow_peaks(1.0e-155_wp)
     call check_skipped_and_interrupted()
     call check_without_weight()
     call check_native()
@@ -141,6 +144,7 @@ contains
     subroutine check_folding(rows, n)
         integer, intent(in) :: rows, n
 
+        real(wp), parameter :: tiny_column = 1.0e-158_wp    ! the squares of which are denormal
         real(wp) :: matrix(width, lane_rows, n + 1), block(width, lane_rows, n + 1), head(width, n, n + 1)
         real(wp) :: products(width, n + 1, 2), squares(width), zeros(width, lane_rows)
         real(wp) :: alone(row_block, n + 1), triangle(n, n + 1), worst, unit
@@ -156,6 +160,7 @@ contains
         zeros = 0.0_wp
         do round = 1, 2
             block = matrix/round
+            if (round == 1) block(5, :, 1) = tiny_column*block(5, :, 1)
             call fold_rows(rows, n, zeros, block, head, squares, products)
         end do
         worst = maxval(abs(squares/(1.25_wp*sum(matrix(:, 1:rows, n + 1)**2, dim=2)) - 1.0_wp))
@@ -166,6 +171,7 @@ contains
             do round = 1, 2
                 alone = 0.0_wp
                 alone(1:rows, :) = matrix(l, 1:rows, :)/round
+                if (l == 5 .and. round == 1) alone(:, 1) = tiny_column*alone(:, 1)
                 call fold_block(rows, n, alone, triangle)
             end do
             unit = maxval(abs(triangle)) + tiny(1.0_wp)
@@ -260,6 +266,28 @@ contains
         call check(fnorm(1) < huge(fnorm), "and has a norm")
     end subroutine check_tall
 
+    !> Tall fits of peaks so narrow that derivatives far from them are next to nothing, in units large and small.
+    subroutine check_narrow_peaks(unit)
+        real(wp), intent(in) :: unit
+
+        integer, parameter :: m = 3*row_block + 11, fits = 200
+        real(wp) :: x(m), p0(4, fits), popt(4, fits), triangle(4, 4, fits), fnorm(fits), none(m, 0), truth(4)
+        real(wp), allocatable :: y(:, :)
+        integer :: nfev(fits), status(fits), i, k
+
+        allocate (y(m, fits))
+        x = [(10.0_wp*(i - 1)/(m - 1), i = 1, m)]
+        do k = 1, fits
+            truth = [3.0_wp, 1.0_wp + 8.0_wp*k/fits, 0.05_wp + 0.1_wp*modulo(k, 7)/7.0_wp, 0.5_wp]
+            y(:, k) = unit*(truth(1)*exp(-0.5_wp*((x - truth(2))/truth(3))**2) + truth(4) + 0.02_wp*cos(37.0_wp*x))
+            p0(:, k) = [2.5_wp*unit, truth(2) + 0.3_wp*truth(3), 1.2_wp*truth(3), 0.4_wp*unit]
+        end do
+        status = info_running
+        call fit_peaks(m, fits, x, y, none, p0, popt, triangle, fnorm, nfev, status, 0)
+        call check(all(status >= 1 .and. status <= 3), "narrow peaks are fitted where their derivatives underflow")
+        call check_at_most(maxval(abs(popt(1, :)/unit - 3.0_wp)), 0.1_wp, "heights of narrow peaks")
+    end subroutine check_narrow_peaks
+
     !> Fits that are not wanted are left alone, and an interruption ends all.
     subroutine check_skipped_and_interrupted()
         integer, parameter :: m = 40, fits = 30
@@ -303,14 +331,18 @@ contains
 
     !> Functions by address, for a fit or a group, with derivatives or without, give what the compiled model gives.
     subroutine check_native()
-        call check_function(by_fit, .true., c_funloc(peaks_of_fit), "a function for a fit", 50)
-        call check_function(by_fit, .false., c_funloc(peaks_of_fit), "the same by differences", 50)
-        call check_function(by_group, .true., c_funloc(peaks_of_group), "a function for a group", 50)
-        call check_function(by_group, .false., c_funloc(peaks_of_group), "the same by differences", 50)
-        call check_function(by_fit, .true., c_funloc(peaks_of_fit), "a function for a tall fit", row_block + 20)
-        call check_function(by_fit, .false., c_funloc(peaks_of_fit), "the same by differences", row_block + 20)
-        call check_function(by_group, .true., c_funloc(peaks_of_group), "a function for a tall group", row_block + 20)
-        call check_function(by_group, .false., c_funloc(peaks_of_group), "the same by differences", row_block + 20)
+        type(c_funptr) :: of_fit, of_group
+
+        of_fit = c_funloc(peaks_of_fit)
+        of_group = c_funloc(peaks_of_group)
+        call check_function(by_fit, .true., of_fit, "a function for a fit", 50)
+        call check_function(by_fit, .false., of_fit, "the same by differences", 50)
+        call check_function(by_group, .true., of_group, "a function for a group", 50)
+        call check_function(by_group, .false., of_group, "the same by differences", 50)
+        call check_function(by_fit, .true., of_fit, "a function for a tall fit", row_block + 20)
+        call check_function(by_fit, .false., of_fit, "the same by differences", row_block + 20)
+        call check_function(by_group, .true., of_group, "a function for a tall group", row_block + 20)
+        call check_function(by_group, .false., of_group, "the same by differences", row_block + 20)
     end subroutine check_native
 
     subroutine check_function(number, derivatives, function, what, m)

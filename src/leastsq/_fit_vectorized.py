@@ -15,6 +15,7 @@ from . import _minpack
 from ._block import TO_FIT, Block, as_argument
 from ._fit_compiled import packed_options, scaling
 from ._fit_singly import remake_poor_steps
+from ._model import MOST_ROWS
 from ._solution import Solutions, empty_solutions
 from ._validate import FloatArray, Options
 
@@ -41,7 +42,7 @@ class _Slots:
         self.weights = block.weights if len(block.weights) < 2 else np.zeros((capacity, m))
         self.states = np.zeros((capacity, _minpack.slot_size(m, n)))
         self.points = np.zeros((capacity, n))
-        self.work = np.empty((min(m, 512) + n) * (n + 1) + m)
+        self.work = np.empty((min(m, MOST_ROWS) + n) * (n + 1) + m)
 
     def refill(self) -> NDArray[np.intc]:
         """Put waiting fits where others have ended, once there are enough, and return the slots in use."""

@@ -13,6 +13,8 @@ from ._validate import FloatArray
 
 # The copy of the compiled code that is the fastest on this processor.
 LEVEL: Final = _minpack.processor_level()
+# Bounds of the compiled code: rows that are reduced together, fits of the widest group, and what a model has at most.
+MOST_ROWS, MOST_WIDTH, MOST_PARAMETERS, MOST_PREDICTORS = _minpack.bounds()
 
 
 class Model:

@@ -8,13 +8,10 @@ import numpy as np
 
 from . import _minpack
 from ._addresses import Layout, Native
-from ._model import Model
+from ._model import MOST_PARAMETERS, MOST_PREDICTORS, Model
 from ._validate import FloatArray
 
 _NUMBERS: Final = {"lanes": 0, "fit": -1}
-# Bounds of the compiled code.
-MOST_PARAMETERS: Final = 20
-MOST_PREDICTORS: Final = 8
 
 
 def parameter_names(param_names: Sequence[str] | int) -> tuple[str, ...]:
@@ -123,7 +120,7 @@ class NativeModel(Model):
                 slopes[index].reshape(-1),
             )
             if code:
-                values[index] = np.nan
+                values[index] = slopes[index] = np.nan
         return values.reshape(shape), slopes.reshape((*shape, slopes.shape[-1]))
 
     def __reduce__(self) -> Any:

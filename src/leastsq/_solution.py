@@ -9,16 +9,13 @@ from numpy.typing import NDArray
 from . import _minpack, _status
 from ._block import Block
 from ._covariance import covariance_of
-from ._model import LEVEL
+from ._model import LEVEL, MOST_WIDTH
 from ._validate import FloatArray
 
 # From where on a column of the Jacobian counts as dependent on the others, by the sine of the angle between them:
 # rounding decides there, or that of forward differences.
 _DEPENDENT = 1e13
 _DEPENDENT_DIFFERENCES = 1e7
-
-# Fits that the compiled code takes in hand at once.
-_MOST_WIDTH = 16
 
 
 class Solutions(NamedTuple):
@@ -76,7 +73,7 @@ def _covariances(
     matrices = solutions.triangle
     count, n = solutions.popt.shape
     dependent = np.zeros(count, dtype=np.int8)
-    work = np.empty(_MOST_WIDTH * n * (2 * n + 1))
+    work = np.empty(MOST_WIDTH * n * (2 * n + 1))
     limit = _DEPENDENT_DIFFERENCES if by_differences else _DEPENDENT
     _minpack.invert_triangles(LEVEL, deviation, limit, matrices, dependent, work)
     solved = (solutions.status >= 1) & (solutions.status <= _status.GTOL)
