@@ -399,17 +399,57 @@ def test_codes_stay_in_bounds(code, status, library):
     assert fits.status.tolist() == [status]
 
 
-def test_python_functions_that_raise_stop_their_fits():
+@pytest.mark.parametrize("derivatives", ["dual", "differences"])
+@pytest.mark.parametrize("bad", [[3], [0], [0, 1], [7, 8, 19], [*range(20)]], ids=str)
+def test_python_functions_that_raise_stop_their_fits_alone(bad, derivatives):
     def risky(x, a, b):
         if a > 10:
             raise ValueError("too large")
         return a * x + b
 
+    model = native.jit(risky, derivatives=derivatives)
+    starts = np.ones((20, 2))
+    starts[bad, 0] = 50.0
+    lines = 2 * X + np.arange(20)[:, None]
+    fits = curve_fit_many(model, X, lines, starts)
+    good = np.delete(np.arange(20), bad)
+    assert (fits.status[bad] == -1).all()
+    assert fits.success[good].all()
+    np.testing.assert_array_equal(fits.popt[bad], starts[bad])
+    np.testing.assert_allclose(fits.popt[good], np.stack([np.full(len(good), 2.0), good], axis=1), atol=1e-6)
+    values = fits.predict(X)
+    np.testing.assert_allclose(values[good], lines[good], atol=1e-5)
+    assert np.isnan(values[bad]).all()
+    with pytest.raises(RuntimeError, match="asked to stop"):
+        curve_fit(model, X, lines[0], [50, 1])
+
+
+def test_points_where_a_python_function_raises_have_no_value():
+    def risky(x, a):
+        if x > a:
+            raise ValueError("beyond")
+        return x * a
+
     model = native.jit(risky)
-    line = 2 * X + 1
-    fits = curve_fit_many(model, X, np.tile(line, (20, 1)), np.where(np.arange(20)[:, None] == 3, 50.0, 1.0) * [1, 1])
-    assert fits.status[3] == -1
-    assert np.delete(fits.success, 3).all()
+    values, slopes = model(X, 6.05), model.jac(X, 6.05)[:, 0]
+    np.testing.assert_array_equal(values, np.where(X > 6.05, np.nan, 6.05 * X))
+    np.testing.assert_array_equal(slopes, np.where(X > 6.05, np.nan, X))
+
+
+def test_powers_of_zero():
+    """Whole powers divide by zero as numbers do, and the power 0 does not depend on its base."""
+    at_zero = {-2: (np.inf, -np.inf), -1: (np.inf, -np.inf), 0: (1, 0), 1: (0, 1), 2: (0, 0)}
+    for function, power in (
+        (lambda x, a: (a - x) ** -2, -2),
+        (lambda x, a: (a - x) ** -1, -1),
+        (lambda x, a: (a - x) ** 0, 0),
+        (lambda x, a: (a - x) ** (0 * x), 0),
+        (lambda x, a: (a - x) ** 1, 1),
+        (lambda x, a: (a - x) ** 2, 2),
+    ):
+        model = native.jit(function, derivatives="dual")
+        assert (model(1.5, 1.5), model.jac(1.5, 1.5)[0]) == at_zero[power]
+        np.testing.assert_allclose(model.jac(0.0, 1.5)[0], power * 1.5 ** (power - 1), rtol=1e-15)
 
 
 # --- Derivatives by dual numbers ---
@@ -659,6 +699,19 @@ def test_compiling_the_same_function_again_gives_the_same_model():
     assert native.jit(point, derivatives="dual") is jitted("dual")
 
 
+def test_other_values_of_what_a_function_refers_to_are_compiled_anew():
+    factor = 2.0
+
+    def scaled(x, a):
+        return factor * a * x
+
+    double = native.jit(scaled)
+    factor = 3.0
+    triple = native.jit(scaled)
+    assert (double(1.0, 1.0), triple(1.0, 1.0)) == (2.0, 3.0)
+    assert native.jit(scaled) is triple
+
+
 @pytest.mark.parametrize("make", [of_ctypes, of_lanes, of_numba])
 def test_addresses_do_not_travel(make, library):
     with pytest.raises(TypeError, match="means nothing in another process"):
@@ -755,9 +808,15 @@ def test_bad_arguments_are_refused_in_words(arguments, error, message):
         (lambda x, a: a, 1, {}, TypeError, "jac must be callable"),
         (lambda x: x, None, {}, ValueError, "number of parameters cannot be told"),
         (lambda *p: p[0], None, {}, ValueError, "number of parameters cannot be told"),
-        (lambda x, a: "text", None, {}, TypeError, "cannot be compiled"),
+        (lambda x, a: "text", None, {}, TypeError, r"it returns Literal\[str\]\(text\)"),
+        (lambda x, a: None, None, {}, TypeError, "it returns none"),
+        (lambda x, a: (a, x), None, {}, TypeError, r"it returns UniTuple\(float64 x 2\)"),
+        (lambda x, a: a * x, lambda x, a: x, {}, TypeError, "jac returns float64"),
+        (lambda x, a, b: a * x + b, lambda x, a, b: (x,), {}, TypeError, "jac returns 1 numbers, not 2"),
+        (lambda x, a, *, b: a * x + b, None, {}, TypeError, "by keyword only, b"),
+        (np.exp, None, {}, TypeError, "f must be a Python function, got ufunc"),
         (lambda x, a: a.no_such_method(), None, {}, TypeError, "cannot be compiled"),
-        (lambda x, a: a + 1j, None, {}, TypeError, "cannot be compiled"),
+        (lambda x, a: a + 1j, None, {}, TypeError, "it returns complex128"),
         (lambda x, a, b: a * x + b, lambda x, a, b: (x,), {}, TypeError, "jac a tuple"),
         (lambda x, a: a, None, {"predictors": 99}, ValueError, "from 1 to 8 predictors"),
         (lambda x, a: a, None, {"derivatives": "symbolic"}, ValueError, "derivatives must be"),

@@ -119,6 +119,8 @@ def slope_of(number: Any) -> Any:
 def _value_of(number: Any) -> Any:
     if isinstance(number, DualType):
         return lambda number: number.value
+    if isinstance(number, types.Boolean):
+        return lambda number: 1.0 if number else 0.0
     return (lambda number: float(number)) if _is_number(number) else None
 
 
@@ -209,14 +211,20 @@ def _power_slope(base: float, exponent: float) -> float:
     return 0.0 if power == 0.0 else power * math.log(base)
 
 
+@numba.njit(**OPTIONS)
+def _power_by_base(base: float, exponent: float) -> float:
+    """Return the derivative of a power by its base: 0 where the power is 1 everywhere."""
+    return 0.0 if exponent == 0.0 else exponent * base ** (exponent - 1.0)
+
+
 def _power_both(a: Any, b: Any) -> Any:
-    by_base = _chained(b.value * a.value ** (b.value - 1.0), a.slope)
+    by_base = _chained(_power_by_base(a.value, b.value), a.slope)
     return dual(a.value**b.value, by_base + _chained(_power_slope(a.value, b.value), b.slope))
 
 
 def _power_first(a: Any, b: Any) -> Any:
     exponent = value_of(b)
-    return dual(a.value**exponent, _chained(exponent * a.value ** (exponent - 1.0), a.slope))
+    return dual(a.value**exponent, _chained(_power_by_base(a.value, exponent), a.slope))
 
 
 def _power_second(a: Any, b: Any) -> Any:
@@ -230,13 +238,22 @@ def _power_plain(a: Any, b: Any) -> Any:
 def _power(a: Any, b: Any) -> Any:
     """Choose how to raise to a power; whole ones that are known are multiplied out, which compilers vectorise."""
     if isinstance(b, types.IntegerLiteral) and isinstance(a, DualType):
-        n, less = b.literal_value, b.literal_value - 1
-        if a.active:
-            return lambda a, b: dual(a.value**n, _chained(n * a.value**less, a.slope))
-        return lambda a, b: constant(a.value**n)
+        return _whole_power(b.literal_value, a.active)
     if not _involves_duals(a, b):
         return None
     return _CHOICES[_is_active(a), _is_active(b)]
+
+
+def _whole_power(n: int, active: bool) -> Any:
+    """Choose how to raise to a whole power; numba raises ZeroDivisionError for negative ones of zero, so we divide."""
+    less, up, more = n - 1, -n, 1 - n
+    if n == 0:
+        return (lambda a, b: dual(1.0, 0.0)) if active else (lambda a, b: constant(1.0))
+    if n > 0 and active:
+        return lambda a, b: dual(a.value**n, _chained(n * a.value**less, a.slope))
+    if active:
+        return lambda a, b: dual(1.0 / a.value**up, _chained(n / a.value**more, a.slope))
+    return (lambda a, b: constant(a.value**n)) if n > 0 else (lambda a, b: constant(1.0 / a.value**up))
 
 
 _CHOICES = {

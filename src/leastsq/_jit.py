@@ -1,10 +1,14 @@
 """Python functions of one point, compiled by numba into functions for groups of fits in lockstep."""
 
+import inspect
+import re
 import threading
 import uuid
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import numba
 from llvmlite import ir
@@ -24,10 +28,17 @@ _WIDTH, _ROWS = _minpack.group_shape(LEVEL)
 _DOUBLES: Final = types.CPointer(types.float64)
 _SIGNATURE: Final = types.int32(*[types.int64] * 4, *[_DOUBLES] * 4, types.voidptr)
 
-# Models of this process by the functions they were made from, and by what pickles call them.
-_MOST_MODELS: Final = 64
-_models: OrderedDict[Any, NativeModel] = OrderedDict()
+# Models of this process by the functions they were made from, and by what pickles call them: all that are in use, and
+# the last ones whether or not they are.
+_models: WeakValueDictionary[Any, NativeModel] = WeakValueDictionary()
+_last: deque[NativeModel] = deque(maxlen=64)
 _lock: Final = threading.RLock()
+
+_REASONS: Final = {
+    r">>> value_of\((.*)\)": "it returns {0}",
+    r"failed to unpack (\S+)": "jac returns {0}",
+    r"wrong tuple length .*expected (\d+), got (\d+)": "jac returns {1} numbers, not {0}",
+}
 
 
 class _Plan(NamedTuple):
@@ -41,24 +52,45 @@ def compiled_model(
     f: Callable[..., Any], jac: Callable[..., Any] | None, predictors: int, derivatives: str
 ) -> NativeModel:
     """Return the model of a function, compiled at most once in this process."""
-    callable_argument(f, "f")
-    if jac is not None:
-        callable_argument(jac, "jac")
+    for name, function in (("f", f), ("jac", jac)):
+        if function is not None:
+            _refuse_other_kinds(name, function)
     return _known((f, jac, predictors, derivatives), uuid.uuid4().hex)
+
+
+def _refuse_other_kinds(name: str, function: Any) -> None:
+    """Raise unless numba compiles this kind of function, and a model can call it."""
+    callable_argument(function, name)
+    plain = getattr(function, "py_func", function)
+    if not isinstance(plain, FunctionType):
+        raise TypeError(f"{name} must be a Python function, got {type(plain).__name__}: call it in a function of yours")
+    keywords = [p for p in inspect.signature(plain).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    needed = [p.name for p in keywords if p.default is p.empty]
+    if needed:
+        raise TypeError(f"{name} has arguments by keyword only, {', '.join(needed)}: a model has none to give")
 
 
 def _known(made_from: tuple[Any, ...], token: str) -> NativeModel:
     """Return the model that was made from the same, here or in the process where it was pickled, or make it."""
+    same = (*made_from, *map(_captured, made_from[:2]))
     with _lock:
-        model = _models.get(token) or _models.get(made_from)
+        model = _models.get(token) or _models.get(same)
         if model is None:
             model = _compile(*made_from, (_known, (made_from, token)))
-        for key in (token, made_from):
-            _models[key] = model
-            _models.move_to_end(key)
-        while len(_models) > _MOST_MODELS:
-            _models.popitem(last=False)
+            _last.append(model)
+        _models[token] = _models[same] = model
     return model
+
+
+def _captured(function: Any) -> tuple[Any, ...]:
+    """Return what a function refers to, by value or by identity: compiled code keeps what it was."""
+    if function is None:
+        return ()
+    found = inspect.getclosurevars(getattr(function, "py_func", function))
+    return tuple(
+        (name, value if isinstance(value, (bool, int, float, complex, str)) else id(value))
+        for name, value in sorted({**found.globals, **found.nonlocals}.items())
+    )
 
 
 def _compile(f: Any, jac: Any, predictors: int, derivatives: str, rebuild: Any) -> NativeModel:
@@ -97,7 +129,10 @@ def _plans(with_jac: bool, derivatives: str) -> Iterator[_Plan]:
 
 
 def _reason(error: NumbaError) -> str:
-    """Return the line of a message of numba's that says what is wrong."""
+    """Return what a message of numba's says is wrong, in our words or in its most telling line."""
+    for pattern, reason in _REASONS.items():
+        if found := re.search(pattern, str(error)):
+            return reason.format(*found.groups())
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Failed in", "During", "There are", "-"))]
     return (telling or lines or [type(error).__name__])[0].rstrip(".")
@@ -121,6 +156,7 @@ def _group_function(f: Any, jac: Any, plan: _Plan, n: int, predictors: int) -> C
     }
     exec(_source(plan, n, predictors), scope)
     scope["evaluate"] = numba.njit(**_dual.OPTIONS)(scope["evaluate"])
+    scope["raises"] = numba.njit(scope["raises"])  # apart, because numba catches nothing within a handler
     function: Callable[..., int] = scope["group"]
     return function
 
@@ -182,18 +218,21 @@ def evaluate(x, p, out, jac_, rows, first, last):
             out[i, l] = F[l]
             {store}
 
+def raises(x, p, out, jac, rows, first, last):
+    try:
+        evaluate(x, p, out, jac, rows, first, last)
+    except Exception:
+        return True
+    return False
+
 def group(width, rows, stride, n, x_, p_, out_, jac_, data):
     x, p = carray(x_, ({predictors}, {_ROWS}, {_WIDTH})), carray(p_, ({n}, {_WIDTH}))
     out = carray(out_, ({_ROWS}, {_WIDTH}))
     jac = {jac_of_group}
     stopped = 0
-    try:
-        evaluate(x, p, out, jac, rows, 0, {_WIDTH})
-    except Exception:
+    if raises(x, p, out, jac, rows, 0, {_WIDTH}):
         for l in range({_WIDTH}):
-            try:
-                evaluate(x, p, out, jac, rows, l, l + 1)
-            except Exception:
+            if raises(x, p, out, jac, rows, l, l + 1):
                 stopped |= 1 << l
     return stopped
 """

@@ -124,7 +124,9 @@ def jit(
     ----------
     f : callable ``f(x, a, b, ...) -> float``
         The value at one point, written for numbers: arithmetic, ``math`` or NumPy functions, conditions and loops, and
-        whatever else numba compiles. With several predictors, ``x`` is a tuple of numbers.
+        whatever else numba compiles. With several predictors, ``x`` is a tuple of numbers. Other variables that it
+        refers to are constants, with their values at the time of the call. Where it raises, the fit stops, with status
+        -1, and the model has no value.
     jac : callable ``jac(x, a, b, ...) -> tuple of float``, optional
         The derivatives by the N parameters at one point.
     predictors : int, default 1
