@@ -187,6 +187,48 @@ def test_some_of_the_groups():
     assert fits[5].groups == LABELS[5]
 
 
+@pytest.mark.parametrize("lengths", [[30, 30, 0], [0, 30, 30], [30, 0, 30], [60, 0, 0]])
+def test_groups_without_rows(lengths):
+    fits = curve_fit_many(models.exponential, T[:60], Y[:60], lengths=lengths)
+    np.testing.assert_array_equal(fits.status == 12, np.array(lengths) == 0)
+
+
+def test_tables_without_rows():
+    for lengths in ([0], [0, 0]):
+        fits = curve_fit_many(models.exponential, [], [], sigma=[], lengths=lengths)
+        assert fits.status.tolist() == [12] * len(lengths)
+    assert curve_fit_many(models.exponential, [], [], groups=[]).shape == (0,)
+
+
+def test_a_guess_for_each_gets_the_rows_of_its_group():
+    sizes = []
+
+    def guess(t, y):
+        sizes.append((t.size, y.size))
+        return [1, 1, 0]
+
+    curve_fit_many(lambda t, a, b, c: a * np.exp(-b * t) + c, T[:60], Y[:60], guess, lengths=[10, 50], vectorized=False)
+    assert {(10, 10), (50, 50)} == set(sizes)
+
+
+class Ambiguous:
+    """Not available, as pandas says: neither the same as itself nor another."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError("ambiguous")
+
+
+def objects(labels):
+    """Return labels of any kind, again and again."""
+    found = np.empty(IDS.size, dtype=object)
+    for i in range(IDS.size):
+        found[i] = labels[i % len(labels)]
+    return found
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -197,7 +239,13 @@ def test_some_of_the_groups():
         ({"lengths": [IDS.size + 1, -1]}, ValueError, "none below 0"),
         ({"groups": np.where(np.arange(IDS.size) == 3, np.nan, 1.0)}, ValueError, "labels are missing"),
         ({"groups": ["a", 1] * (IDS.size // 2) + ["a"] * (IDS.size % 2), "ydata": Y}, None, ""),
-        ({"groups": np.array([None, "a"] * (IDS.size // 2 + 1), dtype=object)[: IDS.size]}, TypeError, "several kinds"),
+        ({"groups": objects([None, "a"])}, ValueError, "labels are missing"),
+        ({"groups": objects([2.0, np.nan, 1.0])}, ValueError, "labels are missing"),
+        ({"groups": objects(["a", np.nan])}, ValueError, "labels are missing"),
+        ({"groups": objects([Ambiguous(), "a"])}, ValueError, "labels are missing"),
+        ({"groups": objects([1, "a"])}, TypeError, "several kinds"),
+        ({"groups": np.ma.masked_equal(np.arange(IDS.size) // 60, 3)}, ValueError, "60 labels are missing"),
+        ({"groups": np.where(np.arange(IDS.size) == 5, "NaT", "2026-01-01").astype("M8[D]")}, ValueError, "in row 5;"),
         ({"groups": IDS, "ydata": Y[None]}, ValueError, "one column of a table"),
         ({"groups": IDS, "axis": 1}, ValueError, "one column of a table"),
         ({"groups": IDS, "xdata": T[:-1]}, ValueError, "xdata has shape"),

@@ -424,7 +424,9 @@ BAD_ARGUMENTS = [
     ({"p0": np.ones((7, 3))}, ValueError, "shapes are ydata (200,), xdata (), p0 (7,); expected shapes that broadcast"),
     ({"p0": lambda x, y: np.ones((7, 3))}, ValueError, "p0(x, y) returned an array of shape (7, 3), expected (200, 3)"),
     ({"p0": lambda x, y: np.ones(2)}, ValueError, "p0(x, y) returned an array of shape (2,), expected (200, 3)"),
-    ({"p0": lambda x, y: None}, ValueError, "p0(x, y) returned an array of shape ()"),
+    ({"p0": lambda x, y: None}, TypeError, "p0(x, y): got None, expected real numbers"),
+    ({"p0": lambda x, y: 2.0}, ValueError, "p0(x, y) returned an array of shape ()"),
+    ({"p0": lambda x, y: np.ones(3) + 1j}, TypeError, "p0(x, y): got complex numbers"),
     ({"sigma": np.ones(3)}, ValueError, "sigma has (3,) points along the axes that are fitted along, ydata (20,)"),
     ({"sigma": np.ones((7, 20))}, ValueError, "shapes are ydata (200,), xdata (), sigma (7,)"),
     ({"sigma": "small"}, TypeError, "sigma: got an array of dtype <U5"),
@@ -751,8 +753,22 @@ def test_results_do_not_depend_on_the_process(method, small_pieces):
 
 
 def test_workers_that_lose_pieces_are_an_error(small_pieces):
-    with pytest.raises(RuntimeError, match="workers returned results for 16 of 200 fits"):
+    with pytest.raises(RuntimeError, match="workers returned results of 16 of 200 fits"):
         spread(**KINDS["compiled"], workers=lambda f, pieces: [f(next(pieces))])
+
+
+def test_workers_that_are_no_map_are_an_error(small_pieces):
+    def twice(task, pieces):
+        results = [task(piece) for piece in pieces]
+        return [results[0], results[0], *results[2:]]
+
+    for workers, error, message in (
+        (twice, RuntimeError, "the results of a piece twice"),
+        (lambda task, pieces: None, TypeError, "returned NoneType, expected the results of all pieces"),
+        (lambda task, pieces: ["a"], TypeError, "returned str, expected what task returns"),
+    ):
+        with pytest.raises(error, match=message):
+            spread(**KINDS["compiled"], workers=workers)
 
 
 @each_kind
@@ -1010,3 +1026,62 @@ def test_compiled_code_releases_the_lock():
         done.set()
         thread.join()
     assert gained > 1
+
+
+# --- What functions may and may not do ---
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("missing", [False, True])
+@each_kind
+def test_a_guess_may_do_with_its_data_as_it_likes(kind_of_fit, missing, dtype):
+    def guess(t, y):
+        y -= np.nanmin(y, axis=-1, keepdims=True)
+        return np.stack([np.nanmax(y, axis=-1), np.ones(y.shape[:-1]), np.zeros(y.shape[:-1])], axis=-1)
+
+    data = DATA[:20].astype(dtype)
+    if missing:
+        data[3, 4] = np.nan
+    kept = data.copy()
+    fits = curve_fit_many(**kind_of_fit, xdata=T, ydata=data, p0=guess)
+    np.testing.assert_array_equal(data, kept)
+    expected = curve_fit_many(**kind_of_fit, xdata=T, ydata=data, p0=START)
+    np.testing.assert_allclose(fits.popt, expected.popt, rtol=1e-5)
+
+
+@pytest.mark.parametrize("x", [T, np.tile(T, (20, 1)), np.tile(T.astype("f4"), (20, 1))], ids=["shared", "each", "f4"])
+@pytest.mark.parametrize("vectorized", [True, False])
+def test_functions_that_change_their_predictors_are_refused(vectorized, x):
+    def shifting(t, amplitude, rate, offset):
+        t -= 1
+        return amplitude * np.exp(-rate * t) + offset
+
+    with pytest.raises(TypeError, match="f changes its argument x in place"):
+        curve_fit_many(shifting, x, DATA[:20], START, vectorized=vectorized)
+
+
+def test_what_a_function_returns_is_looked_at_each_time():
+    """The first call is for two fits; later ones are for as many as there are."""
+
+    def later(wrong):
+        return lambda t, *p: wrong(decay(t, *p)) if np.size(p[0]) > 2 else decay(t, *p)
+
+    for wrong, error, message in (
+        (lambda values: values + 1j, TypeError, "f: got complex numbers"),
+        (lambda values: None, TypeError, "f: got None"),
+        (lambda values: values[:, :5], ValueError, r"f returned an array of shape \(20, 5\) for 20 fits at once"),
+    ):
+        with pytest.raises(error, match=message):
+            curve_fit_many(later(wrong), T, DATA[:20], START)
+
+
+@pytest.mark.parametrize("vectorized", [True, False])
+def test_derivatives_by_one_parameter_need_no_axis_for_it(vectorized):
+    data = np.exp(-np.array([[0.5], [1.0], [1.5]]) * T) + 0.01 * np.cos(9 * T)
+
+    def fit(jac):
+        return curve_fit_many(lambda t, k: np.exp(-k * t), T, data, [1.0], jac=jac, vectorized=vectorized)
+
+    without = fit(lambda t, k: -t * np.exp(-k * t))
+    assert identical(without, fit(lambda t, k: (-t * np.exp(-k * t))[..., None]))
+    assert without.success.all()

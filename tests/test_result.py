@@ -164,6 +164,8 @@ def test_messages():
     )
     assert FITS.message((-1, -2)) == FITS.message((2, 2))
     assert FITS.message((0, 0)).startswith("Solved: ")
+    assert FITS.message(np.array([2, 2])) == FITS.message((2, 2))
+    assert FITS[2:, 2:3].message() == FITS.message((2, 2))
     for index in (0, (), (0, 0, 0), slice(None), (slice(None), 0)):
         with pytest.raises(IndexError, match=r"expected 2 indices|too many indices"):
             FITS.message(index)
@@ -232,7 +234,13 @@ def test_summary_without_success():
 
 def test_summary_with_infinite_errors():
     fits = curve_fit_many(lambda x, a, b: a * b * x, X, np.ones((3, 1)) * X + 0.1 * np.cos(X), p0=[1, 1])
-    assert "inf" in fits.summary()
+    assert fits.summary().startswith(
+        "3 fits, 3 solved (100.0 %), 3 of these with parameters that the data leave open (errors inf)"
+    )
+    assert "inf" in fits.summary().splitlines()[-3]
+    assert repr(fits).endswith("solved 100.0 %, 3 with open parameters)")
+    assert fits.message(1).startswith("Solved: ")
+    assert fits.message(1).endswith(" The data leave a, b open.")
 
 
 # --- Values of the model ---
@@ -295,6 +303,27 @@ def test_predictions_that_overflow_do_so_silently():
         assert not np.isfinite(fits.predict(X)[..., 1:]).any()
 
 
+def test_predictions_take_predictors_as_fits_do():
+    fits = curve_fit_many(lambda x, a, b: a * x**-2 + b, [1, 2, 3, 4], [[3, 1.5, 1.2, 1.1]], p0=[1, 1])
+    np.testing.assert_allclose(fits.predict([1, 2]), fits.predict([1.0, 2.0]))
+    np.testing.assert_array_equal(fits.predict(np.ma.masked_equal([1, 2], 2))[:, 1], np.nan)
+    with pytest.raises(TypeError, match="x: got an array of dtype complex128"):
+        fits.predict([1j])
+
+
+def test_predictions_where_a_function_raises_are_missing():
+    def root(x, a, b):
+        if b < 0:
+            raise ValueError("no root")
+        return a * x + b**0.5
+
+    fits = curve_fit_many(root, X, 2 * X + 1 + np.zeros((3, 1)), [[1, 1], [1, -1], [1, 1]], vectorized=False)
+    assert fits.success.tolist() == [True, False, True]
+    values = fits.predict(X)
+    np.testing.assert_allclose(values[[0, 2]], [2 * X + 1] * 2, atol=1e-6)
+    assert np.isnan(values[1]).all()
+
+
 def test_predictions_at_points_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="shape"):
         FITS.predict(np.ones((5, 24)))
@@ -348,6 +377,10 @@ COLUMNS = [
 def test_dataframe():
     pytest.importorskip("pandas")
     table = FITS.to_dataframe()
+    for name in ("dof", "a_stderr"):
+        fits = curve_fit_many(models.exponential, X, np.exp(-X), p0=[1, 1, 0])
+        with pytest.raises(ValueError, match=f"two columns would have the name '{name}'"):
+            dataclasses.replace(fits, param_names=("a", name, "c")).to_dataframe()
     assert table.columns.tolist() == COLUMNS
     assert table.index.names == ["fit_0", "fit_1"]
     assert table.index.tolist() == list(np.ndindex(3, 4))
@@ -379,13 +412,13 @@ def test_xarray():
     assert named["pcov"].dims == ("row", "column", "cov_i", "cov_j")
     assert FITS.to_xarray(["a", "b"])["popt"].dims == ("a", "b", "param")
     assert FITS[0, 0].to_xarray()["popt"].dims == ("param",)
-    for dims in (["row"], ["a", "b", "c"], []):
-        with pytest.raises(ValueError, match=f"got {len(dims)} names of dimensions.* the fits have 2"):
+    for dims in (["row"], ["a", "b", "c"], [], ["row", "param"], ["row", "row"]):
+        with pytest.raises(ValueError, match="dims must be 2 different names of dimensions"):
             FITS.to_xarray(dims)
 
 
 @pytest.mark.parametrize(("package", "method"), [("pandas", "to_dataframe"), ("xarray", "to_xarray")])
 def test_without_the_package_the_error_says_how_to_get_it(package, method, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=f"{method} needs {package}: pip install {package}"):
+    with pytest.raises(ImportError, match=rf"{method} needs {package}: pip install 'leastsq\[{package}\]'"):
         getattr(FITS, method)()

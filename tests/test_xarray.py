@@ -102,6 +102,23 @@ def test_a_dataset_has_its_variables_fitted():
     assert ours.attrs == {"source": "test"}
 
 
+@pytest.mark.parametrize("along", ["p0", "bounds", "coords"])
+def test_variables_get_the_dimensions_of_what_they_are_fitted_with(along):
+    data = cube().drop_vars("lat")
+    whole = xarray.Dataset({"first": data, "second": data.isel(x=2, drop=True)})
+    rate = xarray.ones_like(data["x"], dtype=float).drop_attrs()
+    arguments = {
+        "p0": {"coords": "time", "p0": {"rate": rate}},
+        "bounds": {"coords": "time", "bounds": {"rate": (rate - 1, rate + 9)}},
+        "coords": {"coords": data["time"] + 0 * rate, "reduce_dims": "time"},
+    }[along]
+    ours, theirs = curvefit(whole, func=decay, **arguments), whole.curvefit(func=decay, **arguments)
+    for prefix in ("first_", "second_"):
+        # With bounds, xarray's method is another, which stops a little earlier or later.
+        assert_same(ours, theirs, prefix, rtol=1e-5, rtol_of_covariance=1e-3 if along == "bounds" else 1e-6)
+        assert ours[f"{prefix}curvefit_status"].dims == ("y", "x")
+
+
 def test_several_predictors_and_dimensions():
     x, y = np.linspace(-2, 2, 9), np.linspace(-1, 1, 7)
     images = xarray.DataArray(
@@ -250,6 +267,9 @@ def test_failed_fits_raise_or_are_nan():
         ({"p0": {"speed": 1}}, ValueError, "p0 names"),
         ({"bounds": {"speed": (0, 1)}}, ValueError, "bounds names"),
         ({"bounds": {"rate": (0, 1, 2)}}, ValueError, "must be a pair"),
+        ({"bounds": {"rate": 5}}, ValueError, "must be a pair"),
+        ({"bounds": {"rate": (5, 1)}}, ValueError, "the lower one must be below the upper one"),
+        ({"param_names": ["a", "a", "b"]}, ValueError, "names a parameter twice: a, a, b"),
         ({"p0": {"rate": xarray.DataArray(TIME, dims="time")}}, ValueError, "has the dimensions"),
         ({"func": lambda *p: p[0]}, ValueError, "name them in param_names"),
         ({"func": models.exponential, "param_names": ["a"]}, ValueError, "param_names names 1"),
@@ -262,7 +282,7 @@ def test_bad_arguments_are_refused_in_words(arguments, error, message):
         curvefit(**{"obj": cube(), "coords": "time", "func": decay, **arguments})
 
 
-@pytest.mark.parametrize("of", ["p0", "bounds", "sigma", "coords"])
+@pytest.mark.parametrize("of", ["p0", "bounds", "sigma", "coords", "time"])
 def test_labels_in_another_order_are_refused(of):
     """Fits would get each other's values."""
     data = cube()
@@ -272,6 +292,7 @@ def test_labels_in_another_order_are_refused(of):
         "bounds": {"bounds": {"rate": (0, other + 8)}},
         "sigma": {"kwargs": {"sigma": xarray.ones_like(data)[::-1]}},
         "coords": {"coords": data["time"] + other, "reduce_dims": "time"},
+        "time": {"coords": data["time"][::-1].rename("later"), "reduce_dims": "time"},
     }[of]
     with pytest.raises(ValueError, match="cannot align objects"):
         curvefit(**{"obj": data, "coords": "time", "func": decay, **arguments})

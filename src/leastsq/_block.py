@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from . import _status
 from ._pieces import Piece
-from ._validate import FloatArray
+from ._validate import FloatArray, real_array
 
 # What the compiled code calls a fit that is still to be made.
 TO_FIT = -1000
@@ -43,7 +43,7 @@ def prepare_block(
 
     `guess` gives parameters to start from where the piece has none, for all data sets at once or for each.
     """
-    x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
+    x = tuple(read_only(np.ascontiguousarray(predictor, dtype=np.float64)) for predictor in piece.x)
     y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
     finite = bool(np.isfinite(y.sum()))  # looked at once: a sum is cheaper than a look at each
@@ -124,12 +124,17 @@ def _start(
         return np.zeros((piece.fits, n))
     if guess is None:
         return np.ascontiguousarray(np.broadcast_to(piece.p0, (piece.fits, n)), dtype=np.float64)  # type: ignore[arg-type]
+    own = y.copy()  # which a guess may do with as it likes
     if each:
-        rows = [guess(as_argument(tuple(p[min(i, len(p) - 1)] for p in x)), row) for i, row in enumerate(y)]
-        start = np.array(rows, dtype=np.float64)
+        rows = []
+        for i, row in enumerate(own):
+            keep = slice(None) if piece.absent is None else ~piece.absent[i]
+            one = guess(as_argument(tuple(p[min(i, len(p) - 1)][keep] for p in x)), row[keep])
+            rows.append(real_array(one, "p0(x, y)"))
+        start = np.array(rows)
     else:
         shared = tuple(p[0] if len(p) == 1 else p for p in x)
-        start = np.asarray(guess(as_argument(shared), y), dtype=np.float64)
+        start = real_array(guess(as_argument(shared), own), "p0(x, y)")
     if start.shape[-1:] != (n,) or start.ndim > 2 or (start.ndim == 2 and len(start) not in (1, len(y))):
         wanted = f"({n},)" if each else f"{(len(y), n)}"
         raise ValueError(
@@ -137,6 +142,13 @@ def _start(
             f"parameters" + ("" if each else f" for each of the {len(y)} data sets, which are the rows of y")
         )
     return np.ascontiguousarray(np.broadcast_to(start, (len(y), n)))
+
+
+def read_only(array: FloatArray) -> FloatArray:
+    """Return a view that nobody can write to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def as_argument(predictors: tuple[FloatArray, ...]) -> Any:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._block import TO_FIT, Block, as_argument
-from ._fit_singly import NO_VALUE
+from ._fit_singly import with_parameter_axis
 from ._iterate import relative_error
-from ._validate import FloatArray, as_array, real_array
+from ._validate import NO_VALUE, FloatArray, as_array, real_array
 
 _ADVICE = (
     "vectorized=False fits any function, one data set at a time. To keep the speed, write {name} with NumPy "
@@ -47,10 +47,13 @@ def _evaluate(function: Callable[..., Any], block: Block, row: int, point: Float
     """Return what a function gives for one fit, None where it raises for want of a value."""
     try:
         values = function(as_argument(block.predictors_of(row)), *point)
-    except NO_VALUE:
+    except NO_VALUE as error:
+        if "read-only" in str(error):
+            raise TypeError(f"{name} changes its argument x in place: let it work on a copy ({error})") from error
         return None
     real_array(values, name)  # which refuses what are no real numbers
-    return np.array(as_array(values, name))
+    values = np.array(as_array(values, name))
+    return values if name == "f" else with_parameter_axis(values, point.size)
 
 
 def _refuse_other_shape(results: list[Any], wanted: tuple[int, ...], name: str) -> None:
@@ -80,7 +83,8 @@ def _compare(
     shape = (2, block.y.shape[1]) if name == "f" else (2, block.y.shape[1], points.shape[1])
     try:
         together = function(x, *np.array(points.T)[:, :, None])
-        together = np.broadcast_to(real_array(together, name), shape)
+        together = real_array(together, name)
+        together = np.broadcast_to(together if name == "f" else with_parameter_axis(together, shape[-1]), shape)
     except Exception as error:
         raise ValueError(f"{name} does not work for several fits at once ({error}). {advice}") from error
     for row, values in zip(together, one_by_one, strict=True):

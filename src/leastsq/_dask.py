@@ -7,6 +7,7 @@ from typing import Any
 
 import dask.array
 import numpy as np
+from dask.base import DaskMethodsMixin
 from numpy.typing import NDArray
 
 from ._pieces import arrange, fit_axes, is_dask, move, real_numbers
@@ -21,11 +22,13 @@ def record_type(n: int) -> np.dtype[Any]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LazyFits:
+class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
     """What `curve_fit_many` will have found, for dask arrays: the attributes of `ManyFits` as dask arrays.
 
-    `compute` makes the fits and returns them as `ManyFits`. Some of the attributes are computed together by
-    ``dask.compute(fits.popt, fits.status)``; one by one, the fits are made for each anew, unless `persist` kept them.
+    It is one of dask's collections: `compute` makes the fits and returns them as `ManyFits`, `persist` begins to make
+    them and leaves the results where they are; ``dask.compute`` and ``dask.persist`` do as well. Some of the attributes
+    are computed together by ``dask.compute(fits.popt, fits.status)``; one by one, the fits are made for each anew,
+    unless `persist` kept them.
     """
 
     records: Any
@@ -47,13 +50,29 @@ class LazyFits:
         chunks: tuple[tuple[int, ...], ...] = self.records.chunks
         return chunks
 
-    def compute(self, **keywords: Any) -> ManyFits:
-        """Make the fits and bring the results here; keywords are those of ``dask.compute``."""
-        return many_fits(self.records.compute(**keywords), self._details())
+    def __dask_graph__(self) -> Any:
+        return self.records.__dask_graph__()
 
-    def persist(self, **keywords: Any) -> "LazyFits":
-        """Begin to make the fits, and leave the results where they are; keywords are those of ``dask.persist``."""
-        return replace(self, records=self.records.persist(**keywords))
+    def __dask_keys__(self) -> Any:
+        return self.records.__dask_keys__()
+
+    def __dask_layers__(self) -> Any:
+        return self.records.__dask_layers__()
+
+    def __dask_tokenize__(self) -> Any:
+        return self.records.__dask_tokenize__()
+
+    __dask_optimize__ = staticmethod(dask.array.Array.__dask_optimize__)
+    __dask_scheduler__ = staticmethod(dask.array.Array.__dask_scheduler__)
+
+    def __dask_postcompute__(self) -> Any:
+        return _gathered, (self.records.__dask_postcompute__(), self._details())
+
+    def __dask_postpersist__(self) -> Any:
+        return self._persisted, self.records.__dask_postpersist__()
+
+    def _persisted(self, graph: Any, rebuild: Any, given: Any, **keywords: Any) -> "LazyFits":
+        return replace(self, records=rebuild(graph, *given, **keywords))
 
     def __getattr__(self, name: str) -> Any:
         kept = ("popt", "pcov", "chisq", "dof", "nfev", "status")
@@ -90,6 +109,12 @@ def many_fits(records: NDArray[Any], details: tuple[Any, ...]) -> ManyFits:
         vectorized=vectorized,
         absolute_sigma=absolute,
     )
+
+
+def _gathered(blocks: Any, of_array: Any, details: tuple[Any, ...]) -> ManyFits:
+    """Return the results of all blocks as one."""
+    finalize, given = of_array
+    return many_fits(finalize(blocks, *given), details)
 
 
 def _attribute(records: NDArray[Any], name: str, details: tuple[Any, ...]) -> Any:
@@ -167,7 +192,10 @@ def _fit_block(
     x = tuple(others[:predictors]) if predictors > 1 else others[0]
     sigma = others[predictors] if weighted else None
     start = others[-1] if started else p0
-    fits = fit(f, x, y, start, sigma, axis=tuple(range(-axes, 0)), **keywords)
+    try:
+        fits = fit(f, x, y, start, sigma, axis=tuple(range(-axes, 0)), **keywords)
+    except (RuntimeError, ValueError) as error:
+        raise type(error)(f"{error} (numbers and positions are those within a block of dask's)") from error
     records = np.empty(fits.shape, record_type(len(fits.param_names)))
     for name in records.dtype.names or ():
         records[name] = getattr(fits, name)

@@ -12,11 +12,9 @@ from ._covariance import estimate, norm, steps_are_good_in
 from ._data import Data, residual_function
 from ._iterate import Fit, Names, iterate
 from ._solution import Solutions, empty_solutions
-from ._validate import FloatArray, Options
+from ._validate import NO_VALUE, FloatArray, Options, real_array
 
 _NAMES = Names("f", "jac")
-# What a function raises where it has no value. Anything else is a mistake in it, and ends the call.
-NO_VALUE = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 
 def fit_singly(
@@ -123,7 +121,12 @@ def _data_of(block: Block, fit: int) -> Data:
 
 def _weighted_jacobian(jac: Callable[..., Any], data: Data) -> Callable[[FloatArray], Any]:
     def weighted(parameters: FloatArray) -> Any:
-        slopes = np.asarray(jac(data.x, *parameters), dtype=np.float64)
+        slopes = with_parameter_axis(real_array(jac(data.x, *parameters), "jac"), parameters.size)
         return slopes if data.weights is None else slopes * data.weights[:, None]
 
     return weighted
+
+
+def with_parameter_axis(slopes: FloatArray, n: int) -> FloatArray:
+    """Return derivatives with their last axis, that of the parameters, which may be left out where there is one."""
+    return slopes[..., None] if n == 1 and slopes.shape[-1:] != (1,) else slopes

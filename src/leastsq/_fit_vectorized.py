@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _minpack
-from ._block import TO_FIT, Block, as_argument
+from ._block import TO_FIT, Block, as_argument, read_only
 from ._fit_compiled import packed_options, scaling
-from ._fit_singly import remake_poor_steps
+from ._fit_singly import remake_poor_steps, with_parameter_axis
 from ._model import MOST_ROWS
 from ._solution import Solutions, empty_solutions
-from ._validate import FloatArray, Options
+from ._validate import FloatArray, Options, real_array
 
 _DONE = 0
 _JACOBIAN = 2
@@ -72,7 +72,7 @@ class _Slots:
     def predictors(self, which: NDArray[np.intc]) -> Any:
         """Return the predictors of some fits, as the model takes them."""
         whole = len(which) == len(self.fit)
-        return as_argument(tuple(x[0] if len(x) == 1 else x if whole else x[which] for x in self.x))
+        return as_argument(tuple(x[0] if len(x) == 1 else read_only(x if whole else x[which]) for x in self.x))
 
     def take_values(self, which: NDArray[np.intc], values: FloatArray) -> NDArray[np.intc]:
         """Hand in the values at the points of some fits, and return what each wants next."""
@@ -152,12 +152,14 @@ def fit_vectorized(
 
 def values_of(f: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:
     """Evaluate a function for all rows of parameters at once, shape (rows, M)."""
-    return _shaped(f(x, *_columns(points)), (len(points), m)).copy()  # which f may use again
+    return _shaped(f(x, *_columns(points)), (len(points), m), "f").copy()  # which f may use again
 
 
 def slopes_of(jac: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:
     """Evaluate derivatives for all rows of parameters at once, shape (rows, M, N)."""
-    return _shaped(jac(x, *_columns(points)), (len(points), m, points.shape[1]))
+    n = points.shape[1]
+    slopes = with_parameter_axis(real_array(jac(x, *_columns(points)), "jac"), n)
+    return _shaped(slopes, (len(points), m, n), "jac")
 
 
 def _columns(points: FloatArray) -> FloatArray:
@@ -165,8 +167,17 @@ def _columns(points: FloatArray) -> FloatArray:
     return np.array(points.T)[:, :, None]
 
 
-def _shaped(values: Any, shape: tuple[int, ...]) -> FloatArray:
-    return np.ascontiguousarray(np.broadcast_to(values, shape), dtype=np.float64)
+def _shaped(values: Any, shape: tuple[int, ...], name: str) -> FloatArray:
+    found = real_array(values, name)
+    if found.shape == shape:
+        return found
+    try:
+        return np.ascontiguousarray(np.broadcast_to(found, shape))
+    except ValueError:
+        raise ValueError(
+            f"{name} returned an array of shape {found.shape} for {shape[0]} fits at once, expected {shape}. "
+            f"vectorized=False fits any function, one data set at a time"
+        ) from None
 
 
 def difference_steps(points: FloatArray, epsfcn: float | None) -> FloatArray:
@@ -184,5 +195,5 @@ def _shifted_values(f: Callable[..., Any], x: Any, points: FloatArray, steps: An
     for j in range(n):
         columns = _columns(points)
         columns[j] += steps[:, j, None]
-        shifted[j] = f(x, *columns)
+        shifted[j] = _shaped(f(x, *columns), shifted.shape[1:], "f")
     return shifted

@@ -54,7 +54,8 @@ class GroupedSets(NamedTuple):
         counts = self.counts[numbers, None]
         column = np.arange(max(int(counts.max()), 1))
         absent = column >= counts
-        rows = self.rows[self.begins[numbers, None] + np.minimum(column, np.maximum(counts - 1, 0))]
+        places = self.begins[numbers, None] + np.minimum(column, np.maximum(counts - 1, 0))
+        rows = self.rows[np.minimum(places, len(self.rows) - 1)]  # groups without rows may come last
         return Piece(
             start,
             numbers,
@@ -86,6 +87,9 @@ def grouped_sets(
     if errors is not None and errors.size != 1:
         errors = _column(errors, "sigma", y.size)
     labels, rows, counts = _by_labels(groups, y.size) if lengths is None else _by_lengths(lengths, y.size)
+    if y.size == 0:  # a row that no group has, for all to point at
+        y, x, rows = np.zeros(1), tuple(np.zeros(1) for _ in x), np.zeros(1, dtype=np.intp)
+        mask, errors = None, None
     start = None
     if p0 is not None and not callable(p0):
         start = np.atleast_2d(real_numbers(p0, "p0"))
@@ -110,14 +114,29 @@ def _by_labels(groups: Any, size: int) -> tuple[NDArray[Any], NDArray[np.intp], 
     given = np.asarray(groups)
     if given.shape != (size,):
         raise ValueError(f"groups has shape {given.shape}, ydata ({size},): expected a label for each row")
+    missing = np.ma.getmaskarray(groups) if np.ma.isMaskedArray(groups) else np.zeros(size, dtype=bool)
+    if given.dtype.kind == "O":
+        missing = missing | np.fromiter(map(_is_missing, given), dtype=bool, count=size)
+    elif given.dtype.kind in "fcmM":
+        missing = missing | (given != given)
+    if missing.any():
+        raise ValueError(
+            f"groups: {int(missing.sum())} labels are missing (masked, None, NaN or NaT), the first in row "
+            f"{int(np.argmax(missing))}; leave their rows out"
+        )
     try:
         labels, group = np.unique(given, return_inverse=True)
-        missing = labels.size > 0 and bool(labels[-1] != labels[-1])
     except TypeError as error:
         raise TypeError(f"groups: labels of several kinds cannot be sorted ({error}); use one kind") from error
-    if missing:
-        raise ValueError("groups: some labels are missing (NaN or NaT); leave their rows out")
     return labels, np.argsort(group, kind="stable"), np.bincount(group, minlength=len(labels)).astype(np.intp)
+
+
+def _is_missing(label: Any) -> bool:
+    """Return whether a label stands for none: None, NaN, NaT, or what cannot be compared, as NA of pandas."""
+    try:
+        return label is None or bool(label != label)
+    except TypeError:
+        return True
 
 
 def _by_lengths(lengths: Any, size: int) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:

@@ -348,6 +348,18 @@ def _tried(task: _Task, sets: Sets) -> _Task:
     return task
 
 
+def _refuse_other_part(part: Any, begun: set[int]) -> None:
+    """Raise unless a part is the result of a piece that has not come yet."""
+    if not isinstance(part, Fitted):
+        raise TypeError(
+            f"workers returned {type(part).__name__}, expected what task returns for a piece: workers(task, pieces) is "
+            f"called like map"
+        )
+    if part.start in begun:
+        raise RuntimeError("workers returned the results of a piece twice; expected those of all pieces, once each")
+    begun.add(part.start)
+
+
 def _collect(
     task: _Task, sets: Sets, names: tuple[str, ...], workers: Workers, progress: Progress, errors: str
 ) -> ManyFits:
@@ -357,9 +369,11 @@ def _collect(
     dof, nfev = np.empty(fits, dtype=np.intc), np.empty(fits, dtype=np.intc)
     status = np.empty(fits, dtype=np.int8)
     done = failed = 0
+    begun: set[int] = set()
     report, end = reporter(progress, fits)
     try:
         for part in run(task, sets.pieces(), workers, task.interrupt):
+            _refuse_other_part(part, begun)
             where = sets.where(part.start, len(part.status))
             popt[where], pcov[where], chisq[where] = part.popt, part.pcov, part.chisq
             dof[where], nfev[where], status[where] = part.dof, part.nfev, part.status
@@ -369,7 +383,7 @@ def _collect(
     finally:
         end()
     if done != fits:
-        raise RuntimeError(f"workers returned results for {done} of {fits} fits; expected those of all pieces")
+        raise RuntimeError(f"workers returned results of {done} of {fits} fits; expected those of all pieces")
     lead = sets.lead
     result = ManyFits(
         popt=popt.reshape((*lead, n)),

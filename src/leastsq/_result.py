@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _status
-from ._validate import FloatArray, Options
+from ._pieces import real_numbers
+from ._validate import NO_VALUE, FloatArray, Options
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
+_OF_PARAMETERS = ("param", "cov_i", "cov_j")
 _ARRAYS = {"popt": 1, "pcov": 2, "chisq": 0, "dof": 0, "nfev": 0, "status": 0}
 
 
@@ -74,7 +76,7 @@ class ManyFits:
     groups: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        for name in _ARRAYS:
+        for name in (*_ARRAYS, *(["groups"] if self.groups is not None else [])):
             view = getattr(self, name).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
@@ -109,18 +111,22 @@ class ManyFits:
 
         Parameters
         ----------
-        index : int or tuple of int, default ()
-            Which fit; can be left out where there is one.
+        index : int, tuple of int, or array of them, default ()
+            Which fit, by its position; can be left out where there is one.
 
         Returns
         -------
         str
-            The sentence.
+            The sentence; with the parameters that the data leave open, if any.
         """
+        if isinstance(index, np.ndarray):
+            index = tuple(index.tolist()) if index.ndim else int(index)
+        if index == () and self.status.size == 1:
+            index = (0,) * self.status.ndim
         status = self.status[index]
         if np.ndim(status):
             raise IndexError(f"message is about one fit: expected {self.status.ndim} indices, got {index!r}")
-        return _status.message(
+        sentence = _status.message(
             int(status),
             ftol=self.options.ftol,
             xtol=self.options.xtol,
@@ -130,6 +136,9 @@ class ManyFits:
             points=int(self.dof[index]) + len(self.param_names),
             parameters=len(self.param_names),
         )
+        variances = np.diagonal(self.pcov[index])
+        left = [name for name, variance in zip(self.param_names, variances, strict=True) if np.isinf(variance)]
+        return f"{sentence} The data leave {', '.join(left)} open." if left else sentence
 
     def __getitem__(self, index: Any) -> "ManyFits":
         """Return the result of some of the fits, by any index into their shape."""
@@ -156,9 +165,10 @@ class ManyFits:
         Returns
         -------
         ndarray of shape L + (P,)
-            The values.
+            The values; NaN where the model has none.
         """
-        predictors = tuple(np.asarray(p) for p in x) if isinstance(x, tuple) else (np.asarray(x),)
+        given = x if isinstance(x, tuple) else (x,)
+        predictors = tuple(real_numbers(p, "x").astype(np.float64, copy=False) for p in given)
         parameters = [self.popt[..., j, None] for j in range(len(self.param_names))]
         with np.errstate(all="ignore"):
             if self.vectorized:
@@ -173,14 +183,19 @@ class ManyFits:
         values = np.empty(shape)
         for index in np.ndindex(shape[:-1]):
             own = tuple(row[index] for row in rows)
-            values[index] = self.model(own if len(own) > 1 else own[0], *self.popt[index])
+            try:
+                values[index] = self.model(own if len(own) > 1 else own[0], *self.popt[index])
+            except NO_VALUE:
+                values[index] = np.nan
         return values
 
     def summary(self) -> str:
-        """Count the fits by status, and give medians over those that converged."""
+        """Count the fits by status, and those with open parameters, and give medians over those that converged."""
         success, total = self.success, len(self)
         solved = int(np.count_nonzero(success))
         lines = [f"{total} fits, {solved} solved ({_percent(solved, total)})"]
+        if left := self._open():
+            lines[0] += f", {left} of these with parameters that the data leave open (errors inf)"
         statuses, counts = np.unique(self.status, return_counts=True)
         lines += [
             f"  {count:>{len(str(total))}}  {_status.label(int(status))} (status {int(status)})"
@@ -197,6 +212,10 @@ class ManyFits:
             lines.append(f"  {'evaluations':<{width}}{np.median(self.nfev[success]):>12.5g}")
         return "\n".join(lines)
 
+    def _open(self) -> int:
+        """Return how many fits were solved, but left with infinite errors."""
+        return int(np.count_nonzero(np.isinf(self.stderr).any(axis=-1) & self.success))
+
     def to_dataframe(self) -> "pandas.DataFrame":
         """Return a table with one row for each fit, as a pandas DataFrame.
 
@@ -211,11 +230,14 @@ class ManyFits:
         ------
         ImportError
             Without pandas.
+        ValueError
+            If two columns would have one name.
         """
         try:
             import pandas
         except ImportError as error:
-            raise ImportError("to_dataframe needs pandas: pip install pandas") from error
+            raise ImportError("to_dataframe needs pandas: pip install 'leastsq[pandas]'") from error
+        self._refuse_names({"chisq", "redchi", "dof", "nfev", "status", "success"})
         columns = {name: self.popt[..., j].ravel() for j, name in enumerate(self.param_names)}
         errors = self.stderr
         columns |= {f"{name}_stderr": errors[..., j].ravel() for j, name in enumerate(self.param_names)}
@@ -250,23 +272,33 @@ class ManyFits:
         try:
             import xarray
         except ImportError as error:
-            raise ImportError("to_xarray needs xarray: pip install xarray") from error
-        default = ("group",) * self.status.ndim if self.groups is not None else _names(self.shape)
+            raise ImportError("to_xarray needs xarray: pip install 'leastsq[xarray]'") from error
+        default = ("group",) if self.groups is not None and self.status.ndim == 1 else _names(self.shape)
         names = default if dims is None else tuple(dims)
-        if len(names) != self.status.ndim:
-            raise ValueError(f"got {len(names)} names of dimensions, {names}; the fits have {self.status.ndim}")
+        if len(names) != self.status.ndim or len({*names, *_OF_PARAMETERS}) != len(names) + len(_OF_PARAMETERS):
+            raise ValueError(
+                f"dims must be {self.status.ndim} different names of dimensions, none of {', '.join(_OF_PARAMETERS)}, "
+                f"got {names}"
+            )
         variables: dict[str, Any] = {name: ((*names, "param"), getattr(self, name)) for name in ("popt", "stderr")}
         variables["pcov"] = ((*names, "cov_i", "cov_j"), self.pcov)
         for name in ("chisq", "redchi", "dof", "nfev", "status", "success"):
             variables[name] = (names, getattr(self, name))
-        coordinates: dict[str, Any] = {name: list(self.param_names) for name in ("param", "cov_i", "cov_j")}
+        coordinates: dict[str, Any] = {name: list(self.param_names) for name in _OF_PARAMETERS}
         if self.groups is not None and self.status.ndim == 1:
             coordinates[names[0]] = self.groups
         return xarray.Dataset(variables, coords=coordinates)
 
     def __repr__(self) -> str:
         solved = _percent(int(np.count_nonzero(self.success)), len(self))
-        return f"ManyFits(shape={self.shape}, params=({', '.join(self.param_names)}), solved {solved})"
+        left = f", {self._open()} with open parameters" if self._open() else ""
+        return f"ManyFits(shape={self.shape}, params=({', '.join(self.param_names)}), solved {solved}{left})"
+
+    def _refuse_names(self, others: set[str]) -> None:
+        """Raise if the name of a parameter is that of another column."""
+        taken = others | {f"{name}_stderr" for name in self.param_names}
+        if both := taken & set(self.param_names):
+            raise ValueError(f"two columns would have the name {sorted(both)[0]!r}: give the parameter another one")
 
     def __reduce__(self) -> Any:
         return ManyFits, tuple(getattr(self, field.name) for field in fields(self))

@@ -14,6 +14,9 @@ FLOAT64 = np.dtype(np.float64)
 MOST_RESIDUALS = 2**31 - 2**16
 MOST_EVALUATIONS = 2**31 - 1
 
+# What a function raises where it has no value. Anything else is a mistake in it, and ends the call.
+NO_VALUE = (ArithmeticError, ValueError, np.linalg.LinAlgError)
+
 
 def real_array(value: Any, name: str) -> FloatArray:
     """Return `value` as a C-contiguous float64 array, refusing whatever is not made of real numbers."""

@@ -41,7 +41,13 @@ def run(
 ) -> Iterator[Fitted]:
     """Give the results of all pieces, as they come."""
     if callable(workers):
-        return iter(workers(task, pieces))
+        results = workers(task, pieces)
+        if not isinstance(results, Iterable):
+            raise TypeError(
+                f"workers(task, pieces) returned {type(results).__name__}, expected the results of all pieces, as map "
+                f"returns them"
+            )
+        return iter(results)
     if workers == 1:
         return map(task, pieces)
     return _run_threads(task, iter(pieces), workers, interrupt)
@@ -77,7 +83,7 @@ def reporter(progress: Progress, total: int) -> tuple[Callable[[int, int, int], 
     except ImportError:
         line = _Line()
         return line.report, line.end
-    bar = tqdm(total=total, unit="fit", unit_scale=True)
+    bar = tqdm(total=total, unit="fit", unit_scale=total > 10_000)
 
     def report(done: int, total: int, failed: int) -> None:
         bar.set_postfix(failed=failed, refresh=False)

@@ -113,15 +113,18 @@ def curvefit(
     kept = [dim for dim in obj.dims if dim not in reduced]
     names, defaults = _parameters(func, param_names)
     _refuse_other_dimensions(p0, bounds, names, kept)
-    _refuse_other_labels(obj, [*predictors, *(p0 or {}).values(), *itertools.chain(*(bounds or {}).values())], reduced)
-    _refuse_other_labels(obj, [options.get("sigma")], [])
     limits = _limits(names, bounds or {})
+    given = [*predictors, *(p0 or {}).values(), *itertools.chain(*(bounds or {}).values()), options.get("sigma")]
+    others = [other for other in given if isinstance(other, xarray.DataArray)]
+    xarray.align(obj, *others, join="exact", copy=False)  # which refuses other labels, and another order
     start = _start(names, defaults, p0 or {}, limits, guess=isinstance(func, Model) and func.guess is not None)
-    predictors = [_laid_out(predictor, kept, reduced, obj) for predictor in xarray.broadcast(*predictors)]
+    predictors = list(xarray.broadcast(*predictors))
     options.setdefault("nan_policy", "omit" if skipna else "propagate")
     result = xarray.Dataset(attrs=obj.attrs)
     for prefix, data in _variables(obj, reduced).items():
-        fitted = _fit(data, predictors, func, start, limits, names, kept, reduced, errors, options)
+        dims = [dim for dim in kept if any(dim in one.dims for one in (data, *others))]
+        whole = data.expand_dims({dim: obj.sizes[dim] for dim in dims if dim not in data.dims})
+        fitted = _fit(whole, predictors, func, start, limits, names, dims, reduced, errors, options)
         result = result.assign({prefix + name: variable for name, variable in fitted.items()})
     keep = {name: coord for name, coord in obj.coords.items() if not set(coord.dims) & set(reduced)}
     return result.assign_coords({**keep, "param": list(names), "cov_i": list(names), "cov_j": list(names)})
@@ -190,6 +193,8 @@ def _parameters(func: Callable[..., Any], param_names: Any) -> tuple[tuple[str, 
         names = func.param_names if isinstance(func, Model) else tuple(one.name for one in named)
     if not names:
         raise ValueError("the parameters cannot be told from func: name them in param_names")
+    if len(set(names)) < len(names):
+        raise ValueError(f"param_names names a parameter twice: {', '.join(names)}")
     return names, defaults
 
 
@@ -202,7 +207,7 @@ def _refuse_other_dimensions(p0: Any, bounds: Any, names: tuple[str, ...], kept:
         if unknown:
             raise ValueError(f"{what} names {sorted(map(str, unknown))}, expected parameters: {', '.join(names)}")
         for name, values in given.items():
-            for value in values if what == "bounds" else (values,):
+            for value in values if isinstance(values, Sequence) else (values,):
                 others = set(getattr(value, "dims", ())) - set(kept)
                 if others:
                     raise ValueError(
@@ -211,18 +216,14 @@ def _refuse_other_dimensions(p0: Any, bounds: Any, names: tuple[str, ...], kept:
                     )
 
 
-def _refuse_other_labels(obj: Any, others: Iterable[Any], excluded: list[Hashable]) -> None:
-    """Raise for arrays whose coordinates are others than those of the data, or in another order."""
-    arrays = [other for other in others if isinstance(other, xarray.DataArray)]
-    xarray.align(obj, *arrays, join="exact", copy=False, exclude=excluded)
-
-
 def _limits(names: tuple[str, ...], bounds: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
     """Return lower and upper bounds of each parameter, None where all are infinite."""
     pairs = [bounds.get(name, (-np.inf, np.inf)) for name in names]
     for name, pair in zip(names, pairs, strict=True):
-        if len(pair) != 2:
+        if not isinstance(pair, Sequence) or len(pair) != 2:
             raise ValueError(f"bounds of {name!r} must be a pair (lower, upper), got {pair!r}")
+        if np.any(pair[0] >= pair[1]):
+            raise ValueError(f"bounds of {name!r}: the lower one must be below the upper one, got {pair!r}")
     if not bounds:
         return None
     return [lower for lower, _ in pairs], [upper for _, upper in pairs]
@@ -276,25 +277,25 @@ def _laid_out(array: xarray.DataArray, kept: list[Hashable], last: list[Hashable
 
 def _fit(
     data: xarray.DataArray,
-    predictors: list[Any],
+    predictors: list[xarray.DataArray],
     func: Callable[..., Any],
     start: Any,
     limits: Any,
     names: tuple[str, ...],
-    kept: list[Hashable],
+    dims: list[Hashable],
     reduced: list[Hashable],
     errors: str,
     options: dict[str, Any],
 ) -> dict[str, xarray.DataArray]:
-    """Fit one variable."""
-    dims = [dim for dim in kept if dim in data.dims]
+    """Fit one variable; the results have the dimensions `dims`."""
+    x = tuple(_laid_out(predictor, dims, reduced, data) for predictor in predictors)
     given = dict(options)
     if isinstance(given.get("sigma"), xarray.DataArray):
         given["sigma"] = _laid_out(given["sigma"], dims, reduced, data)
     p0 = start if start is None else _with_dimensions(start, dims)
     fits = curve_fit_many(
         func,
-        tuple(predictors) if len(predictors) > 1 else predictors[0],
+        x if len(x) > 1 else x[0],
         data.transpose(*dims, *reduced).data,
         p0,
         axis=tuple(range(-len(reduced), 0)),
@@ -309,7 +310,7 @@ def _fit(
         xarray.DataArray(fits.dof, dims=dims),
         coefficients,
         *([lower, upper] if limits else []),
-        kwargs={"raising": errors == "raise", "names": names},
+        kwargs={"raising": errors == "raise", "names": names, "where": " of its chunk" if data.chunks else ""},
         input_core_dims=[[], [], ["param"], *([["param"], ["param"]] if limits else [])],
         dask="parallelized",
         output_dtypes=[np.int8],
@@ -338,6 +339,7 @@ def _judged(
     *,
     raising: bool,
     names: tuple[str, ...],
+    where: str,
 ) -> Any:
     """Return the statuses, once fits that ended out of bounds are marked, and raise for those that failed."""
     outside = ((coefficients < lower) | (coefficients > upper)).any(axis=-1)
@@ -348,7 +350,7 @@ def _judged(
         first = np.unravel_index(int(np.flatnonzero(failed)[0]), failed.shape)
         index, code = tuple(int(i) for i in first), int(judged[first])
         raise RuntimeError(
-            f"{int(failed.sum())} of {failed.size} fits failed, the first at index {index}: {_status.label(code)} "
-            f"(status {code}). errors='ignore' makes NaN of them"
+            f"{int(failed.sum())} of {failed.size} fits failed, the first at index {index}{where}: "
+            f"{_status.label(code)} (status {code}). errors='ignore' makes NaN of them"
         )
     return judged
