@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from leastsq import OptimizeWarning, _guesses, curve_fit
+from leastsq import OptimizeWarning, _guesses, curve_fit, models
 
 NOISE = 0.05  # in units of the amplitude
 
@@ -497,3 +497,13 @@ def test_signature_is_x_and_y():
     for case in CASES:
         assert list(inspect.signature(case.guess).parameters) == ["x", "y"]
         assert case.guess.__doc__.startswith("Guess ")
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [(1.0, 2.0), (np.arange(5.0), np.arange(4.0)), (np.ones((2, 3)), np.ones((3, 4)))], ids=str
+)
+def test_data_of_other_sizes_are_refused(x, y):
+    with pytest.raises(ValueError, match="expected one size"):
+        models.gaussian.guess(x, y)
+    with pytest.raises(ValueError, match="gaussian_2d has 2 predictors, got 1"):
+        models.gaussian_2d.guess(1.0, y)

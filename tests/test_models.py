@@ -433,3 +433,17 @@ def test_images_are_fitted_as_they_are():
     for data in (image, image.ravel()):
         popt, _ = curve_fit(models.gaussian_2d, (x, y), data)
         np.testing.assert_allclose(popt, [3.0, 4.2, 3.7, 1.3, 0.5], rtol=1e-7)
+
+
+def test_powers_of_negative_numbers_have_no_value():
+    """Whole exponents are no exception: fits would step between those that have a value and those that have none."""
+    for x, exponent in ((-1.0, -1.0), (np.array([-2.0]), 2.0)):
+        assert np.isnan(models.power_law(x, 1.0, exponent, 0.0)).all()
+        assert np.isnan(models.power_law.jac(x, 1.0, exponent, 0.0)[..., :2]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_no_value_is_silent():
+    assert np.isnan(models.gaussian(0.0, 1.0, 0.0, 0.0, 1.0))
+    assert np.isnan(models.michaelis_menten(0.0, 1.0, 0.0))
+    assert np.isinf(models.power_law(0.0, 1.0, -1.0, 0.0))

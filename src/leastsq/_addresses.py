@@ -53,6 +53,8 @@ class Native(NamedTuple):
 
 def native_function(function: Any, layout: Layout, user_data: Any, signature: str | None) -> Native:
     """Return the address of a function, once its arguments are known to be those of its layout."""
+    if not isinstance(signature, (str, type(None))):
+        raise TypeError(f"signature must be a declaration in C, got {signature!r}")
     kind = type(function).__module__.partition(".")[0]
     capsule_data = 0
     if isinstance(function, (int, np.integer)) and not isinstance(function, bool):
@@ -75,8 +77,8 @@ def native_function(function: Any, layout: Layout, user_data: Any, signature: st
             f"function: got {type(function).__name__}, expected a numba.cfunc, a scipy.LowLevelCallable, a function "
             f"pointer of ctypes or cffi, or an address as an integer"
         )
-    if address == 0:
-        raise ValueError("function is a null pointer")
+    if address <= 0:
+        raise ValueError("function is a null pointer" if address == 0 else f"function is no address: {address}")
     _refuse_other_arguments(found, layout)
     if capsule_data and user_data is not None:
         raise ValueError("user_data is given twice: as an argument, and in the LowLevelCallable")

@@ -88,8 +88,8 @@ def _weights(piece: Piece, missing: NDArray[np.bool_] | None, status: NDArray[np
         counts = unusable if missing is None else unusable & ~missing
         if len(sigma) == 1 and counts.any():
             raise ValueError(
-                f"sigma must be positive: {int(unusable.sum())} of {sigma.size} standard deviations are not, the first "
-                f"is {sigma[unusable][0]}. To leave out a point, make its sigma infinite"
+                f"sigma must be positive, and more than tiny: {int(unusable.sum())} of {sigma.size} standard "
+                f"deviations are not, the first is {sigma[unusable][0]}. To leave out a point, make its sigma infinite"
             )
         status[np.broadcast_to(counts.any(axis=1), status.shape)] = _status.DATA_NOT_USABLE
     return weights

@@ -1,5 +1,6 @@
 """Many fits in one call."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -203,7 +204,7 @@ def curve_fit_many(
     _refuse_choice("errors", errors, ("status", "raise"))
     threads = checked_workers(workers)
     if isinstance(f, Model):
-        xdata = _predictors_of_model(f, xdata)
+        xdata = f.separated(xdata)
         jac = _jacobian_of_model(f, jac)
         p0 = f.guess if p0 is None else p0
     elif jac is not None:
@@ -300,14 +301,6 @@ def _refuse_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def _predictors_of_model(model: Model, xdata: Any) -> Any:
-    """Return the predictors as a tuple, also where they are the rows of one array."""
-    predictors = xdata if isinstance(xdata, tuple) else (xdata,) if model.predictors == 1 else tuple(xdata)
-    if len(predictors) != model.predictors:
-        raise ValueError(f"{model.__name__} has {model.predictors} predictors, got {len(predictors)} in xdata")
-    return predictors
-
-
 def _jacobian_of_model(model: Model, jac: Any) -> Callable[..., Any] | None:
     if jac is not None and jac != model.jac:
         own = "derivatives" if model.jac is not None else "differences, taken in compiled code,"
@@ -330,7 +323,23 @@ def _parameter_names(f: Callable[..., Any], p0: Any, sets: Sets) -> tuple[str, .
         raise ValueError(
             f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
         )
+    _refuse_other_count(f, count)
     return names if len(names) == count else tuple(f"p{j}" for j in range(count))
+
+
+def _refuse_other_count(f: Callable[..., Any], count: int) -> None:
+    """Raise if the arguments of a function are known, and it cannot be called with so many parameters."""
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*range(count + 1))
+    except TypeError as error:
+        raise ValueError(
+            f"p0 has {count} parameters along its last axis, but f{signature} cannot be called with x and as many "
+            f"({error})"
+        ) from None
 
 
 def _tried(task: _Task, sets: Sets) -> _Task:

@@ -40,13 +40,19 @@ class Model:
 
     def predictor_arrays(self, x: Any) -> tuple[FloatArray, ...]:
         """Return each predictor as an array of float64."""
-        if self.predictors == 1:
-            return (np.asarray(x[0] if isinstance(x, tuple) and len(x) == 1 else x, dtype=np.float64),)
-        if len(x) != self.predictors:
+        if self.predictors == 1 and isinstance(x, tuple) and len(x) != 1:
+            x = np.asarray(x)  # numbers, not predictors
+        return tuple(np.asarray(predictor, dtype=np.float64) for predictor in self.separated(x))
+
+    def separated(self, x: Any) -> tuple[Any, ...]:
+        """Return the predictors as a tuple, also where they are the rows of one array."""
+        rows = self.predictors > 1 and not isinstance(x, tuple) and (isinstance(x, list) or np.ndim(x) > 0)
+        found = x if isinstance(x, tuple) else tuple(x) if rows else (x,)
+        if len(found) != self.predictors:
             raise ValueError(
-                f"{self.__name__} has {self.predictors} predictors, got {len(x)}: expected a tuple of arrays"
+                f"{self.__name__} has {self.predictors} predictors, got {len(found)}: expected a tuple of arrays"
             )
-        return tuple(np.asarray(predictor, dtype=np.float64) for predictor in x)
+        return found
 
     def evaluate_points(self, x: Any, parameters: tuple[Any, ...], derivatives: bool) -> tuple[FloatArray, FloatArray]:
         """Return values, shape S, and derivatives, shape (N,) + S, of points that each have parameters of their own."""
@@ -84,7 +90,7 @@ class CompiledModel(Model):
         """Return the values of the model; predictors and parameters broadcast."""
         self.refuse_other_count(parameters)
         predictors = self.predictor_arrays(x)
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(all="ignore"):  # what has no value is NaN or infinite, as in fits
             return self._formula(predictors if self.predictors > 1 else predictors[0], *parameters)
 
     def jac(self, x: Any, *parameters: Any) -> FloatArray:
@@ -119,9 +125,20 @@ class CompiledModel(Model):
         -------
         ndarray of shape (..., N)
             The parameters, always finite.
+
+        Raises
+        ------
+        ValueError
+            If `x` and `y` have different numbers of points.
         """
         predictors = self.predictor_arrays(x)
         y = np.asarray(y, dtype=np.float64)
+        sizes = [predictor.shape[-1:] for predictor in predictors]
+        if y.ndim == 0 or any(size not in ((1,), y.shape[-1:]) for size in sizes):
+            raise ValueError(
+                f"the last axes of x and y are those of the points: expected one size, got "
+                f"{', '.join(map(str, sizes))} and {y.shape[-1:]}"
+            )
         start: FloatArray = self._guess(predictors if self.predictors > 1 else predictors[0], y)
         return start
 

@@ -1,7 +1,7 @@
 """Models by address: functions of the user's, compiled elsewhere, that the compiled code calls without Python."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +16,13 @@ _NUMBERS: Final = {"lanes": 0, "fit": -1}
 
 def parameter_names(param_names: Sequence[str] | int) -> tuple[str, ...]:
     """Return the names of parameters, numbered where only their number is known."""
+    names: tuple[Any, ...] = (None,)
     if isinstance(param_names, int) and not isinstance(param_names, bool):
         names = tuple(f"p{j}" for j in range(param_names))
-    else:
-        names = (param_names,) if isinstance(param_names, str) else tuple(param_names)  # type: ignore[arg-type]
-        if any(not isinstance(name, str) for name in names):
-            raise TypeError(f"param_names must be names, or their number, got {param_names!r}")
+    elif isinstance(param_names, (str, Iterable)):
+        names = (param_names,) if isinstance(param_names, str) else tuple(param_names)
+    if any(not isinstance(name, str) for name in names):
+        raise TypeError(f"param_names must be names, or their number, got {param_names!r}")
     if not 1 <= len(names) <= MOST_PARAMETERS:
         raise ValueError(f"a native model has from 1 to {MOST_PARAMETERS} parameters, got {len(names)}")
     if len(set(names)) < len(names):

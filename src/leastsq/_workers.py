@@ -18,6 +18,7 @@ Progress: TypeAlias = bool | Callable[[int, int, int], Any]
 
 # Pieces waiting for each thread, so that none is idle and few are in memory.
 _WAITING = 2
+_MOST_THREADS = 4096
 _SECONDS_BETWEEN_LINES = 0.5
 
 
@@ -31,8 +32,10 @@ def checked_workers(workers: Any) -> Workers:
     count = int(workers)
     if count == -1:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if count < 1:
-        raise ValueError(f"workers must be a positive number of threads, or -1 for all processors, got {count}")
+    if not 1 <= count <= _MOST_THREADS:
+        raise ValueError(
+            f"workers must be a number of threads from 1 to {_MOST_THREADS}, or -1 for all processors, got {count}"
+        )
     return count
 
 

@@ -188,7 +188,7 @@ def power_law(x: Any, amplitude: Any, exponent: Any, offset: Any) -> Any:
     >>> float(models.power_law(4.0, 3.0, 0.5, 1.0))
     7.0
     """
-    return amplitude * x ** np.asarray(exponent, dtype=np.float64) + offset
+    return amplitude * np.where(x < 0, np.nan, x) ** np.asarray(exponent, dtype=np.float64) + offset
 
 
 @compiled(9, _guesses.damped_sine)
