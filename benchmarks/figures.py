@@ -30,7 +30,7 @@ def caption_of(document: dict[str, Any]) -> str:
 
 
 def many_fits(document: dict[str, Any] | None = None) -> Any:
-    """Draw how many times as fast as loops many fits are, with targets, on a logarithmic axis."""
+    """Draw how many times as fast as loops many fits are, on a logarithmic axis."""
     document = document or measured("many_fits")
     results = document["results"]
     y = np.arange(len(results))
@@ -38,9 +38,6 @@ def many_fits(document: dict[str, Any] | None = None) -> Any:
     figure, axes = plt.subplots(figsize=(10, 1.8 + 0.36 * len(y)), layout="constrained")
     for name, marker in zip(names, "oD^svP", strict=False):
         axes.plot([r["speedups"].get(name, np.nan) for r in results], y, marker, label=f"over {name}", markersize=6)
-    for target, colour in (("must", "black"), ("aim", "tab:green")):
-        places = [np.nan if r[target] is None else r[target] for r in results]
-        axes.scatter(places, y, marker="|", s=220, linewidth=2, color=colour, label=target)
     axes.axvline(1, color="0.3", linewidth=1)
     axes.set_xscale("log")
     axes.set_yticks(y, [r["case"] for r in results])

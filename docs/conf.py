@@ -18,6 +18,8 @@ plot_html_show_formats = False
 plot_html_show_source_link = False
 
 html_theme = "furo"
+# Lines of code of 96 characters fit the column.
+html_theme_options = {f"{shade}_css_variables": {"code-font-size": "0.75em"} for shade in ("light", "dark")}
 html_title = f"leastsq {release}"
 html_show_sphinx = False
 html_copy_source = False
