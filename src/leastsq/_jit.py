@@ -156,7 +156,8 @@ def _group_function(f: Any, jac: Any, plan: _Plan, n: int, predictors: int) -> C
     }
     exec(_source(plan, n, predictors), scope)
     scope["evaluate"] = numba.njit(**_dual.OPTIONS)(scope["evaluate"])
-    scope["raises"] = numba.njit(scope["raises"])  # apart, because numba catches nothing within a handler
+    # A function by itself, because numba catches nothing within a handler.
+    scope["raises"] = numba.njit(forceinline=True)(scope["raises"])
     function: Callable[..., int] = scope["group"]
     return function
 
