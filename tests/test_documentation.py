@@ -119,6 +119,11 @@ def test_measurements_are_quoted_as_they_were_measured(figures):
     page = (ROOT / "docs" / "benchmarks.rst").read_text(encoding="utf-8")
     for rows in (figures.rows_of_many_fits(), figures.rows_of_native_fits(), figures.rows_of_pipelines()):
         assert figures.restructured(rows) in page
+    ways = {case: ratio for case, _, ratio in figures.rows_of_native_fits()}
+    by_differences = f"{ways['C, one data set, differences']} to {ways['C, groups, differences']}"
+    ratios = [ways["numba, dual numbers"], ways["C, one data set"], ways["C, groups"], by_differences]
+    native = (ROOT / "docs" / "native_models.rst").read_text(encoding="utf-8")
+    assert re.findall(r"^     - (\d+(?: to \d+)?)$", native, re.M) == ratios
 
 
 def test_the_pictures_of_the_benchmarks_show_their_cases(figures):
