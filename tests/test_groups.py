@@ -200,6 +200,22 @@ def test_tables_without_rows():
     assert curve_fit_many(models.exponential, [], [], groups=[]).shape == (0,)
 
 
+@pytest.mark.parametrize("vectorized", [True, False])
+@pytest.mark.parametrize("lengths", [[20, 20, 20], [10, 20, 30]])
+def test_one_standard_deviation_for_all(lengths, vectorized):
+    def decay(t, amplitude, rate, offset):
+        return amplitude * np.exp(-rate * t) + offset
+
+    for f in (models.exponential, decay):
+        one, each = (
+            curve_fit_many(f, T[:60], Y[:60], [1, 1, 0], sigma, lengths=lengths, vectorized=vectorized)
+            for sigma in (0.1, np.full(60, 0.1))
+        )
+        assert one.success.all()
+        np.testing.assert_array_equal(one.popt, each.popt)
+        np.testing.assert_array_equal(one.pcov, each.pcov)
+
+
 def test_a_guess_for_each_gets_the_rows_of_its_group():
     sizes = []
 
@@ -207,8 +223,12 @@ def test_a_guess_for_each_gets_the_rows_of_its_group():
         sizes.append((t.size, y.size))
         return [1, 1, 0]
 
-    curve_fit_many(lambda t, a, b, c: a * np.exp(-b * t) + c, T[:60], Y[:60], guess, lengths=[10, 50], vectorized=False)
+    def decay(t, amplitude, rate, offset):
+        return amplitude * np.exp(-rate * t) + offset
+
+    fits = curve_fit_many(decay, T[:60], Y[:60], guess, lengths=[10, 0, 50], vectorized=False)
     assert {(10, 10), (50, 50)} == set(sizes)
+    assert fits.status[1] == 12
 
 
 class Ambiguous:

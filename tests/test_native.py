@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import gc
+import importlib
 import math
 import pickle
 import subprocess
@@ -709,7 +710,17 @@ def test_other_values_of_what_a_function_refers_to_are_compiled_anew():
     factor = 3.0
     triple = native.jit(scaled)
     assert (double(1.0, 1.0), triple(1.0, 1.0)) == (2.0, 3.0)
-    assert native.jit(scaled) is triple
+    assert pickle.loads(pickle.dumps(jitted("dual"))) is jitted("dual")
+
+
+def test_pickles_of_old_values_do_not_replace_new_ones(tmp_path, monkeypatch):
+    (tmp_path / "changing.py").write_text("K = 1.0\ndef f(x, a):\n    return K * a * x\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    changing = importlib.import_module("changing")
+    old = native.jit(changing.f)
+    changing.K = 2.0
+    assert pickle.loads(pickle.dumps(old))(1.0, 1.0) == 1.0
+    assert native.jit(changing.f)(1.0, 1.0) == 2.0
 
 
 @pytest.mark.parametrize("make", [of_ctypes, of_lanes, of_numba])
@@ -814,6 +825,8 @@ def test_bad_arguments_are_refused_in_words(arguments, error, message):
         (lambda x, a: a * x, lambda x, a: x, {}, TypeError, "jac returns float64"),
         (lambda x, a, b: a * x + b, lambda x, a, b: (x,), {}, TypeError, "jac returns 1 numbers, not 2"),
         (lambda x, a, *, b: a * x + b, None, {}, TypeError, "by keyword only, b"),
+        (lambda x, a, *, b=1.0: a * x + b, None, {}, TypeError, "by keyword only, b"),
+        (lambda x, a, **others: a * x, None, {}, TypeError, "by keyword only, others"),
         (np.exp, None, {}, TypeError, "f must be a Python function, got ufunc"),
         (lambda x, a: a.no_such_method(), None, {}, TypeError, "cannot be compiled"),
         (lambda x, a: a + 1j, None, {}, TypeError, "it returns complex128"),

@@ -43,7 +43,7 @@ def prepare_block(
 
     `guess` gives parameters to start from where the piece has none, for all data sets at once or for each.
     """
-    x = tuple(read_only(np.ascontiguousarray(predictor, dtype=np.float64)) for predictor in piece.x)
+    x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
     y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
     finite = bool(np.isfinite(y.sum()))  # looked at once: a sum is cheaper than a look at each
@@ -129,6 +129,9 @@ def _start(
         rows = []
         for i, row in enumerate(own):
             keep = slice(None) if piece.absent is None else ~piece.absent[i]
+            if row[keep].size == 0:
+                rows.append(np.zeros(n))
+                continue
             one = guess(as_argument(tuple(p[min(i, len(p) - 1)][keep] for p in x)), row[keep])
             rows.append(real_array(one, "p0(x, y)"))
         start = np.array(rows)
@@ -144,16 +147,10 @@ def _start(
     return np.ascontiguousarray(np.broadcast_to(start, (len(y), n)))
 
 
-def read_only(array: FloatArray) -> FloatArray:
-    """Return a view that nobody can write to."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 def as_argument(predictors: tuple[FloatArray, ...]) -> Any:
-    """Return predictors as models take them: one array, or a tuple of several."""
-    return predictors[0] if len(predictors) == 1 else predictors
+    """Return predictors as models take them, one array, or a tuple of several: copies, which they may change."""
+    copies = tuple(np.array(predictor) for predictor in predictors)
+    return copies[0] if len(copies) == 1 else copies
 
 
 def _count_points(weights: FloatArray, y: FloatArray) -> NDArray[np.intc]:

@@ -47,13 +47,11 @@ def _evaluate(function: Callable[..., Any], block: Block, row: int, point: Float
     """Return what a function gives for one fit, None where it raises for want of a value."""
     try:
         values = function(as_argument(block.predictors_of(row)), *point)
-    except NO_VALUE as error:
-        if "read-only" in str(error):
-            raise TypeError(f"{name} changes its argument x in place: let it work on a copy ({error})") from error
+    except NO_VALUE:
         return None
     real_array(values, name)  # which refuses what are no real numbers
     values = np.array(as_array(values, name))
-    return values if name == "f" else with_parameter_axis(values, point.size)
+    return values if name == "f" else with_parameter_axis(values, (block.y.shape[1], point.size))
 
 
 def _refuse_other_shape(results: list[Any], wanted: tuple[int, ...], name: str) -> None:
@@ -84,7 +82,7 @@ def _compare(
     try:
         together = function(x, *np.array(points.T)[:, :, None])
         together = real_array(together, name)
-        together = np.broadcast_to(together if name == "f" else with_parameter_axis(together, shape[-1]), shape)
+        together = np.broadcast_to(together if name == "f" else with_parameter_axis(together, shape), shape)
     except Exception as error:
         raise ValueError(f"{name} does not work for several fits at once ({error}). {advice}") from error
     for row, values in zip(together, one_by_one, strict=True):

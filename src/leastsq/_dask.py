@@ -65,6 +65,11 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
     __dask_optimize__ = staticmethod(dask.array.Array.__dask_optimize__)
     __dask_scheduler__ = staticmethod(dask.array.Array.__dask_scheduler__)
 
+    @property
+    def dask(self) -> Any:
+        """The graph of the tasks."""
+        return self.records.dask
+
     def __dask_postcompute__(self) -> Any:
         return _gathered, (self.records.__dask_postcompute__(), self._details())
 

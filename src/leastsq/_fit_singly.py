@@ -11,6 +11,7 @@ from ._block import TO_FIT, Block, as_argument
 from ._covariance import estimate, norm, steps_are_good_in
 from ._data import Data, residual_function
 from ._iterate import Fit, Names, iterate
+from ._model import Model
 from ._solution import Solutions, empty_solutions
 from ._validate import NO_VALUE, FloatArray, Options, real_array
 
@@ -46,8 +47,8 @@ def fit_one(
     """Fit a function to one data set of a block. Points without weight are left out."""
     data = _data_of(block, fit)
     start = block.p0[fit].copy()
-    residuals = residual_function(f, data)
-    jacobian = None if jac is None else _weighted_jacobian(jac, data)
+    residuals = residual_function(_on_copies(f), data)
+    jacobian = None if jac is None else _weighted_jacobian(_on_copies(jac), data)
     try:
         one = iterate(residuals, start, (), jacobian, False, options, None, _NAMES, must_be_finite=False)
     except NO_VALUE:
@@ -121,12 +122,22 @@ def _data_of(block: Block, fit: int) -> Data:
 
 def _weighted_jacobian(jac: Callable[..., Any], data: Data) -> Callable[[FloatArray], Any]:
     def weighted(parameters: FloatArray) -> Any:
-        slopes = with_parameter_axis(real_array(jac(data.x, *parameters), "jac"), parameters.size)
+        shape = (data.y.size, parameters.size)
+        slopes = with_parameter_axis(real_array(jac(data.x, *parameters), "jac"), shape)
+        slopes = np.broadcast_to(slopes, shape) if slopes.ndim < 2 else slopes
         return slopes if data.weights is None else slopes * data.weights[:, None]
 
     return weighted
 
 
-def with_parameter_axis(slopes: FloatArray, n: int) -> FloatArray:
-    """Return derivatives with their last axis, that of the parameters, which may be left out where there is one."""
-    return slopes[..., None] if n == 1 and slopes.shape[-1:] != (1,) else slopes
+def _on_copies(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that gets copies of the predictors, which it may change."""
+    if isinstance(f, Model):
+        return f
+    return lambda x, *parameters: f(as_argument(x if isinstance(x, tuple) else (x,)), *parameters)
+
+
+def with_parameter_axis(slopes: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Return derivatives with the last axis of `shape`, that of the parameters, which may be left out if it is 1."""
+    left_out = shape[-1] == 1 and 0 < slopes.ndim < len(shape) and slopes.shape == shape[-1 - slopes.ndim : -1]
+    return slopes[..., None] if left_out else slopes

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _minpack
-from ._block import TO_FIT, Block, as_argument, read_only
+from ._block import TO_FIT, Block, as_argument
 from ._fit_compiled import packed_options, scaling
 from ._fit_singly import remake_poor_steps, with_parameter_axis
 from ._model import MOST_ROWS
@@ -69,10 +69,10 @@ class _Slots:
             )
         return np.flatnonzero(self.fit >= 0).astype(np.intc)
 
-    def predictors(self, which: NDArray[np.intc]) -> Any:
-        """Return the predictors of some fits, as the model takes them."""
+    def predictors(self, which: NDArray[np.intc]) -> tuple[FloatArray, ...]:
+        """Return the predictors of some fits."""
         whole = len(which) == len(self.fit)
-        return as_argument(tuple(x[0] if len(x) == 1 else read_only(x if whole else x[which]) for x in self.x))
+        return tuple(x[0] if len(x) == 1 else x if whole else x[which] for x in self.x)
 
     def take_values(self, which: NDArray[np.intc], values: FloatArray) -> NDArray[np.intc]:
         """Hand in the values at the points of some fits, and return what each wants next."""
@@ -152,14 +152,14 @@ def fit_vectorized(
 
 def values_of(f: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:
     """Evaluate a function for all rows of parameters at once, shape (rows, M)."""
-    return _shaped(f(x, *_columns(points)), (len(points), m), "f").copy()  # which f may use again
+    return _shaped(f(as_argument(x), *_columns(points)), (len(points), m), "f").copy()  # which f may use again
 
 
 def slopes_of(jac: Callable[..., Any], x: Any, points: FloatArray, m: int) -> FloatArray:
     """Evaluate derivatives for all rows of parameters at once, shape (rows, M, N)."""
-    n = points.shape[1]
-    slopes = with_parameter_axis(real_array(jac(x, *_columns(points)), "jac"), n)
-    return _shaped(slopes, (len(points), m, n), "jac")
+    shape = (len(points), m, points.shape[1])
+    slopes = with_parameter_axis(real_array(jac(as_argument(x), *_columns(points)), "jac"), shape)
+    return _shaped(slopes, shape, "jac")
 
 
 def _columns(points: FloatArray) -> FloatArray:
@@ -195,5 +195,5 @@ def _shifted_values(f: Callable[..., Any], x: Any, points: FloatArray, steps: An
     for j in range(n):
         columns = _columns(points)
         columns[j] += steps[:, j, None]
-        shifted[j] = _shaped(f(x, *columns), shifted.shape[1:], "f")
+        shifted[j] = _shaped(f(as_argument(x), *columns), shifted.shape[1:], "f")
     return shifted

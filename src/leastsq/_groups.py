@@ -62,10 +62,15 @@ class GroupedSets(NamedTuple):
             tuple(x[rows] for x in self.x),
             self.y[rows],
             None if self.mask is None else self.mask[rows],
-            None if self.sigma is None else self.sigma[rows] if self.sigma.size > 1 else self.sigma.reshape(1, 1),
+            None if self.sigma is None else self._sigma(rows),
             self.p0 if self.p0 is None or len(self.p0) == 1 else self.p0[numbers],
             absent if absent.any() else None,
         )
+
+    def _sigma(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return standard deviations of rows of the table; one for all in a row of its own."""
+        sigma: Any = self.sigma
+        return np.broadcast_to(sigma.reshape(1, 1), (1, rows.shape[1])) if sigma.size == 1 else sigma[rows]
 
 
 def grouped_sets(
@@ -126,7 +131,7 @@ def _by_labels(groups: Any, size: int) -> tuple[NDArray[Any], NDArray[np.intp], 
         )
     try:
         labels, group = np.unique(given, return_inverse=True)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(f"groups: labels of several kinds cannot be sorted ({error}); use one kind") from error
     return labels, np.argsort(group, kind="stable"), np.bincount(group, minlength=len(labels)).astype(np.intp)
 

@@ -1,16 +1,18 @@
 """Python functions of one point, compiled by numba into functions for groups of fits in lockstep."""
 
 import inspect
+import math
 import re
 import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -64,33 +66,41 @@ def _refuse_other_kinds(name: str, function: Any) -> None:
     plain = getattr(function, "py_func", function)
     if not isinstance(plain, FunctionType):
         raise TypeError(f"{name} must be a Python function, got {type(plain).__name__}: call it in a function of yours")
-    keywords = [p for p in inspect.signature(plain).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    needed = [p.name for p in keywords if p.default is p.empty]
-    if needed:
-        raise TypeError(f"{name} has arguments by keyword only, {', '.join(needed)}: a model has none to give")
+    parameters = inspect.signature(plain).parameters.values()
+    keywords = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+    if keywords:
+        raise TypeError(f"{name} has arguments by keyword only, {', '.join(keywords)}: a model has none to give")
 
 
 def _known(made_from: tuple[Any, ...], token: str) -> NativeModel:
     """Return the model that was made from the same, here or in the process where it was pickled, or make it."""
-    same = (*made_from, *map(_captured, made_from[:2]))
+    f, jac, *_ = made_from
+    lasting = _refers_to_nothing_else(f) and (jac is None or _refers_to_nothing_else(jac))
     with _lock:
-        model = _models.get(token) or _models.get(same)
+        model = _models.get(token) or (_models.get(made_from) if lasting else None)
         if model is None:
             model = _compile(*made_from, (_known, (made_from, token)))
             _last.append(model)
-        _models[token] = _models[same] = model
+        _models[token] = model
+        if lasting:
+            _models[made_from] = model
     return model
 
 
-def _captured(function: Any) -> tuple[Any, ...]:
-    """Return what a function refers to, by value or by identity: compiled code keeps what it was."""
-    if function is None:
-        return ()
-    found = inspect.getclosurevars(getattr(function, "py_func", function))
-    return tuple(
-        (name, value if isinstance(value, (bool, int, float, complex, str)) else id(value))
-        for name, value in sorted({**found.globals, **found.nonlocals}.items())
-    )
+def _refers_to_nothing_else(function: Any) -> bool:
+    """Return whether a function refers to NumPy, math and their functions alone: what else there is may change."""
+    plain = getattr(function, "py_func", function)
+    found = [plain.__globals__[name] for name in _names_in(plain.__code__) if name in plain.__globals__]
+    lasting = all(one is math or one is np or isinstance(one, (BuiltinFunctionType, np.ufunc)) for one in found)
+    return lasting and not plain.__closure__
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """Give the names that code refers to, and that of functions within it."""
+    yield from code.co_names
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from _names_in(one)
 
 
 def _compile(f: Any, jac: Any, predictors: int, derivatives: str, rebuild: Any) -> NativeModel:

@@ -331,7 +331,7 @@ def _parameter_names(f: Callable[..., Any], p0: Any, sets: Sets) -> tuple[str, .
 def _refuse_other_count(f: Callable[..., Any], count: int) -> None:
     """Raise if the arguments of a function are known, and it cannot be called with so many parameters."""
     try:
-        signature = inspect.signature(f)
+        signature = inspect.signature(f, follow_wrapped=False)
     except (TypeError, ValueError):
         return
     try:

@@ -165,7 +165,7 @@ class ManyFits:
         Returns
         -------
         ndarray of shape L + (P,)
-            The values; NaN where the model has none.
+            The values; NaN where the model has none, or raises, for models that are called for one fit at a time.
         """
         given = x if isinstance(x, tuple) else (x,)
         predictors = tuple(real_numbers(p, "x").astype(np.float64, copy=False) for p in given)
@@ -174,7 +174,9 @@ class ManyFits:
             if self.vectorized:
                 values = self.model(predictors if len(predictors) > 1 else predictors[0], *parameters)
                 points = np.broadcast_shapes(*(p.shape for p in predictors), (1,))
-                return np.array(np.broadcast_to(values, np.broadcast_shapes(points, (*self.shape, 1))))
+                return np.array(
+                    np.broadcast_to(values, np.broadcast_shapes(points, (*self.shape, 1))), dtype=np.float64
+                )
             return self._predict_singly(predictors)
 
     def _predict_singly(self, predictors: tuple[Any, ...]) -> FloatArray:
@@ -275,14 +277,16 @@ class ManyFits:
             raise ImportError("to_xarray needs xarray: pip install 'leastsq[xarray]'") from error
         default = ("group",) if self.groups is not None and self.status.ndim == 1 else _names(self.shape)
         names = default if dims is None else tuple(dims)
-        if len(names) != self.status.ndim or len({*names, *_OF_PARAMETERS}) != len(names) + len(_OF_PARAMETERS):
+        statistics = ("chisq", "redchi", "dof", "nfev", "status", "success")
+        taken = (*_OF_PARAMETERS, "popt", "stderr", "pcov", *statistics)
+        if len(names) != self.status.ndim or len({*names, *taken}) != len(names) + len(taken):
             raise ValueError(
-                f"dims must be {self.status.ndim} different names of dimensions, none of {', '.join(_OF_PARAMETERS)}, "
-                f"got {names}"
+                f"dims must be {self.status.ndim} different names of dimensions, none of {', '.join(taken)}; got "
+                f"{names}"
             )
         variables: dict[str, Any] = {name: ((*names, "param"), getattr(self, name)) for name in ("popt", "stderr")}
         variables["pcov"] = ((*names, "cov_i", "cov_j"), self.pcov)
-        for name in ("chisq", "redchi", "dof", "nfev", "status", "success"):
+        for name in statistics:
             variables[name] = (names, getattr(self, name))
         coordinates: dict[str, Any] = {name: list(self.param_names) for name in _OF_PARAMETERS}
         if self.groups is not None and self.status.ndim == 1:

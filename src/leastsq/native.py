@@ -125,8 +125,8 @@ def jit(
     f : callable ``f(x, a, b, ...) -> float``
         The value at one point, written for numbers: arithmetic, ``math`` or NumPy functions, conditions and loops, and
         whatever else numba compiles. With several predictors, ``x`` is a tuple of numbers. Other variables that it
-        refers to are constants, with their values at the time of the call. Where it raises, the fit stops, with status
-        -1, and the model has no value.
+        refers to are constants, with their values at the time of the call. Where it raises, also at a point that is
+        left out, the fit stops, with status -1, and the model has no value.
     jac : callable ``jac(x, a, b, ...) -> tuple of float``, optional
         The derivatives by the N parameters at one point.
     predictors : int, default 1
@@ -139,6 +139,7 @@ def jit(
     -------
     NativeModel
         The model. It can be pickled: the function travels, and is compiled again where it arrives, once a process.
+        For functions that refer to nothing but ``math`` and NumPy, a second call returns the same model.
 
     Raises
     ------

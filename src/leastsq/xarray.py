@@ -15,6 +15,7 @@ except ImportError as error:
 from . import _status
 from ._many import curve_fit_many
 from ._model import Model
+from ._pieces import is_dask
 from ._validate import callable_argument
 
 __all__ = ["curvefit"]
@@ -310,7 +311,7 @@ def _fit(
         xarray.DataArray(fits.dof, dims=dims),
         coefficients,
         *([lower, upper] if limits else []),
-        kwargs={"raising": errors == "raise", "names": names, "where": " of its chunk" if data.chunks else ""},
+        kwargs={"raising": errors == "raise", "names": names, "where": " of its chunk" if is_dask(fits.status) else ""},
         input_core_dims=[[], [], ["param"], *([["param"], ["param"]] if limits else [])],
         dask="parallelized",
         output_dtypes=[np.int8],
