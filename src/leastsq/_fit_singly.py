@@ -47,8 +47,9 @@ def fit_one(
     """Fit a function to one data set of a block. Points without weight are left out."""
     data = _data_of(block, fit)
     start = block.p0[fit].copy()
-    residuals = residual_function(_on_copies(f), data)
-    jacobian = None if jac is None else _weighted_jacobian(_on_copies(jac), data)
+    several = isinstance(data.x, tuple)
+    residuals = residual_function(_on_copies(f, several), data)
+    jacobian = None if jac is None else _weighted_jacobian(_on_copies(jac, several), data)
     try:
         one = iterate(residuals, start, (), jacobian, False, options, None, _NAMES, must_be_finite=False)
     except NO_VALUE:
@@ -130,11 +131,13 @@ def _weighted_jacobian(jac: Callable[..., Any], data: Data) -> Callable[[FloatAr
     return weighted
 
 
-def _on_copies(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that gets copies of the predictors, which it may change."""
+def _on_copies(f: Callable[..., Any], several: bool) -> Callable[..., Any]:
+    """Return a function that gets a copy of the predictor, or of several, which it may change."""
     if isinstance(f, Model):
         return f
-    return lambda x, *parameters: f(as_argument(x if isinstance(x, tuple) else (x,)), *parameters)
+    if several:
+        return lambda x, *parameters: f(as_argument(x), *parameters)
+    return lambda x, *parameters: f(x.copy(), *parameters)
 
 
 def with_parameter_axis(slopes: FloatArray, shape: tuple[int, ...]) -> FloatArray:
