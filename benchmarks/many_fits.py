@@ -13,8 +13,8 @@ once with a compiled model, and measures two threads on two cores.
 
 from measure import (  # isort: skip  (first, because it settles how numpy starts)
     arguments,
+    caption,
     in_turn,
-    machine,
     pin,
     record,
     require,
@@ -324,8 +324,7 @@ def main() -> None:
     pin()
     results = [time_case(case, rounds, seconds) for case in cases()]
     further.append(time_large(rounds))
-    caption = ", ".join(f"{key} {value}" for key, value in machine().items())
-    print("Many fits: curve_fit_many against loops", caption, "", table(results), "", sep="\n")
+    print("Many fits: curve_fit_many against loops", caption(), "", table(results), "", sep="\n")
     for line in further:
         print(
             ", ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{value}" for key, value in line.items())

@@ -203,6 +203,11 @@ def machine() -> dict[str, str]:
     }
 
 
+def caption() -> str:
+    """Say the same in a line."""
+    return ", ".join(f"{key} {value}" for key, value in machine().items())
+
+
 def record(directory: Path, name: str, **found: Any) -> dict[str, Any]:
     """Write what was found, with where it was measured, and return both."""
     document = {"machine": machine(), **found}
@@ -254,12 +259,10 @@ def table(comparisons: Sequence[Comparison], peer: str) -> str:
 
 def publish(comparisons: Sequence[Comparison], name: str, title: str, peer: str, directory: Path) -> None:
     """Print the table; write the numbers and the picture."""
-    where = machine()
-    caption = ", ".join(f"{key} {value}" for key, value in where.items())
-    print(title, caption, "", table(comparisons, peer), sep="\n")
+    print(title, caption(), "", table(comparisons, peer), sep="\n")
     results = [asdict(c) | {"ratio": c.ratio, "spread": c.spread, "verdict": c.verdict} for c in comparisons]
     record(directory, name, title=title, peer=peer, results=results)
-    draw(comparisons, title, caption, peer, directory / f"{name}.png")
+    draw(comparisons, title, caption(), peer, directory / f"{name}.png")
 
 
 def draw(comparisons: Sequence[Comparison], title: str, caption: str, peer: str, path: Path) -> None:

@@ -7,7 +7,7 @@ groups, functions compiled by numba with no derivatives of their own, and single
 one core, in turn. It needs numba, and gcc for the functions in C.
 """
 
-from measure import arguments, in_turn, machine, pin, record, require, stopwatch  # isort: skip  (settles how numpy starts)
+from measure import arguments, caption, in_turn, pin, record, require, stopwatch  # isort: skip  (settles how numpy starts)
 
 import ctypes
 import math
@@ -153,7 +153,7 @@ def main() -> None:
     rounds = 3 if options.quick else 9
     pin()
     results = time_many(rounds) + time_single(rounds)
-    print("Native models", ", ".join(f"{key} {value}" for key, value in machine().items()), "", sep="\n")
+    print("Native models", caption(), "", sep="\n")
     print(f"{'case':<30}{'fits/s':>10}{'times SciPy':>14}{'must':>8}{'aim':>8}")
     for r in results:
         targets = ["" if r.get(name) is None else f"{r[name]:g}" for name in ("must", "aim")]

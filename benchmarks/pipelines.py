@@ -10,7 +10,7 @@ xarray's own loop is timed on fewer pixels. The second part lets the cube grow f
 It needs dask with distributed, xarray, and numba for the compiled model; without numba that part is left out.
 """
 
-from measure import arguments, in_turn, machine, record, require, stopwatch  # isort: skip  (settles how numpy starts)
+from measure import arguments, caption, in_turn, record, require, stopwatch  # isort: skip  (settles how numpy starts)
 
 import importlib.util
 import math
@@ -170,8 +170,7 @@ def main() -> None:
         name: time_growth(f, formula, p0, sizes if "compiled" in name else sizes[:3], rounds)
         for name, f, formula, p0, _ in cases
     }
-    caption = ", ".join(f"{key} {value}" for key, value in machine().items())
-    print("Pixel cubes from end to end", caption, "", sep="\n")
+    print("Pixel cubes from end to end", caption(), "", sep="\n")
     print(f"{'model':<28}{'way':<20}{'pixels/s':>12}{'times xarray':>14}{'must':>7}")
     for r in results:
         must = "" if r.get("must") is None else f"{r['must']:g}"

@@ -11,7 +11,7 @@ from dask.base import DaskMethodsMixin
 from numpy.typing import NDArray
 
 from ._pieces import arrange, fit_axes, is_dask, move, real_numbers
-from ._result import ManyFits
+from ._result import ARRAYS, ManyFits
 from ._validate import Options
 
 
@@ -80,8 +80,7 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
         return replace(self, records=rebuild(graph, *given, **keywords))
 
     def __getattr__(self, name: str) -> Any:
-        kept = ("popt", "pcov", "chisq", "dof", "nfev", "status")
-        if name in kept:
+        if name in ARRAYS:
             return self.records[name]
         if name not in ("stderr", "redchi", "success"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}: compute() returns the whole result")

@@ -320,11 +320,12 @@ def _parameter_names(f: Callable[..., Any], p0: Any, sets: Sets) -> tuple[str, .
             raise ValueError("the number of parameters cannot be told from f: name them as arguments, f(x, a, b, ...)")
     if count == 0:
         raise ValueError("p0 is empty: expected at least one parameter to start from")
-    if isinstance(f, Model) and count != len(names):
+    if not isinstance(f, Model):
+        _refuse_other_count(f, count)
+    elif count != len(names):
         raise ValueError(
             f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
         )
-    _refuse_other_count(f, count)
     return names if len(names) == count else tuple(f"p{j}" for j in range(count))
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import xarray
 
 _OF_PARAMETERS = ("param", "cov_i", "cov_j")
-_ARRAYS = {"popt": 1, "pcov": 2, "chisq": 0, "dof": 0, "nfev": 0, "status": 0}
+_STATISTICS = ("chisq", "redchi", "dof", "nfev", "status", "success")
+# Arrays that a result keeps, and how many axes beyond those of the fits they have.
+ARRAYS = {"popt": 1, "pcov": 2, "chisq": 0, "dof": 0, "nfev": 0, "status": 0}
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -76,7 +78,7 @@ class ManyFits:
     groups: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        for name in (*_ARRAYS, *(["groups"] if self.groups is not None else [])):
+        for name in (*ARRAYS, *(["groups"] if self.groups is not None else [])):
             view = getattr(self, name).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
@@ -146,7 +148,7 @@ class ManyFits:
             raise IndexError("there is one fit, which needs no index")
         parts: dict[str, Any] = {}
         whole = (slice(None),)
-        for name, trailing in _ARRAYS.items():
+        for name, trailing in ARRAYS.items():
             full = index if isinstance(index, tuple) else (index,)
             full = full if Ellipsis in [i for i in full if i is Ellipsis] else (*full, Ellipsis)
             parts[name] = np.asarray(getattr(self, name)[full + whole * trailing])
@@ -239,11 +241,11 @@ class ManyFits:
             import pandas
         except ImportError as error:
             raise ImportError("to_dataframe needs pandas: pip install 'leastsq[pandas]'") from error
-        self._refuse_names({"chisq", "redchi", "dof", "nfev", "status", "success"})
+        self._refuse_names_twice()
         columns = {name: self.popt[..., j].ravel() for j, name in enumerate(self.param_names)}
         errors = self.stderr
         columns |= {f"{name}_stderr": errors[..., j].ravel() for j, name in enumerate(self.param_names)}
-        for name in ("chisq", "redchi", "dof", "nfev", "status", "success"):
+        for name in _STATISTICS:
             columns[name] = np.ravel(getattr(self, name))
         index = None if self.groups is None else pandas.Index(np.ravel(self.groups), name="group")
         if self.status.ndim > 1:
@@ -277,8 +279,7 @@ class ManyFits:
             raise ImportError("to_xarray needs xarray: pip install 'leastsq[xarray]'") from error
         default = ("group",) if self.groups is not None and self.status.ndim == 1 else _names(self.shape)
         names = default if dims is None else tuple(dims)
-        statistics = ("chisq", "redchi", "dof", "nfev", "status", "success")
-        taken = (*_OF_PARAMETERS, "popt", "stderr", "pcov", *statistics)
+        taken = (*_OF_PARAMETERS, "popt", "stderr", "pcov", *_STATISTICS)
         if len(names) != self.status.ndim or len({*names, *taken}) != len(names) + len(taken):
             raise ValueError(
                 f"dims must be {self.status.ndim} different names of dimensions, none of {', '.join(taken)}; got "
@@ -286,7 +287,7 @@ class ManyFits:
             )
         variables: dict[str, Any] = {name: ((*names, "param"), getattr(self, name)) for name in ("popt", "stderr")}
         variables["pcov"] = ((*names, "cov_i", "cov_j"), self.pcov)
-        for name in statistics:
+        for name in _STATISTICS:
             variables[name] = (names, getattr(self, name))
         coordinates: dict[str, Any] = {name: list(self.param_names) for name in _OF_PARAMETERS}
         if self.groups is not None and self.status.ndim == 1:
@@ -298,9 +299,9 @@ class ManyFits:
         left = f", {self._open()} with open parameters" if self._open() else ""
         return f"ManyFits(shape={self.shape}, params=({', '.join(self.param_names)}), solved {solved}{left})"
 
-    def _refuse_names(self, others: set[str]) -> None:
+    def _refuse_names_twice(self) -> None:
         """Raise if the name of a parameter is that of another column."""
-        taken = others | {f"{name}_stderr" for name in self.param_names}
+        taken = {*_STATISTICS, *(f"{name}_stderr" for name in self.param_names)}
         if both := taken & set(self.param_names):
             raise ValueError(f"two columns would have the name {sorted(both)[0]!r}: give the parameter another one")
 
