@@ -7,13 +7,17 @@ PYTHON ?= python3
 # The build looks for meson and ninja there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test bench wheel docs lint fortran setup clean
+.PHONY: demo test quick bench wheel docs lint fortran setup clean
 
 demo: setup
 	$(BIN)/python examples/demo.py examples/demo.png
 
 test: setup
 	$(BIN)/python -m pytest
+
+# What is not marked `slow`: under a minute.
+quick: setup
+	$(BIN)/python -m pytest -m "not slow"
 
 # What is installed besides are peers to measure against; the programs in Fortran evaluate models alone.
 bench: setup
@@ -30,11 +34,20 @@ docs: setup
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -d build/doctrees docs build/docs
 	@echo "open build/docs/index.html"
 
-lint: setup
+# The linter reads no templates: names as long as the placeholder keep their columns.
+TEMPLATES := $(wildcard minpack/*/*.f90.in benchmarks/*.f90.in)
+TEMPLATES_FILLED := $(patsubst %.f90.in,build/lint/%.f90,$(TEMPLATES))
+
+lint: setup $(TEMPLATES_FILLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/fortitude check minpack
+	$(BIN)/python tools/lengths.py
+	$(BIN)/fortitude check minpack $(TEMPLATES_FILLED)
+
+build/lint/%.f90: %.f90.in
+	@mkdir -p $(@D)
+	sed -e 's/@LEVEL@/a_level/g' -e 's/@WIDTH@/8/g' $< > $@
 
 # The kernel on its own, optimised and with bounds, NaN and overflow checks.
 fortran: setup
