@@ -5,6 +5,7 @@
 module drivers
     use kinds, only: wp, long, row_block, task_done, task_residuals, info_improper_input
     use differences, only: residual_function
+    use solver_options, only: fit_options
     use lm, only: lm_fit, lm_layout, layout, lm_start, lm_residuals, lm_jacobian
     implicit none (type, external)
     private
@@ -185,8 +186,8 @@ contains
 
         at = layout(m, n, analytic)
         allocate (work(at%size))
-        call lm_start(m, n, x, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, merge(1, 0, mode == 2), diag, &
-                      fit, work, task)
+        call lm_start(m, n, x, analytic, fit_options(ftol, xtol, gtol, factor, real(maxfev, wp), epsfcn), &
+                      merge(1, 0, mode == 2), diag, fit, work, task)
     end subroutine open_fit
 
     !> Unpack what a fit leaves into MINPACK's arguments.

@@ -76,9 +76,10 @@ subroutine state_size(m, n, analytic, size)
 end subroutine state_size
 
 !> Begin a fit in a packed array.
-subroutine start(length, n, state, x0, m, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, diag, task)
+subroutine start(length, n, state, x0, m, analytic, options, scaled, diag, task)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long, task_wrong_size
+    use solver_options, only: options_of
     use lm, only: lm_fit, lm_start
     use packed_state, only: unpack_fit, work_begins, packed_size
     implicit none (type, external)
@@ -88,10 +89,7 @@ subroutine start(length, n, state, x0, m, analytic, ftol, xtol, gtol, maxfev, ep
     real(wp), intent(in) :: x0(n)                   !! starting point
     integer, intent(in) :: m                        !! residuals
     integer, intent(in) :: analytic                 !! who makes Jacobians, see lm
-    real(wp), intent(in) :: ftol, xtol, gtol        !! tolerances
-    integer, intent(in) :: maxfev                   !! bound on evaluations
-    real(wp), intent(in) :: epsfcn                  !! relative error of the residuals
-    real(wp), intent(in) :: factor                  !! initial step bound
+    real(wp), intent(in) :: options(8)              !! see options_of
     integer, intent(in) :: scaled                   !! 1: diag is given
     real(wp), intent(in) :: diag(n)                 !! scale factors
     integer, intent(out) :: task                    !! what to do next
@@ -103,8 +101,7 @@ subroutine start(length, n, state, x0, m, analytic, ftol, xtol, gtol, maxfev, ep
     if (n < 1 .or. m < n .or. length < packed_size(m, n, analytic)) return
     call unpack_fit(n, state, fit, ipvt)
     ipvt = 0
-    call lm_start(m, n, x0, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, diag, &
-                  fit, state(work_begins(n)), task)
+    call lm_start(m, n, x0, analytic, options_of(options), scaled, diag, fit, state(work_begins(n)), task)
 end subroutine start
 
 !> Hand in residuals; get the next task and the point it is for.

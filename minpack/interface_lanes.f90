@@ -9,7 +9,7 @@ module lane_levels
     use kinds, only: wp, long
     use native, only: fit_model, by_fit
     use lm, only: lm_layout, layout
-    use lane_kinds, only: lane_options, lane_layout, layout_of_lanes
+    use lane_kinds, only: lane_layout, layout_of_lanes
     use lane_alone_baseline, only: jacobians_of, &
         step_alone_baseline => step_alone, evaluate_points_baseline => evaluate_points
     use lane_alone_v3, only: step_alone_v3 => step_alone, evaluate_points_v3 => evaluate_points
@@ -24,14 +24,6 @@ module lane_levels
     public
 
 contains
-
-    !> Unpack the options of a batch.
-    pure function options_of(numbers) result(options)
-        real(wp), intent(in) :: numbers(6)      !! ftol, xtol, gtol, factor, maxfev, epsfcn
-        type(lane_options) :: options
-
-        options = lane_options(numbers(1), numbers(2), numbers(3), numbers(4), numbers(5), numbers(6))
-    end function options_of
 
     !> Lay out the work of `fit_queue` for a model.
     pure function layout_of_model(model, n, predictors, m) result(at)
@@ -144,7 +136,8 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     use kinds, only: wp, long
     use native, only: model_of
     use lane_kinds, only: lane_layout
-    use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, options_of, layout_of_model
+    use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, layout_of_model
+    use solver_options, only: options_of
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
     integer(long), intent(in) :: model(4)                   !! the model, see model_of
@@ -160,7 +153,7 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     real(wp), intent(in) :: p0(n, fits)                     !! where to start
     integer, intent(in) :: scaled                           !! 1: the scaling is given
     real(wp), intent(in) :: diag(n)                         !! that scaling
-    real(wp), intent(in) :: options(6)                      !! see options_of
+    real(wp), intent(in) :: options(8)                      !! see options_of
     integer, intent(inout), volatile :: interrupt(1)        !! leave off once this is not 0
     real(wp), intent(inout) :: popt(n, fits)                !! out: the best points
     real(wp), intent(inout) :: triangle(n, n, fits)         !! out: R of the last Jacobians, zeros below

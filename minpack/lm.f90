@@ -20,6 +20,7 @@ module lm
         info_maxfev, info_ftol_too_small, info_xtol_too_small, info_gtol_too_small, &
         info_trial_not_finite, info_start_not_finite, info_jacobian_not_finite
     use norms, only: enorm, is_finite
+    use solver_options, only: fit_options
     use differences, only: difference_step, difference_column
     use pivoted_qr, only: factor_rows
     use row_folding, only: fold_jacobian
@@ -41,6 +42,7 @@ module lm
         integer(c_int) :: info              !! exit code, or info_running
         integer(c_int) :: stage             !! what the next residuals are for
         integer(c_int) :: column            !! the Jacobian column being differenced, or found not finite
+        integer(c_int) :: loss              !! code of the loss
         real(c_double) :: ftol, xtol, gtol  !! tolerances: sum of squares, iterates, gradient
         real(c_double) :: epsfcn            !! relative error of the residuals, for differences
         real(c_double) :: factor            !! initial step bound, in units of ‖D x‖
@@ -51,6 +53,7 @@ module lm
         real(c_double) :: pnorm             !! ‖D step‖
         real(c_double) :: delta             !! the step bound
         real(c_double) :: par               !! the damping parameter
+        real(c_double) :: f_scale           !! scale of the loss
     end type lm_fit
 
     !> Where each array begins in `work`.
@@ -110,18 +113,12 @@ contains
     end function layout
 
     !> Begin a fit: check the options and ask for the residuals at the starting point.
-    pure subroutine lm_start(m, n, x, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, diag, &
-                             fit, work, task)
+    pure subroutine lm_start(m, n, x, analytic, options, scaled, diag, fit, work, task)
         integer, intent(in) :: m            !! residuals, m >= n
         integer, intent(in) :: n            !! parameters, n >= 1
         real(wp), intent(in) :: x(*)        !! starting point (n)
         integer, intent(in) :: analytic     !! who makes Jacobians
-        real(wp), intent(in) :: ftol        !! tolerance on the relative reduction of the sum of squares, >= 0
-        real(wp), intent(in) :: xtol        !! tolerance on the relative change between iterates, >= 0
-        real(wp), intent(in) :: gtol        !! tolerance on the cosine between f and the columns of J, >= 0
-        integer, intent(in) :: maxfev       !! bound on residual evaluations, > 0, tested once a step
-        real(wp), intent(in) :: epsfcn      !! relative error of the residuals; below eps counts as eps
-        real(wp), intent(in) :: factor      !! initial step bound, > 0
+        type(fit_options), intent(in) :: options    !! tolerances, bounds and loss
         integer, intent(in) :: scaled       !! 1: diag is given; 0: scale by the Jacobian's column norms
         real(wp), intent(in) :: diag(*)     !! scale factors (n), > 0, read only when scaled is 1
         type(lm_fit), intent(out) :: fit    !! scalars of the fit
@@ -131,19 +128,19 @@ contains
         type(lm_layout) :: at
         integer :: j
 
-        fit = lm_fit(m=m, n=n, analytic=analytic, scaled=scaled, maxfev=maxfev, nfev=0, njev=0, iter=1, &
-                     info=info_running, stage=stage_start, column=0, &
-                     ftol=ftol, xtol=xtol, gtol=gtol, epsfcn=epsfcn, factor=factor, h=0.0_wp, &
-                     fnorm=0.0_wp, gnorm=0.0_wp, xnorm=0.0_wp, pnorm=0.0_wp, delta=0.0_wp, par=0.0_wp)
+        fit = lm_fit(m=m, n=n, analytic=analytic, scaled=scaled, maxfev=0, nfev=0, njev=0, iter=1, &
+                     info=info_running, stage=stage_start, column=0, loss=options%loss, &
+                     ftol=options%ftol, xtol=options%xtol, gtol=options%gtol, epsfcn=options%epsfcn, &
+                     factor=options%factor, h=0.0_wp, fnorm=0.0_wp, gnorm=0.0_wp, xnorm=0.0_wp, pnorm=0.0_wp, &
+                     delta=0.0_wp, par=0.0_wp, f_scale=options%f_scale)
         task = task_done
-        ! Written so that NaN is improper, too.
-        if (n < 1 .or. m < n .or. .not. (ftol >= 0.0_wp .and. xtol >= 0.0_wp .and. gtol >= 0.0_wp) &
-            .or. maxfev <= 0 .or. .not. factor > 0.0_wp) fit%info = info_improper_input
+        if (.not. (n >= 1 .and. m >= n .and. are_proper(options))) fit%info = info_improper_input
         if (scaled == 1 .and. n >= 1) then
             if (.not. all(diag(1:n) > 0.0_wp)) fit%info = info_improper_input
         end if
         if (fit%info == info_improper_input) return
 
+        fit%maxfev = int(options%maxfev)
         at = layout(m, n, analytic)
         do j = 1, n
             work(at%x + j - 1) = x(j)
@@ -152,6 +149,16 @@ contains
         end do
         task = task_residuals
     end subroutine lm_start
+
+    !> Whether a fit can be steered by these options; NaN is improper, too.
+    pure function are_proper(options) result(proper)
+        type(fit_options), intent(in) :: options
+        logical :: proper
+
+        proper = options%ftol >= 0.0_wp .and. options%xtol >= 0.0_wp .and. options%gtol >= 0.0_wp &
+            .and. options%maxfev >= 1.0_wp .and. options%maxfev <= real(huge(1), wp) &
+            .and. options%factor > 0.0_wp .and. options%f_scale > 0.0_wp
+    end function are_proper
 
     !> Take in the residuals the machine asked for and say what it wants next.
     pure subroutine lm_residuals(m, n, f, fit, ipvt, work, x, task)

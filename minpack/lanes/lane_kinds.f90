@@ -55,14 +55,6 @@ module lane_kinds
     real(wp), parameter, public :: largest_norm = 1.0e140_wp
     real(wp), parameter, public :: least_ratio = 1.0e-12_wp
 
-    !> The options of all fits of a batch.
-    type, public :: lane_options
-        real(wp) :: ftol, xtol, gtol                !! tolerances: sum of squares, iterates, gradient
-        real(wp) :: factor                          !! initial step bound, in units of ‖D x‖
-        real(wp) :: maxfev                          !! bound on evaluations of the residuals
-        real(wp) :: epsfcn                          !! relative error of the residuals, for differences
-    end type lane_options
-
     !> Where each part of the work of `fit_queue` begins.
     type, public :: lane_layout
         integer(long) :: x, y, w                    !! predictors, observations, weights: blocks of rows of a group

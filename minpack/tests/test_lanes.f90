@@ -9,7 +9,8 @@ program test_lanes
     use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan, ieee_is_nan
     use kinds, only: wp, eps, row_block, info_running
     use native, only: fit_model, by_fit, by_group
-    use lane_kinds, only: lane_rows, scalars, vectors, lane_options
+    use lane_kinds, only: lane_rows, scalars, vectors
+    use solver_options, only: fit_options
     use lane_widths_baseline, only: width
     use lane_models_baseline, only: evaluate
     use lane_fold_baseline, only: fold_rows
@@ -19,7 +20,7 @@ program test_lanes
     use testing, only: check, check_at_most, check_equal, finish, digits_of
     implicit none (type, external)
 
-    type(lane_options), parameter :: options = lane_options(1.49e-8_wp, 1.49e-8_wp, 0.0_wp, 100.0_wp, 500.0_wp, &
+    type(fit_options), parameter :: options = fit_options(1.49e-8_wp, 1.49e-8_wp, 0.0_wp, 100.0_wp, 500.0_wp, &
         0.0_wp)
     real(wp), parameter :: pi = 3.14159265358979324_wp
     type(fit_model) :: model

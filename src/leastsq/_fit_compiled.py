@@ -15,12 +15,6 @@ from ._validate import FloatArray, Options
 _LARGE = 2**16
 
 
-def packed_options(options: Options) -> FloatArray:
-    """Return the options as the compiled code takes them."""
-    numbers = (options.ftol, options.xtol, options.gtol, options.factor, options.maxfev, options.epsfcn or 0.0)
-    return np.array(numbers)
-
-
 def scaling(options: Options, n: int) -> tuple[int, FloatArray]:
     """Return whether scale factors are given, and those, or as many ones."""
     return (0, np.ones(n)) if options.diag is None else (1, options.diag)
@@ -65,7 +59,7 @@ def _fit_groups(
         block.p0,
         scaled,
         diag,
-        packed_options(options),
+        options.packed(),
         interrupt,
         solutions.popt,
         solutions.triangle,

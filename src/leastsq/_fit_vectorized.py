@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import _minpack
 from ._block import TO_FIT, Block, as_argument
-from ._fit_compiled import packed_options, scaling
+from ._fit_compiled import scaling
 from ._fit_singly import remake_poor_steps, with_parameter_axis
 from ._model import MOST_ROWS
 from ._solution import Solutions, empty_solutions
@@ -33,7 +33,7 @@ class _Slots:
         n = block.p0.shape[1]
         capacity = max(1, min(count, _POINTS_UNDER_WAY // max(m, 1)))
         self.block = block
-        self.options = packed_options(options)
+        self.options = options.packed()
         self.scaled, self.diag = scaling(options, n)
         self.queue = np.flatnonzero(block.status == TO_FIT)
         self.fit = np.full(capacity, -1)

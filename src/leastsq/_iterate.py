@@ -154,8 +154,8 @@ def iterate(
     plain = type(residuals) is ndarray and residuals.dtype is FLOAT64
     m = residuals.size if plain else residual_array(residuals, None, names.func).size
     enough_residuals(m, n, names.func)
-    epsfcn = relative_error(residuals) if options.epsfcn is None else options.epsfcn
-    state = _begin(x0, m, int(dfun is not None), epsfcn, options)
+    packed = options.packed(relative_error(residuals) if options.epsfcn is None else None)
+    state = _begin(x0, m, int(dfun is not None), packed, options.diag)
     take_residuals = _minpack.take_residuals
 
     while True:
@@ -207,7 +207,7 @@ def iterate_model(
     unless a function evaluates them all at once.
     """
     _, whole, analytic = _minpack.model_sizes(model.numbers, x0.size, model.predictors, y.size)
-    state = _begin(x0, y.size, analytic, options.epsfcn or 0.0, options)
+    state = _begin(x0, y.size, analytic, options.packed(), options.diag)
     point, work = x0.copy(), np.empty(whole)
     weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
     while _minpack.step_model(LEVEL, model.numbers, x, y, weighted, weight, state, work, point) != _DONE:
@@ -225,12 +225,11 @@ def iterate_model(
     return Fit(point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == _BY_CALLER else residuals)
 
 
-def _begin(x0: FloatArray, m: int, analytic: int, epsfcn: float, options: Options) -> FloatArray:
+def _begin(x0: FloatArray, m: int, analytic: int, packed: FloatArray, diag: FloatArray | None) -> FloatArray:
     """Set up the packed array of a fit."""
-    ftol, xtol, gtol, maxfev, _, factor, diag = options
     state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic))
     scale, scaled = (x0, 0) if diag is None else (diag, 1)
-    _minpack.start(state, x0, m, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, scaled, scale)
+    _minpack.start(state, x0, m, analytic, packed, scaled, scale)
     return state
 
 

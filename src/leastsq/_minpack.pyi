@@ -13,12 +13,7 @@ def start(
     x0: _Floats,
     m: int,
     analytic: int,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    epsfcn: float,
-    factor: float,
+    options: _Floats,
     scaled: int,
     diag: _Floats,
 ) -> int: ...

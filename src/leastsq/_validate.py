@@ -78,6 +78,15 @@ class Options(NamedTuple):
     epsfcn: float | None
     factor: float
     diag: FloatArray | None
+    loss: int = 0
+    f_scale: float = 1.0
+
+    def packed(self, epsfcn: float | None = None) -> FloatArray:
+        """Return the options as the compiled code takes them; without an `epsfcn` of their own, with this one."""
+        epsfcn = epsfcn if self.epsfcn is None else self.epsfcn
+        return np.array(
+            (self.ftol, self.xtol, self.gtol, self.factor, self.maxfev, epsfcn or 0.0, float(self.loss), self.f_scale)
+        )
 
 
 def checked_options(

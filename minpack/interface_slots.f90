@@ -23,6 +23,7 @@ end subroutine slot_size
 subroutine open_slots(m, n, count, size, capacity, which, p0, options, scaled, diag, states, points)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp
+    use solver_options, only: options_of
     use lm, only: lm_fit, lm_start, folded_by_caller
     use packed_state, only: unpack_fit, work_begins
     implicit none (type, external)
@@ -33,7 +34,7 @@ subroutine open_slots(m, n, count, size, capacity, which, p0, options, scaled, d
     integer, intent(in) :: capacity                         !! slots
     integer, intent(in) :: which(count)                     !! slots to use
     real(wp), intent(in) :: p0(n, count)                    !! where to start
-    real(wp), intent(in) :: options(6)                      !! ftol, xtol, gtol, factor, maxfev, and one not used
+    real(wp), intent(in) :: options(8)                      !! see options_of
     integer, intent(in) :: scaled                           !! 1: the scaling is given
     real(wp), intent(in) :: diag(n)                         !! that scaling
     real(wp), intent(inout), target :: states(size, capacity)
@@ -47,8 +48,8 @@ subroutine open_slots(m, n, count, size, capacity, which, p0, options, scaled, d
         slot = which(k) + 1
         call unpack_fit(n, states(1, slot), fit, ipvt)
         ipvt = 0
-        call lm_start(m, n, p0(1, k), folded_by_caller, options(1), options(2), options(3), int(options(5)), 0.0_wp, &
-                      options(4), scaled, diag, fit, states(work_begins(n), slot), task)
+        call lm_start(m, n, p0(1, k), folded_by_caller, options_of(options), scaled, diag, fit, &
+                      states(work_begins(n), slot), task)
         points(:, slot) = p0(:, k)
     end do
 end subroutine open_slots
@@ -58,7 +59,7 @@ subroutine take_block(m, n, count, size, capacity, which, values, y, weight_sets
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp
     use lm, only: lm_fit
-    use blocks, only: take_values
+    use slots, only: take_values
     use packed_state, only: unpack_fit, work_begins
     implicit none (type, external)
     integer, intent(in) :: m                                !! points of a data set
@@ -84,7 +85,7 @@ subroutine take_block(m, n, count, size, capacity, which, values, y, weight_sets
         slot = which(k) + 1
         own = max(1, min(slot, weight_sets))
         call unpack_fit(n, states(1, slot), fit, ipvt)
-        call take_values(m, n, values(1, k), y(1, slot), min(weight_sets, 1), weights(1, own), &
+        call take_values(m, n, values(1, k), y(1, slot), weight_sets > 0, weights(1, own), &
                          fit, ipvt, states(work_begins(n), slot), work, points(1, slot), tasks(k))
     end do
 end subroutine take_block
@@ -95,7 +96,7 @@ subroutine take_block_slopes(m, n, count, size, capacity, which, values, y, weig
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long, row_block
     use lm, only: lm_fit
-    use blocks, only: take_slopes
+    use slots, only: take_slopes
     use packed_state, only: unpack_fit, work_begins
     implicit none (type, external)
     integer, intent(in) :: m                                !! points of a data set
@@ -127,9 +128,9 @@ subroutine take_block_slopes(m, n, count, size, capacity, which, values, y, weig
         slot = which(k) + 1
         own = max(1, min(slot, weight_sets))
         call unpack_fit(n, states(1, slot), fit, ipvt)
-        call take_slopes(m, n, values(1, k), y(1, slot), min(weight_sets, 1), weights(1, own), &
-                         slopes(1 + (k - 1)*fit_stride), row_stride, column_stride, differenced, h(1, k), fit, ipvt, &
-                         states(work_begins(n), slot), work, work(1 + min(m, row_block)*(n + 1)), points(1, slot), &
+        call take_slopes(m, n, values(1, k), y(1, slot), weight_sets > 0, weights(1, own), &
+                         slopes(1 + (k - 1)*fit_stride), row_stride, column_stride, differenced == 1, h(1, k), fit, &
+                         ipvt, states(work_begins(n), slot), work, work(1 + min(m, row_block)*(n + 1)), points(1, slot), &
                          tasks(k))
     end do
 end subroutine take_block_slopes
