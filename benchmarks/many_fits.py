@@ -38,7 +38,8 @@ import figures
 import leastsq
 import peers
 from leastsq import models
-from leastsq._model import LEVEL, CompiledModel
+from leastsq._kernel import LEVEL
+from leastsq._model import CompiledModel
 
 OURS, SCIPY = figures.OURS, figures.SCIPY
 

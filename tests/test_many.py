@@ -15,12 +15,9 @@ from many_problems import CASES
 import leastsq
 from leastsq import (
     ManyFits,
-    _fit_compiled,
     _fit_vectorized,
-    _iterate,
-    _model,
+    _kernel,
     _pieces,
-    _solution,
     curve_fit_many,
     models,
 )
@@ -848,19 +845,18 @@ def spread_by_default(name):
 # --- Levels of the processor ---
 
 
-@pytest.mark.skipif(_model.LEVEL == 1, reason="this processor has the basic level only")
+@pytest.mark.skipif(_kernel.LEVEL == 1, reason="this processor has the basic level only")
 def test_levels_of_the_processor_agree(monkeypatch):
     """They differ in rounding alone, because some fuse multiplications with additions."""
     results = {}
-    for level in range(1, _model.LEVEL + 1):
-        for module in (_fit_compiled, _iterate, _model, _solution):
-            monkeypatch.setattr(module, "LEVEL", level)
+    for level in range(1, _kernel.LEVEL + 1):
+        monkeypatch.setattr(_kernel, "LEVEL", level)
         results[level] = []
         for case in CASES:
             truth, data = case.data(np.random.default_rng(4), 300)
             results[level].append(curve_fit_many(case.model, case.x, data, truth))
     alike = []
-    for level in range(2, _model.LEVEL + 1):
+    for level in range(2, _kernel.LEVEL + 1):
         for case, fits, others in zip(CASES, results[level], results[1], strict=True):
             ways = (fits.nfev == others.nfev) & (fits.success == others.success)
             alike.append(ways)
@@ -869,10 +865,9 @@ def test_levels_of_the_processor_agree(monkeypatch):
     assert np.mean(alike) >= 0.999
 
 
-@pytest.mark.parametrize("level", range(1, _model.LEVEL + 1))
+@pytest.mark.parametrize("level", range(1, _kernel.LEVEL + 1))
 def test_every_level_is_indifferent_to_order(level, monkeypatch):
-    for module in (_fit_compiled, _iterate, _model, _solution):
-        monkeypatch.setattr(module, "LEVEL", level)
+    monkeypatch.setattr(_kernel, "LEVEL", level)
     test_results_do_not_depend_on_the_order(KINDS["compiled"])
     test_results_do_not_depend_on_the_company(KINDS["compiled"])
 

@@ -338,8 +338,8 @@ def test_pickles_and_copies(fits, duplicate):
     twin = duplicate(fits)
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(twin, name), getattr(fits, name))
-    for name in ("param_names", "options", "model", "vectorized", "absolute_sigma"):
-        assert getattr(twin, name) == getattr(fits, name)
+    for field in dataclasses.fields(fits.problem):
+        assert getattr(twin.problem, field.name) == getattr(fits.problem, field.name)
     assert not twin.popt.flags.writeable
     assert repr(twin) == repr(fits)
     assert twin.summary() == fits.summary()
@@ -350,10 +350,10 @@ def test_options_are_remembered():
     fits = make(ftol=1e-4, maxfev=77, sigma=0.1, absolute_sigma=True)
     assert fits.options.ftol == 1e-4
     assert fits.options.maxfev == 77
-    assert fits.absolute_sigma is True
-    assert fits.vectorized is True
+    assert fits.problem.absolute_sigma is True
+    assert fits.problem.vectorized is True
     assert fits.model is models.exponential
-    assert make(f=decay, p0=[1, 1], vectorized=False).vectorized is False
+    assert make(f=decay, p0=[1, 1], vectorized=False).problem.vectorized is False
     assert make().options.maxfev == 400
     assert make(f=decay, p0=[1, 1]).options.maxfev == 600
 
@@ -380,7 +380,7 @@ def test_dataframe():
     for name in ("dof", "a_stderr"):
         fits = curve_fit_many(models.exponential, X, np.exp(-X), p0=[1, 1, 0])
         with pytest.raises(ValueError, match=f"two columns would have the name '{name}'"):
-            dataclasses.replace(fits, param_names=("a", name, "c")).to_dataframe()
+            dataclasses.replace(fits, problem=dataclasses.replace(fits.problem, names=("a", name, "c"))).to_dataframe()
     assert table.columns.tolist() == COLUMNS
     assert table.index.names == ["fit_0", "fit_1"]
     assert table.index.tolist() == list(np.ndindex(3, 4))

@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _status
+from ._kernel import TO_FIT
 from ._pieces import Piece
 from ._validate import FloatArray, real_array
-
-# What the compiled code calls a fit that is still to be made.
-TO_FIT = -1000
 
 
 class Block(NamedTuple):

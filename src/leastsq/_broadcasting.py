@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._block import TO_FIT, Block, as_argument
-from ._fit_singly import with_parameter_axis
-from ._iterate import relative_error
-from ._validate import NO_VALUE, FloatArray, as_array, real_array
+from ._block import Block, as_argument
+from ._kernel import TO_FIT
+from ._validate import NO_VALUE, FloatArray, as_array, real_array, relative_error, with_parameter_axis
 
 _ADVICE = (
     "vectorized=False fits any function, one data set at a time. To keep the speed, write {name} with NumPy "

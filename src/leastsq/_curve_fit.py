@@ -11,19 +11,19 @@ from numpy.typing import ArrayLike
 from . import _status
 from ._covariance import Covariance, estimate, norm
 from ._data import Data, prepare, residual_function
-from ._iterate import Fit, Names, iterate, iterate_model, relative_error
+from ._iterate import Fit, Names, iterate, iterate_model
+from ._kernel import with_data
 from ._leastsq import information
-from ._minpack import with_data
 from ._model import Model
+from ._problem import Options, checked_options
 from ._status import OptimizeWarning, warn_of_absolute_without
 from ._validate import (
     FloatArray,
-    Options,
     callable_argument,
-    checked_options,
     jacobian_array,
     real_array,
     refuse_not_finite,
+    relative_error,
     starting_point,
 )
 

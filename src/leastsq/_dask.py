@@ -11,8 +11,8 @@ from dask.base import DaskMethodsMixin
 from numpy.typing import NDArray
 
 from ._pieces import arrange, fit_axes, is_dask, move, real_numbers
+from ._problem import Problem
 from ._result import ARRAYS, ManyFits
-from ._validate import Options
 
 
 def record_type(n: int) -> np.dtype[Any]:
@@ -32,11 +32,12 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
     """
 
     records: Any
-    param_names: tuple[str, ...]
-    options: Options
-    model: Callable[..., Any]
-    vectorized: bool
-    absolute_sigma: bool
+    problem: Problem
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        return self.problem.names
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,7 +72,7 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
         return self.records.dask
 
     def __dask_postcompute__(self) -> Any:
-        return _gathered, (self.records.__dask_postcompute__(), self._details())
+        return _gathered, (self.records.__dask_postcompute__(), self.problem)
 
     def __dask_postpersist__(self) -> Any:
         return self._persisted, self.records.__dask_postpersist__()
@@ -91,50 +92,37 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
         n = len(self.param_names)
         new = {"new_axis": [len(self.shape)], "chunks": (*self.chunks, (n,))} if name == "stderr" else {}
         dtype = {"stderr": np.float64, "redchi": np.float64, "success": np.bool_}[name]
-        return self.records.map_blocks(_attribute, name, self._details(), dtype=dtype, **new)
-
-    def _details(self) -> tuple[Any, ...]:
-        return (self.param_names, self.options, self.model, self.vectorized, self.absolute_sigma)
+        return self.records.map_blocks(_attribute, name, self.problem, dtype=dtype, **new)
 
     def __repr__(self) -> str:
         return f"LazyFits(shape={self.shape}, params=({', '.join(self.param_names)}), chunks={self.chunks})"
 
 
-def many_fits(records: NDArray[Any], details: tuple[Any, ...]) -> ManyFits:
+def many_fits(records: NDArray[Any], problem: Problem) -> ManyFits:
     """Return records of fits as the result of many."""
     records = np.asarray(records)
     found = {name: np.asarray(records[name]).copy() for name in records.dtype.names or ()}
-    names, options, model, vectorized, absolute = details
-    return ManyFits(
-        **found,
-        param_names=names,
-        options=options,
-        model=model,
-        vectorized=vectorized,
-        absolute_sigma=absolute,
-    )
+    return ManyFits(**found, problem=problem)
 
 
-def _gathered(blocks: Any, of_array: Any, details: tuple[Any, ...]) -> ManyFits:
+def _gathered(blocks: Any, of_array: Any, problem: Problem) -> ManyFits:
     """Return the results of all blocks as one."""
     finalize, given = of_array
-    return many_fits(finalize(blocks, *given), details)
+    return many_fits(finalize(blocks, *given), problem)
 
 
-def _attribute(records: NDArray[Any], name: str, details: tuple[Any, ...]) -> Any:
-    return getattr(many_fits(records, details), name)
+def _attribute(records: NDArray[Any], name: str, problem: Problem) -> Any:
+    return getattr(many_fits(records, problem), name)
 
 
 def fit_lazily(
     fit: Callable[..., ManyFits],
-    f: Callable[..., Any],
+    problem: Problem,
     xdata: Any,
     ydata: Any,
     p0: Any,
     sigma: Any,
     axis: int | Sequence[int],
-    names: tuple[str, ...],
-    options: Options,
     keywords: dict[str, Any],
 ) -> LazyFits:
     """Return the fits that `fit` would make of arrays as tasks; the arguments have been checked."""
@@ -165,10 +153,10 @@ def fit_lazily(
         tuple(range(lead)),
         *operands,
         concatenate=True,
-        dtype=record_type(len(names)),
-        meta=np.empty((0,) * lead, record_type(len(names))),
+        dtype=record_type(problem.n),
+        meta=np.empty((0,) * lead, record_type(problem.n)),
         fit=fit,
-        f=f,
+        f=problem.f,
         predictors=len(predictors),
         weighted=sigma is not None,
         p0=None if start is not None else p0,
@@ -177,7 +165,7 @@ def fit_lazily(
         keywords=keywords,
         token="curve_fit_many",
     )
-    return LazyFits(records, names, options, f, keywords["vectorized"], bool(keywords["absolute_sigma"]))
+    return LazyFits(records, problem)
 
 
 def _fit_block(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _minpack
+from . import _kernel
 from ._validate import FLOAT64, FloatArray, as_array, real_array, refuse_not_finite
 
 # Below this the reciprocal overflows.
@@ -165,10 +165,10 @@ def residual_function(f: Callable[..., Any], data: Data) -> Callable[[FloatArray
             raise
 
     if weights is None or weights.ndim == 1:
-        return _minpack.residual_function(f, x, y, weights, finish)
+        return _kernel.residual_function(f, x, y, weights, finish)
     if weights.ndim == 0:
-        return _minpack.residual_function(f, x, y, np.full(y.size, weights), finish)
-    model = _minpack.with_data(f, x)
+        return _kernel.residual_function(f, x, y, np.full(y.size, weights), finish)
+    model = _kernel.with_data(f, x)
     return lambda parameters: finish(model(parameters))
 
 

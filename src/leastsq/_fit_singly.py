@@ -7,77 +7,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _status
-from ._block import TO_FIT, Block, as_argument
+from ._block import Block, as_argument
 from ._covariance import estimate, norm, steps_are_good_in
 from ._data import Data, residual_function
-from ._iterate import Fit, Names, iterate
+from ._iterate import Names, iterate
+from ._kernel import TO_FIT
 from ._model import Model
+from ._problem import Problem
 from ._solution import Solutions, empty_solutions
-from ._validate import NO_VALUE, FloatArray, Options, real_array
+from ._validate import NO_VALUE, FloatArray, real_array, with_parameter_axis
 
 _NAMES = Names("f", "jac")
 
 
-def fit_singly(
-    f: Callable[..., Any],
-    jac: Callable[..., Any] | None,
-    block: Block,
-    options: Options,
-    absolute: bool,
-    interrupt: NDArray[np.intc],
-) -> Solutions:
+def fit_singly(problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> Solutions:
     """Fit a function to the data sets of a block, one at a time."""
     solutions = empty_solutions(block)
     for fit in np.flatnonzero(block.status == TO_FIT).tolist():
         if interrupt[0]:
             break
-        fit_one(f, jac, block, fit, options, absolute, solutions)
+        fit_one(problem, block, fit, solutions)
     return solutions
 
 
-def fit_one(
-    f: Callable[..., Any],
-    jac: Callable[..., Any] | None,
-    block: Block,
-    fit: int,
-    options: Options,
-    absolute: bool,
-    solutions: Solutions,
-) -> None:
+def fit_one(problem: Problem, block: Block, fit: int, solutions: Solutions) -> None:
     """Fit a function to one data set of a block. Points without weight are left out."""
     data = _data_of(block, fit)
     start = block.p0[fit].copy()
     several = isinstance(data.x, tuple)
-    residuals = residual_function(_on_copies(f, several), data)
+    jac = None if isinstance(problem.f, Model) else problem.jac
+    residuals = residual_function(_on_copies(problem.f, several), data)
     jacobian = None if jac is None else _weighted_jacobian(_on_copies(jac, several), data)
     try:
-        one = iterate(residuals, start, (), jacobian, False, options, None, _NAMES, must_be_finite=False)
+        one = iterate(residuals, start, (), jacobian, False, problem.options, None, _NAMES, must_be_finite=False)
     except NO_VALUE:
         solutions.status[fit] = _status.MODEL_RAISED
         return
-    store_fit(one, fit, solutions)
+    solutions.store(fit, one)
     if one.info in _status.SOLVED:
         sizes = None
         if jac is None:
             sizes = (norm(data.whiten(data.y)), norm(data.whiten(data.y - data.y[0])))
-        covariance = estimate(one, residuals, sizes, data.y.size, absolute)
+        covariance = estimate(one, residuals, sizes, data.y.size, problem.absolute_sigma)
         solutions.covariance[fit] = covariance.matrix
         solutions.nfev[fit] += covariance.evaluations
 
 
-def remake_poor_steps(
-    f: Callable[..., Any],
-    block: Block,
-    options: Options,
-    absolute: bool,
-    interrupt: NDArray[np.intc],
-    solutions: Solutions,
-) -> None:
+def remake_poor_steps(problem: Problem, block: Block, interrupt: NDArray[np.intc], solutions: Solutions) -> None:
     """Make those fits again, by themselves, whose covariance needs other difference steps than they took."""
-    for fit in _poor_steps(block, solutions, options.epsfcn or 0.0).tolist():
+    for fit in _poor_steps(block, solutions, problem.options.epsfcn or 0.0).tolist():
         if interrupt[0]:
             break
-        fit_one(f, None, block, fit, options, absolute, solutions)
+        fit_one(problem, block, fit, solutions)
 
 
 def _poor_steps(block: Block, solutions: Solutions, relative_error: float) -> NDArray[np.intp]:
@@ -99,17 +80,6 @@ def _norms_of(values: FloatArray, weights: FloatArray) -> FloatArray:
     weighted = np.where(weights == 0, 0.0, values * weights) if len(weights) else values
     norms: FloatArray = np.sqrt(np.einsum("km,km->k", weighted, weighted))
     return norms
-
-
-def store_fit(one: Fit, fit: int, solutions: Solutions) -> None:
-    """Put a fit made by itself where the others are."""
-    solutions.popt[fit] = one.x
-    solutions.fnorm[fit] = one.fnorm
-    solutions.nfev[fit] = one.nfev
-    solutions.status[fit] = one.info
-    if one.info not in _status.SOLVED:
-        return
-    solutions.triangle[fit] = np.transpose(np.linalg.qr(one.triangle(), mode="r"))
 
 
 def _data_of(block: Block, fit: int) -> Data:
@@ -138,9 +108,3 @@ def _on_copies(f: Callable[..., Any], several: bool) -> Callable[..., Any]:
     if several:
         return lambda x, *parameters: f(as_argument(x), *parameters)
     return lambda x, *parameters: f(x.copy(), *parameters)
-
-
-def with_parameter_axis(slopes: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Return derivatives with the last axis of `shape`, that of the parameters, which may be left out if it is 1."""
-    left_out = shape[-1] == 1 and 0 < slopes.ndim < len(shape) and slopes.shape == shape[-1 - slopes.ndim : -1]
-    return slopes[..., None] if left_out else slopes

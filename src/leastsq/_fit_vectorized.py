@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _minpack
-from ._block import TO_FIT, Block, as_argument
-from ._fit_compiled import scaling
-from ._fit_singly import remake_poor_steps, with_parameter_axis
-from ._model import MOST_ROWS
+from . import _kernel
+from ._block import Block, as_argument
+from ._fit_singly import remake_poor_steps
+from ._kernel import DONE, JACOBIAN, MOST_ROWS, TO_FIT
+from ._problem import Problem
 from ._solution import Solutions, empty_solutions
-from ._validate import FloatArray, Options, real_array
+from ._validate import FloatArray, real_array, with_parameter_axis
 
-_DONE = 0
-_JACOBIAN = 2
 # Points evaluated in one call: few enough for the arrays of an expression to stay in the cache.
 _POINTS_UNDER_WAY = 2**15
 
@@ -28,19 +26,19 @@ _POINTS_UNDER_WAY = 2**15
 class _Slots:
     """The fits under way: the data and the state of each."""
 
-    def __init__(self, block: Block, options: Options) -> None:
+    def __init__(self, block: Block, problem: Problem) -> None:
         count, m = block.y.shape
         n = block.p0.shape[1]
         capacity = max(1, min(count, _POINTS_UNDER_WAY // max(m, 1)))
         self.block = block
-        self.options = options.packed()
-        self.scaled, self.diag = scaling(options, n)
+        self.options = problem.options.packed()
+        self.scaled, self.diag = problem.options.scaling(np.ones(n))
         self.queue = np.flatnonzero(block.status == TO_FIT)
         self.fit = np.full(capacity, -1)
         self.x = tuple(x if len(x) == 1 else np.zeros((capacity, m)) for x in block.x)
         self.y = np.zeros((capacity, m))
         self.weights = block.weights if len(block.weights) < 2 else np.zeros((capacity, m))
-        self.states = np.zeros((capacity, _minpack.slot_size(m, n)))
+        self.states = np.zeros((capacity, _kernel.slot_size(m, n)))
         self.points = np.zeros((capacity, n))
         self.work = np.empty((min(m, MOST_ROWS) + n) * (n + 1) + m)
 
@@ -57,7 +55,7 @@ class _Slots:
                     held[free] = x[fits]
             if len(self.block.weights) > 1:
                 self.weights[free] = self.block.weights[fits]
-            _minpack.open_slots(
+            _kernel.open_slots(
                 self.y.shape[1],
                 free.astype(np.intc),
                 self.block.p0[fits],
@@ -77,7 +75,7 @@ class _Slots:
     def take_values(self, which: NDArray[np.intc], values: FloatArray) -> NDArray[np.intc]:
         """Hand in the values at the points of some fits, and return what each wants next."""
         tasks = np.empty(len(which), dtype=np.intc)
-        _minpack.take_block(which, values, self.y, self.weights, self.states, self.points, tasks, self.work)
+        _kernel.take_block(which, values, self.y, self.weights, self.states, self.points, tasks, self.work)
         return tasks
 
     def take_slopes(
@@ -88,7 +86,7 @@ class _Slots:
         count, m = values.shape
         n = self.points.shape[1]
         row, fit, column = (n, m * n, 1) if steps is None else (1, m, count * m)
-        _minpack.take_block_slopes(
+        _kernel.take_block_slopes(
             which,
             values,
             self.y,
@@ -113,40 +111,34 @@ class _Slots:
             return
         triangle, fnorm = np.empty((count, n, n)), np.empty(count)
         nfev, status = np.empty(count, dtype=np.intc), np.empty(count, dtype=np.intc)
-        _minpack.read_slots(self.y.shape[1], ended, self.states, triangle, fnorm, nfev, status)
+        _kernel.read_slots(self.y.shape[1], ended, self.states, triangle, fnorm, nfev, status)
         fits = self.fit[ended]
         solutions.popt[fits], solutions.triangle[fits], solutions.fnorm[fits] = self.points[ended], triangle, fnorm
         solutions.nfev[fits], solutions.status[fits] = nfev, status
         self.fit[ended] = -1
 
 
-def fit_vectorized(
-    f: Callable[..., Any],
-    jac: Callable[..., Any] | None,
-    block: Block,
-    options: Options,
-    absolute: bool,
-    interrupt: NDArray[np.intc],
-) -> Solutions:
+def fit_vectorized(problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> Solutions:
     """Fit a function that broadcasts to the data sets of a block."""
+    f, jac, epsfcn = problem.f, problem.jac, problem.options.epsfcn
     solutions = empty_solutions(block)
     m = block.y.shape[1]
-    slots = _Slots(block, options)
+    slots = _Slots(block, problem)
     while len(which := slots.refill()) and not interrupt[0]:
         x, points = slots.predictors(which), slots.points[which]
         values = values_of(f, x, points, m)
         tasks = slots.take_values(which, values)
-        accepted = tasks == _JACOBIAN
+        accepted = tasks == JACOBIAN
         if accepted.any():
             if not accepted.all():
                 values, points = values[accepted], points[accepted]
                 x = slots.predictors(which[accepted])
-            steps = None if jac is not None else difference_steps(points, options.epsfcn)
+            steps = None if jac is not None else difference_steps(points, epsfcn)
             slopes = _shifted_values(f, x, points, steps, m) if jac is None else slopes_of(jac, x, points, m)
             tasks[accepted] = slots.take_slopes(which[accepted], values, slopes, steps)
-        slots.release(which[tasks == _DONE], solutions)
+        slots.release(which[tasks == DONE], solutions)
     if jac is None:
-        remake_poor_steps(f, block, options, absolute, interrupt, solutions)
+        remake_poor_steps(problem, block, interrupt, solutions)
     return solutions
 
 

@@ -13,24 +13,21 @@ import numpy as np
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from . import _minpack, _status
-from ._model import LEVEL, Model
+from . import _kernel, _status
+from ._kernel import DONE, JACOBIAN, NOT_READY, RESIDUALS
+from ._model import Model
+from ._problem import Options
 from ._validate import (
     FLOAT64,
     FloatArray,
-    Options,
     enough_residuals,
     jacobian_array,
     refuse_not_finite,
+    relative_error,
     residual_array,
 )
 
-_DONE = 0
-_RESIDUALS = 1
-_JACOBIAN = 2
-_BY_CALLER = 1  # who makes Jacobians
 _NO_WEIGHTS = np.empty(0)
-_NOT_READY = 3  # an array has to be converted first, or has the wrong size
 
 # Where references are not counted, a count that differs from itself makes every point a new array.
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda _: math.nan)
@@ -91,8 +88,7 @@ class Fit(NamedTuple):
         What the fit of a tall problem needs no more, its Jacobian say, is given back.
         """
         n, m, state = self.x.size, self.m, self.state
-        ipvt = np.empty(n, dtype=np.intc)
-        f, qtf, r, rows = _minpack.positions(state, ipvt)
+        f, qtf, r, rows, ipvt = _kernel.triangle_of(state, n)
         if rows >= 0:
             fjac = state[rows : rows + n * m].reshape(n, m)
         else:
@@ -107,17 +103,16 @@ class Fit(NamedTuple):
     def triangle(self) -> FloatArray:
         """Return an N by N matrix T with TᵀT = JᵀJ for the last Jacobian."""
         n = self.x.size
-        ipvt = np.empty(n, dtype=np.intc)
-        _, _, r, _ = _minpack.positions(self.state, ipvt)
+        at = _kernel.triangle_of(self.state, n)
         triangle = np.empty((n, n))
-        triangle[:, ipvt] = np.tril(self.state[r : r + n * n].reshape(n, n)).T
+        triangle[:, at.pivots] = np.tril(self.state[at.r : at.r + n * n].reshape(n, n)).T
         return triangle
 
     def inverse(self, deviation: float = 1.0) -> Inverse:
         """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
         n = self.x.size
         cov, norms = np.empty((n, n)), np.empty(n)
-        least_ratio = _minpack.covariance_matrix(self.state, deviation, cov, norms)
+        least_ratio = _kernel.covariance_matrix(self.state, deviation, cov, norms)
         return Inverse(cov if least_ratio else None, norms, least_ratio)
 
 
@@ -154,38 +149,37 @@ def iterate(
     plain = type(residuals) is ndarray and residuals.dtype is FLOAT64
     m = residuals.size if plain else residual_array(residuals, None, names.func).size
     enough_residuals(m, n, names.func)
-    packed = options.packed(relative_error(residuals) if options.epsfcn is None else None)
-    state = _begin(x0, m, int(dfun is not None), packed, options.diag)
-    take_residuals = _minpack.take_residuals
+    state = _kernel.begin(m, x0, int(dfun is not None), options, relative_error(residuals))
+    take_residuals = _kernel.take_residuals
 
     while True:
         if references(x) != unshared or (args and references(point) != whole):
             x = np.empty(n)
             point = (x, *args)
         task = take_residuals(state, residuals, x)
-        if task != _RESIDUALS:
-            if task == _NOT_READY:
+        if task != RESIDUALS:
+            if task == NOT_READY:
                 residuals = residual_array(residuals, m, names.func)
                 task = take_residuals(state, residuals, x)
-            if task == _NOT_READY:  # the function has spoilt its x
+            if task == NOT_READY:  # the function has spoilt its x
                 x = np.empty(n)
                 point = (x, *args)
                 task = take_residuals(state, residuals, x)
-            if task == _JACOBIAN and dfun is not None:
+            if task == JACOBIAN and dfun is not None:
                 received = dfun(*point)
                 x = np.empty(n)
                 point = (x, *args)
-                task = _minpack.take_jacobian(state, received, col_deriv, x)
-                if task == _NOT_READY:
+                task = _kernel.take_jacobian(state, received, col_deriv, x)
+                if task == NOT_READY:
                     jacobian, by_columns = jacobian_array(received, m, n, col_deriv, names.dfun)
-                    task = _minpack.take_jacobian(state, jacobian, by_columns, x)
-            if task == _DONE:
+                    task = _kernel.take_jacobian(state, jacobian, by_columns, x)
+            if task == DONE:
                 break
-            if task == _NOT_READY:
+            if task == NOT_READY:
                 raise RuntimeError("compiled code refused arrays that had been made ready for it; please report this")
         residuals = func(*point) if args else func(x)
 
-    info, nfev, njev, column, fnorm = _minpack.outcome(state)
+    info, nfev, njev, column, fnorm = _kernel.outcome(state)
     if info > _status.TRIAL_NOT_FINITE and must_be_finite:
         _raise_not_finite(info, column, residuals, received, dfun is not None, names)
     return Fit(x, info, nfev, njev, fnorm, m, options, state)
@@ -206,37 +200,29 @@ def iterate_model(
     `x` is (predictors, M). Each step is one compiled call; of many points neither residuals nor Jacobian are stored,
     unless a function evaluates them all at once.
     """
-    _, whole, analytic = _minpack.model_sizes(model.numbers, x0.size, model.predictors, y.size)
-    state = _begin(x0, y.size, analytic, options.packed(), options.diag)
+    enough_residuals(y.size, x0.size, names.func)
+    _, whole, analytic = _kernel.model_sizes(model.numbers, x0.size, model.predictors, y.size)
+    state = _kernel.begin(y.size, x0, analytic, options)
     point, work = x0.copy(), np.empty(whole)
     weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
-    while _minpack.step_model(LEVEL, model.numbers, x, y, weighted, weight, state, work, point) != _DONE:
-        pass
+    task = RESIDUALS
+    while task == RESIDUALS:
+        task = _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, state, work, point)
+    if task != DONE:
+        raise RuntimeError("compiled code refused a fit that had been made ready for it; please report this")
 
     def residuals(parameters: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
             values: FloatArray = model(tuple(x) if model.predictors > 1 else x[0], *parameters) - y
         return values if weights is None else np.where(weights == 0, 0.0, values * weights)
 
-    info, nfev, njev, column, fnorm = _minpack.outcome(state)
+    info, nfev, njev, column, fnorm = _kernel.outcome(state)
     if info > _status.TRIAL_NOT_FINITE and must_be_finite:
         slopes = None if model.jac is None else model.jac(tuple(x) if model.predictors > 1 else x[0], *point)
         _raise_not_finite(info, column, residuals(point), slopes, slopes is not None, names)
-    return Fit(point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == _BY_CALLER else residuals)
-
-
-def _begin(x0: FloatArray, m: int, analytic: int, packed: FloatArray, diag: FloatArray | None) -> FloatArray:
-    """Set up the packed array of a fit."""
-    state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic))
-    scale, scaled = (x0, 0) if diag is None else (diag, 1)
-    _minpack.start(state, x0, m, analytic, packed, scaled, scale)
-    return state
-
-
-def relative_error(residuals: Any) -> float:
-    """Return the spacing at 1 of the numbers the residuals were computed in; 0 stands for double precision."""
-    dtype = np.asarray(residuals).dtype
-    return float(np.finfo(dtype).eps) if dtype.kind == "f" and dtype is not FLOAT64 else 0.0
+    return Fit(
+        point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == _kernel.BY_CALLER else residuals
+    )
 
 
 def _raise_not_finite(info: int, column: int, residuals: Any, jacobian: Any, analytic: bool, names: Names) -> None:

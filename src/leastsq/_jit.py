@@ -19,14 +19,13 @@ from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
-from . import _dual, _minpack
+from . import _dual
 from ._addresses import Native
 from ._curve_fit import positional_arguments
-from ._model import LEVEL
+from ._kernel import LANE_ROWS, LANE_WIDTH
 from ._native import NativeModel, parameter_names
 from ._validate import callable_argument
 
-_WIDTH, _ROWS = _minpack.group_shape(LEVEL)
 _DOUBLES: Final = types.CPointer(types.float64)
 _SIGNATURE: Final = types.int32(*[types.int64] * 4, *[_DOUBLES] * 4, types.voidptr)
 
@@ -154,10 +153,10 @@ def _group_function(f: Any, jac: Any, plan: _Plan, n: int, predictors: int) -> C
     scope: dict[str, Any] = {
         "f": compiled[0],
         "jac": compiled[-1],
-        "local_x": _local(predictors * _WIDTH),
-        "local_p": _local(n * _WIDTH),
-        "local_out": _local(_WIDTH),
-        "local_jac": _local(n * _WIDTH),
+        "local_x": _local(predictors * LANE_WIDTH),
+        "local_p": _local(n * LANE_WIDTH),
+        "local_out": _local(LANE_WIDTH),
+        "local_jac": _local(n * LANE_WIDTH),
         "carray": numba.carray,
         "dual": _dual.dual,
         "constant": _dual.constant,
@@ -211,17 +210,17 @@ def _source(plan: _Plan, n: int, predictors: int) -> str:
     derivatives = plan.derivatives != "differences"
     body_lines = "\n            ".join(body)
     store = "\n            ".join(f"jac_[{j}, i, l] = J[{j}, l]" for j in range(n)) if derivatives else "pass"
-    jac_of_group = f"carray(jac_, ({n}, {_ROWS}, {_WIDTH}))" if derivatives else "out"
+    jac_of_group = f"carray(jac_, ({n}, {LANE_ROWS}, {LANE_WIDTH}))" if derivatives else "out"
     return f"""
 def evaluate(x, p, out, jac_, rows, first, last):
-    X, P = carray(local_x(), ({predictors}, {_WIDTH})), carray(local_p(), ({n}, {_WIDTH}))
-    F, J = carray(local_out(), ({_WIDTH},)), carray(local_jac(), ({n}, {_WIDTH}))
+    X, P = carray(local_x(), ({predictors}, {LANE_WIDTH})), carray(local_p(), ({n}, {LANE_WIDTH}))
+    F, J = carray(local_out(), ({LANE_WIDTH},)), carray(local_jac(), ({n}, {LANE_WIDTH}))
     for j in range({n}):
-        for l in range({_WIDTH}):
+        for l in range({LANE_WIDTH}):
             P[j, l] = p[j, l]
     for i in range(rows):
         for k in range({predictors}):
-            for l in range({_WIDTH}):
+            for l in range({LANE_WIDTH}):
                 X[k, l] = x[k, i, l]
         for l in range(first, last):
             {body_lines}
@@ -237,12 +236,12 @@ def raises(x, p, out, jac, rows, first, last):
     return False
 
 def group(width, rows, stride, n, x_, p_, out_, jac_, data):
-    x, p = carray(x_, ({predictors}, {_ROWS}, {_WIDTH})), carray(p_, ({n}, {_WIDTH}))
-    out = carray(out_, ({_ROWS}, {_WIDTH}))
+    x, p = carray(x_, ({predictors}, {LANE_ROWS}, {LANE_WIDTH})), carray(p_, ({n}, {LANE_WIDTH}))
+    out = carray(out_, ({LANE_ROWS}, {LANE_WIDTH}))
     jac = {jac_of_group}
     stopped = 0
-    if raises(x, p, out, jac, rows, 0, {_WIDTH}):
-        for l in range({_WIDTH}):
+    if raises(x, p, out, jac, rows, 0, {LANE_WIDTH}):
+        for l in range({LANE_WIDTH}):
             if raises(x, p, out, jac, rows, l, l + 1):
                 stopped |= 1 << l
     return stopped

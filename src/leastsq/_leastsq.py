@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike
 from . import _status
 from ._iterate import Details, Fit, Names, iterate, iterate_model
 from ._native import NativeModel
+from ._problem import Options, checked_options
 from ._validate import (
     FloatArray,
-    Options,
     callable_argument,
-    checked_options,
     enough_residuals,
     real_array,
     starting_point,

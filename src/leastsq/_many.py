@@ -9,19 +9,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _status
-from ._block import TO_FIT, Block, prepare_block
+from ._block import Block, prepare_block
 from ._broadcasting import try_function
 from ._curve_fit import positional_arguments
 from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_vectorized
 from ._groups import GroupedSets, grouped_sets
+from ._kernel import TO_FIT
 from ._model import Model
 from ._pieces import DataSets, Piece, data_sets, is_dask
+from ._problem import Problem, checked_options
 from ._result import ManyFits
 from ._solution import Fitted, empty_solutions, fitted
 from ._status import warn_of_absolute_without
-from ._validate import Options, callable_argument, checked_options
+from ._validate import callable_argument
 from ._workers import Progress, Workers, checked_workers, reporter, run
 
 Sets: TypeAlias = DataSets | GroupedSets
@@ -226,39 +228,25 @@ def curve_fit_many(
         sets = grouped_sets(xdata, ydata, sigma, p0, groups, lengths, axis)
     names = _parameter_names(f, p0, sets)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
+    problem = Problem(f, jac, names, options, bool(absolute_sigma), bool(vectorized) or isinstance(f, Model))
     if lazy:
         given = locals()
         keywords = {name: given[name] for name in _OF_EACH_BLOCK}
         return _fit_lazily(  # type: ignore[no-any-return]
-            curve_fit_many, progress, workers, f, xdata, ydata, p0, sigma, axis, names, options, keywords
+            curve_fit_many, progress, workers, problem, xdata, ydata, p0, sigma, axis, keywords
         )
-    task = _Task(
-        f=f,
-        jac=jac,
-        n=len(names),
-        options=options,
-        nan_policy=nan_policy,
-        guess=p0 if callable(p0) else None,
-        vectorized=vectorized,
-        absolute=bool(absolute_sigma),
-        interrupt=np.zeros(1, dtype=np.intc),
-    )
+    task = _Task(problem, nan_policy, p0 if callable(p0) else None, np.zeros(1, dtype=np.intc))
     task = _tried(task, sets)
-    return _collect(task, sets, names, threads, progress, errors)
+    return _collect(task, sets, threads, progress, errors)
 
 
 @dataclass(frozen=True)
 class _Task:
     """What to do with a piece, wherever that happens."""
 
-    f: Callable[..., Any]
-    jac: Callable[..., Any] | None
-    n: int
-    options: Options
+    problem: Problem
     nan_policy: str
     guess: Callable[[Any, Any], Any] | None
-    vectorized: bool
-    absolute: bool
     interrupt: NDArray[np.intc]
 
     def __call__(self, piece: Piece) -> Fitted:
@@ -270,18 +258,17 @@ class _Task:
         block = self.block(piece)
         if not (block.status == TO_FIT).any():
             solutions = empty_solutions(block)
-        elif isinstance(self.f, Model):
-            solutions = fit_compiled(self.f, block, self.options, self.absolute, self.interrupt)
-        elif self.vectorized:
-            solutions = fit_vectorized(self.f, self.jac, block, self.options, self.absolute, self.interrupt)
+        elif isinstance(self.problem.f, Model):
+            solutions = fit_compiled(self.problem, block, self.interrupt)
+        elif self.problem.vectorized:
+            solutions = fit_vectorized(self.problem, block, self.interrupt)
         else:
-            solutions = fit_singly(self.f, self.jac, block, self.options, self.absolute, self.interrupt)
-        return fitted(piece.start, block, solutions, self.jac is None, self.absolute)
+            solutions = fit_singly(self.problem, block, self.interrupt)
+        return fitted(self.problem, piece.start, block, solutions)
 
     def block(self, piece: Piece) -> Block:
         """Make the data sets of a piece ready."""
-        each = not self.vectorized and not isinstance(self.f, Model)
-        return prepare_block(piece, self.n, self.nan_policy, self.guess, each)
+        return prepare_block(piece, self.problem.n, self.nan_policy, self.guess, not self.problem.vectorized)
 
 
 def _fit_lazily(call: Callable[..., ManyFits], progress: Any, workers: Any, *arguments: Any) -> Any:
@@ -346,16 +333,17 @@ def _refuse_other_count(f: Callable[..., Any], count: int) -> None:
 
 def _tried(task: _Task, sets: Sets) -> _Task:
     """Return the task once the function has been tried on the first data sets that can be fitted."""
-    if isinstance(task.f, Model):
+    problem = task.problem
+    if isinstance(problem.f, Model):
         return task
     with np.errstate(all="ignore"):
         blocks = (task.block(piece) for piece in sets.pieces())
         block = next((block for block in blocks if (block.status == TO_FIT).any()), None)
         if block is None:
             return task
-        error = try_function(task.f, task.jac, block, task.vectorized)
-    if task.options.epsfcn is None:
-        task = replace(task, options=task.options._replace(epsfcn=error))
+        error = try_function(problem.f, problem.jac, block, problem.vectorized)
+    if problem.options.epsfcn is None:
+        task = replace(task, problem=replace(problem, options=problem.options._replace(epsfcn=error)))
     return task
 
 
@@ -371,11 +359,9 @@ def _refuse_other_part(part: Any, begun: set[int]) -> None:
     begun.add(part.start)
 
 
-def _collect(
-    task: _Task, sets: Sets, names: tuple[str, ...], workers: Workers, progress: Progress, errors: str
-) -> ManyFits:
+def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, errors: str) -> ManyFits:
     """Run the task on all pieces and put the results together."""
-    fits, n = sets.fits, len(names)
+    fits, n = sets.fits, task.problem.n
     popt, pcov, chisq = np.empty((fits, n)), np.empty((fits, n, n)), np.empty(fits)
     dof, nfev = np.empty(fits, dtype=np.intc), np.empty(fits, dtype=np.intc)
     status = np.empty(fits, dtype=np.int8)
@@ -403,11 +389,7 @@ def _collect(
         dof=dof.reshape(lead),
         nfev=nfev.reshape(lead),
         status=status.reshape(lead),
-        param_names=names,
-        options=task.options,
-        model=task.f,
-        vectorized=task.vectorized or isinstance(task.f, Model),
-        absolute_sigma=task.absolute,
+        problem=task.problem,
         groups=sets.labels if isinstance(sets, GroupedSets) else None,
     )
     if errors == "raise" and failed:

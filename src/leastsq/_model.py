@@ -3,18 +3,13 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _minpack
+from . import _kernel
 from ._validate import FloatArray
-
-# The copy of the compiled code that is the fastest on this processor.
-LEVEL: Final = _minpack.processor_level()
-# Bounds of the compiled code: rows that are reduced together, fits of the widest group, and what a model has at most.
-MOST_ROWS, MOST_WIDTH, MOST_PARAMETERS, MOST_PREDICTORS = _minpack.bounds()
 
 
 class Model:
@@ -62,7 +57,7 @@ class Model:
         values, slopes = np.empty(points.shape[1]), np.empty((len(parameters) if derivatives else 0, points.shape[1]))
         if values.size:
             rows, of_each = points[: self.predictors], points[self.predictors :]
-            _minpack.evaluate_model(LEVEL, self.numbers, rows, of_each, values, int(derivatives), slopes.ravel())
+            _kernel.evaluate_model(_kernel.LEVEL, self.numbers, rows, of_each, values, int(derivatives), slopes.ravel())
         return values.reshape(shape), slopes.reshape((len(slopes), *shape))
 
     def refuse_other_count(self, parameters: tuple[Any, ...]) -> None:

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import _minpack
 from ._addresses import Layout, Native
-from ._model import MOST_PARAMETERS, MOST_PREDICTORS, Model
+from ._kernel import MOST_PARAMETERS, MOST_PREDICTORS, evaluate_function
+from ._model import Model
 from ._validate import FloatArray
 
 _NUMBERS: Final = {"lanes": 0, "fit": -1}
@@ -112,7 +112,7 @@ class NativeModel(Model):
         for index in np.ndindex(full[:-1]):
             if m == 0:
                 break
-            code = _minpack.evaluate_function(
+            code = evaluate_function(
                 self.numbers,
                 np.array([row[index] for row in rows]),
                 np.array([p[index][0] for p in of_each]),

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from . import _status
 from ._pieces import real_numbers
-from ._validate import NO_VALUE, FloatArray, Options
+from ._problem import Options, Problem
+from ._validate import NO_VALUE, FloatArray
 
 if TYPE_CHECKING:
     import pandas
@@ -70,11 +71,7 @@ class ManyFits:
     dof: NDArray[np.integer[Any]]
     nfev: NDArray[np.integer[Any]]
     status: NDArray[np.integer[Any]]
-    param_names: tuple[str, ...]
-    options: Options
-    model: Callable[..., Any]
-    vectorized: bool = True
-    absolute_sigma: bool = False
+    problem: Problem
     groups: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +79,21 @@ class ManyFits:
             view = getattr(self, name).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        return self.problem.names
+
+    @property
+    def model(self) -> Callable[..., Any]:
+        """The function that was fitted."""
+        return self.problem.f
+
+    @property
+    def options(self) -> Options:
+        """What steered the iteration."""
+        return self.problem.options
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -173,7 +185,7 @@ class ManyFits:
         predictors = tuple(real_numbers(p, "x").astype(np.float64, copy=False) for p in given)
         parameters = [self.popt[..., j, None] for j in range(len(self.param_names))]
         with np.errstate(all="ignore"):
-            if self.vectorized:
+            if self.problem.vectorized:
                 values = self.model(predictors if len(predictors) > 1 else predictors[0], *parameters)
                 points = np.broadcast_shapes(*(p.shape for p in predictors), (1,))
                 return np.array(

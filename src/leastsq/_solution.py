@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _minpack, _status
+from . import _kernel, _status
 from ._block import Block
 from ._covariance import covariance_of
-from ._model import LEVEL, MOST_WIDTH
+from ._iterate import Fit
+from ._problem import Problem
 from ._validate import FloatArray
 
 # From where on a column of the Jacobian counts as dependent on the others, by the sine of the angle between them:
@@ -29,6 +30,12 @@ class Solutions(NamedTuple):
     status: NDArray[np.intc]
     # Covariance matrices that are known already.
     covariance: dict[int, FloatArray]
+
+    def store(self, fit: int, one: Fit) -> None:
+        """Put a fit made by itself where the others are."""
+        self.popt[fit], self.fnorm[fit], self.nfev[fit], self.status[fit] = one.x, one.fnorm, one.nfev, one.info
+        if one.info in _status.SOLVED:
+            self.triangle[fit] = np.transpose(np.linalg.qr(one.triangle(), mode="r"))
 
 
 class Fitted(NamedTuple):
@@ -56,13 +63,13 @@ def empty_solutions(block: Block) -> Solutions:
     )
 
 
-def fitted(start: int, block: Block, solutions: Solutions, by_differences: bool, absolute: bool) -> Fitted:
+def fitted(problem: Problem, start: int, block: Block, solutions: Solutions) -> Fitted:
     """Estimate the covariance of each fit, and put the results of a block together."""
     dof = block.points - block.p0.shape[1]
     deviation = np.ones(len(dof))
-    if not absolute:
+    if not problem.absolute_sigma:
         deviation = solutions.fnorm / np.sqrt(np.maximum(dof, 1))
-    pcov = _covariances(solutions, deviation, block.points, by_differences, absolute)
+    pcov = _covariances(solutions, deviation, block.points, problem.jac is None, problem.absolute_sigma)
     return Fitted(start, solutions.popt, pcov, np.square(solutions.fnorm), dof, solutions.nfev, solutions.status)
 
 
@@ -73,9 +80,8 @@ def _covariances(
     matrices = solutions.triangle
     count, n = solutions.popt.shape
     dependent = np.zeros(count, dtype=np.int8)
-    work = np.empty(MOST_WIDTH * n * (2 * n + 1))
     limit = _DEPENDENT_DIFFERENCES if by_differences else _DEPENDENT
-    _minpack.invert_triangles(LEVEL, deviation, limit, matrices, dependent, work)
+    _kernel.invert_triangles(deviation, limit, matrices, dependent)
     solved = (solutions.status >= 1) & (solutions.status <= _status.GTOL)
     for fit in np.flatnonzero(dependent.astype(bool) & solved).tolist():
         if fit not in solutions.covariance:

@@ -1,7 +1,7 @@
 """Every check of what users hand in, made once, at the door."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,92 +68,6 @@ def starting_point(x0: Any, name: str) -> FloatArray:
     return point
 
 
-class Options(NamedTuple):
-    """What steers a fit, checked."""
-
-    ftol: float
-    xtol: float
-    gtol: float
-    maxfev: int
-    epsfcn: float | None
-    factor: float
-    diag: FloatArray | None
-    loss: int = 0
-    f_scale: float = 1.0
-
-    def packed(self, epsfcn: float | None = None) -> FloatArray:
-        """Return the options as the compiled code takes them; without an `epsfcn` of their own, with this one."""
-        epsfcn = epsfcn if self.epsfcn is None else self.epsfcn
-        return np.array(
-            (self.ftol, self.xtol, self.gtol, self.factor, self.maxfev, epsfcn or 0.0, float(self.loss), self.f_scale)
-        )
-
-
-def checked_options(
-    n: int,
-    analytic: bool,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int | None,
-    epsfcn: float | None,
-    factor: float,
-    diag: Any,
-) -> Options:
-    """Return the options of a fit of `n` parameters, refusing those no fit can use."""
-    try:
-        usable = ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < math.inf
-        usable = usable and (epsfcn is None or epsfcn < math.inf)
-    except (TypeError, ValueError):
-        usable = False
-    if not usable:
-        _refuse_options({"ftol": ftol, "xtol": xtol, "gtol": gtol}, factor, epsfcn)
-    default = (100 if analytic else 200) * (n + 1)
-    limit = _evaluation_limit(maxfev, default) if maxfev else min(default, MOST_EVALUATIONS)
-    return Options(
-        float(ftol),
-        float(xtol),
-        float(gtol),
-        limit,
-        None if epsfcn is None else float(epsfcn),
-        float(factor),
-        None if diag is None else _scale_factors(diag, n),
-    )
-
-
-def _refuse_options(tolerances: dict[str, Any], factor: Any, epsfcn: Any) -> None:
-    """Say which of the options cannot be used, and why."""
-
-    def number(value: Any) -> float:
-        return float(value) if isinstance(value, (int, float, np.number)) else math.nan
-
-    for name, value in tolerances.items():
-        if not number(value) >= 0:
-            raise TypeError(f"{name} must be a number and not negative, got {value!r}; 0 switches the test off")
-    if not 0 < number(factor) < math.inf:
-        raise TypeError(f"factor must be a positive number, usually between 0.1 and 100, got {factor!r}")
-    raise TypeError(f"epsfcn must be the relative error of the residuals, or None, got {epsfcn!r}")
-
-
-def _evaluation_limit(maxfev: float, default: int) -> int:
-    try:
-        usable = maxfev > 0 and maxfev == int(maxfev)
-    except (TypeError, ValueError, OverflowError):
-        usable = False
-    if not usable:
-        raise TypeError(f"maxfev must be a positive whole number, or 0 for the default of {default}, got {maxfev!r}")
-    return min(int(maxfev), MOST_EVALUATIONS)
-
-
-def _scale_factors(diag: Any, n: int) -> FloatArray:
-    factors = real_array(diag, "diag").flatten()
-    if factors.size != n:
-        raise TypeError(f"diag: got {factors.size} scale factors, expected one for each of the {n} parameters")
-    if not np.all((factors > 0) & (factors < np.inf)):
-        raise TypeError(f"diag: scale factors must be positive and finite, got {factors}")
-    return factors
-
-
 def residual_array(value: Any, m: int | None, name: str) -> FloatArray:
     """Return residuals as a contiguous, one-dimensional float64 array of the agreed size."""
     residuals = real_array(value, name)
@@ -197,6 +111,18 @@ def jacobian_array(value: Any, m: int, n: int, col_deriv: bool, name: str) -> tu
             hint += f"; it looks transposed: return its transpose, or set col_deriv={not col_deriv}"
         raise TypeError(f"{name} returned an array of shape {jacobian.shape}, expected {expected}: {hint}")
     return (jacobian.T, not col_deriv) if by_columns_in_memory else (jacobian, col_deriv)
+
+
+def with_parameter_axis(slopes: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Return derivatives with the last axis of `shape`, that of the parameters, which may be left out if it is 1."""
+    left_out = shape[-1] == 1 and 0 < slopes.ndim < len(shape) and slopes.shape == shape[-1 - slopes.ndim : -1]
+    return slopes[..., None] if left_out else slopes
+
+
+def relative_error(residuals: Any) -> float:
+    """Return the spacing at 1 of the numbers the residuals were computed in; 0 stands for double precision."""
+    dtype = np.asarray(residuals).dtype
+    return float(np.finfo(dtype).eps) if dtype.kind == "f" and dtype is not FLOAT64 else 0.0
 
 
 def refuse_not_finite(array: FloatArray, name: str, where: str = "") -> None:

@@ -7,16 +7,15 @@ Python function with numba.
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
-from . import _minpack
+from . import _kernel
 from ._addresses import Layout, native_function
-from ._model import LEVEL
 from ._native import NativeModel, parameter_names, refuse_predictors
 
 __all__ = ["jit", "lane_rows", "lane_width", "model"]
 
 #: How many fits a function with ``layout="lanes"`` gets on this processor, and at most how many rows.
-lane_width: Final = _minpack.group_shape(LEVEL)[0]
-lane_rows: Final = _minpack.group_shape(LEVEL)[1]
+lane_width: Final = _kernel.LANE_WIDTH
+lane_rows: Final = _kernel.LANE_ROWS
 
 
 def model(

@@ -1,0 +1,111 @@
+"""The door to the compiled code: the only module that imports it.
+
+Codes that both sides speak in, the sizes that the compiled code was built for, and the packed array of a fit. Exit
+codes are in `_status`; `tests/test_kernel.py` compares both with minpack/kinds.f90.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _minpack
+from ._problem import Options
+from ._validate import FloatArray
+
+# The copy of the compiled code that is the fastest on this processor, and the shape of its groups.
+LEVEL: Final = _minpack.processor_level()
+LANE_WIDTH, LANE_ROWS = _minpack.group_shape(LEVEL)
+# Bounds of the compiled code: rows that are reduced together, fits of the widest group, and what a model has at most.
+MOST_ROWS, MOST_WIDTH, MOST_PARAMETERS, MOST_PREDICTORS = _minpack.bounds()
+
+# What the iteration asks its caller to do next.
+DONE: Final = 0
+RESIDUALS: Final = 1
+JACOBIAN: Final = 2
+NOT_READY: Final = 3  # an array has to be converted first, or has the wrong size
+
+# Who makes Jacobians.
+BY_DIFFERENCES: Final = 0
+BY_CALLER: Final = 1
+FOLDED_BY_CALLER: Final = 2
+
+# The exit code of a fit that is still to be made, or under way.
+TO_FIT: Final = -1000
+
+# What is called for every evaluation or step goes through no further function of Python's.
+take_residuals = _minpack.take_residuals
+take_jacobian = _minpack.take_jacobian
+with_data = _minpack.with_data
+residual_function = _minpack.residual_function
+outcome = _minpack.outcome
+positions = _minpack.positions
+covariance_matrix = _minpack.covariance_matrix
+model_sizes = _minpack.model_sizes
+step_model = _minpack.step_model
+evaluate_model = _minpack.evaluate_model
+evaluate_function = _minpack.evaluate_function
+slot_size = _minpack.slot_size
+open_slots = _minpack.open_slots
+take_block = _minpack.take_block
+take_block_slopes = _minpack.take_block_slopes
+read_slots = _minpack.read_slots
+
+
+class Triangle(NamedTuple):
+    """Where in the packed array of a finished fit its results begin, and the pivots of its Jacobian."""
+
+    f: int
+    qtf: int
+    r: int
+    rows: int  # -1 where the Jacobian was folded
+    pivots: NDArray[np.intc]
+
+
+def begin(m: int, x0: FloatArray, analytic: int, options: Options, epsfcn: float | None = None) -> FloatArray:
+    """Set up the packed array of a fit of `m` residuals from `x0`."""
+    state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic))
+    scaled, diag = options.scaling(x0)
+    task = _minpack.start(state, x0, m, analytic, options.packed(epsfcn), scaled, diag)
+    if task != RESIDUALS:
+        raise RuntimeError(f"a fit of {x0.size} parameters to {m} residuals was refused by the compiled code")
+    return state
+
+
+def triangle_of(state: FloatArray, n: int) -> Triangle:
+    """Say where the results of a fit of `n` parameters are."""
+    pivots = np.empty(n, dtype=np.intc)
+    return Triangle(*_minpack.positions(state, pivots), pivots)
+
+
+def fit_models(
+    model: NDArray[np.int64],
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray,
+    p0: FloatArray,
+    options: Options,
+    interrupt: NDArray[np.intc],
+    *outcome: Any,
+) -> None:
+    """Fit a compiled model to many data sets, whose best points, triangles, norms, counts and codes are filled in."""
+    work = _aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
+    scaled, diag = options.scaling(np.ones(p0.shape[1]))
+    given = (model, x, y, weights, p0, scaled, diag, options.packed(), interrupt)
+    arguments: tuple[Any, ...] = (LEVEL, *given, *outcome, work)
+    _minpack.fit_models(*arguments)
+
+
+def invert_triangles(deviation: FloatArray, limit: float, matrices: FloatArray, dependent: NDArray[np.int8]) -> None:
+    """Replace triangles by covariance matrices, but those whose columns depend on each other."""
+    n = matrices.shape[1]
+    work = np.empty(MOST_WIDTH * n * (2 * n + 1))
+    _minpack.invert_triangles(LEVEL, deviation, limit, matrices, dependent, work)
+
+
+def _aligned(size: int) -> FloatArray:
+    """Return work space that begins on a line of the cache, so that no row of a group is spread over two."""
+    line = 8
+    buffer = np.empty(size + line)
+    first = -(buffer.ctypes.data // buffer.itemsize) % line
+    return buffer[first : first + size]

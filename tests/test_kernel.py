@@ -1,0 +1,61 @@
+"""Python and the compiled code speak in the same codes."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import leastsq
+from leastsq import _kernel, _status
+from leastsq._problem import checked_options
+
+KINDS = Path(__file__).parents[1] / "minpack" / "kinds.f90"
+PACKAGE = Path(leastsq.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def constants():
+    """The integers that the compiled code calls by name."""
+    found = re.findall(r"integer, parameter, public :: (\w+) = (-?\d+)", KINDS.read_text())
+    return {name: int(value) for name, value in found}
+
+
+def test_tasks_are_those_of_the_compiled_code(constants):
+    ours = {"done": _kernel.DONE, "residuals": _kernel.RESIDUALS, "jacobian": _kernel.JACOBIAN}
+    assert {name.removeprefix("task_"): code for name, code in constants.items() if name.startswith("task_")} == {
+        **ours,
+        "wrong_size": _kernel.NOT_READY,
+    }
+
+
+def test_every_exit_code_of_the_compiled_code_has_its_sentence(constants):
+    codes = {name: code for name, code in constants.items() if name.startswith("info_") and name != "info_running"}
+    assert len(codes) >= 12
+    for name, code in codes.items():
+        assert code in _status.LABELS, name
+    assert constants["info_running"] == _kernel.TO_FIT
+    assert codes["info_gtol"] == _status.GTOL
+    for name in ("trial_not_finite", "start_not_finite", "jacobian_not_finite"):
+        assert codes[f"info_{name}"] == getattr(_status, name.upper())
+    assert {codes[f"info_{name}"] for name in ("ftol", "xtol", "ftol_and_xtol", "gtol")} == _status.SOLVED
+
+
+def test_sizes_are_those_of_the_compiled_code(constants):
+    assert constants["row_block"] == _kernel.MOST_ROWS
+    assert 1 <= _kernel.LANE_WIDTH <= _kernel.MOST_WIDTH
+
+
+def test_one_module_imports_the_compiled_code():
+    importers = {
+        path.name
+        for path in PACKAGE.glob("*.py")
+        if re.search(r"import .*\b_minpack\b|_minpack import", path.read_text())
+    }
+    assert importers == {"_kernel.py"}
+
+
+def test_options_are_packed_in_the_order_of_the_compiled_code():
+    options = checked_options(3, False, 1e-1, 1e-2, 1e-3, 7, 1e-5, 50.0, None)
+    np.testing.assert_array_equal(options.packed(), [1e-1, 1e-2, 1e-3, 50.0, 7, 1e-5, 0, 1.0])
+    assert options._replace(epsfcn=None).packed()[5] == 0
