@@ -25,6 +25,8 @@ __all__ = [
     "pseudo_voigt",
 ]
 
+_LARGEST = np.finfo(np.float64).max
+
 
 @compiled(1, _guesses.gaussian)
 def gaussian(x: Any, amplitude: Any, center: Any, sigma: Any, offset: Any) -> Any:
@@ -169,7 +171,7 @@ def michaelis_menten(x: Any, vmax: Any, km: Any) -> Any:
     >>> float(models.michaelis_menten(2.0, 3.0, 2.0))
     1.5
     """
-    return vmax * x / (km + x)
+    return vmax / (1 + km / x)
 
 
 @compiled(8, _guesses.power_law)
@@ -208,7 +210,9 @@ def damped_sine(x: Any, amplitude: Any, rate: Any, frequency: Any, phase: Any, o
     >>> float(models.damped_sine(0.25, 2.0, 0.0, 1.0, 0.0, 0.5))
     2.5
     """
-    return amplitude * np.exp(-rate * x) * np.sin(2 * np.pi * frequency * x + phase) + offset
+    decay = np.exp(-rate * x)
+    time = np.where(decay == 0, 0, x)  # what has died away has no phase
+    return amplitude * decay * np.sin(2 * np.pi * frequency * time + phase) + offset
 
 
 @compiled(10, _guesses.gaussian_2d, predictors=2)
@@ -257,6 +261,7 @@ def gaussian_2d_elliptic(
     """
     x, y = xy
     sine, cosine = np.sin(theta), np.cos(theta)
-    u = ((x - x0) * cosine + (y - y0) * sine) / sigma_x
-    v = ((y - y0) * cosine - (x - x0) * sine) / sigma_y
+    # At infinity as far away as numbers go, where a sine of zero is no trouble.
+    dx, dy = (np.clip(distance, -_LARGEST, _LARGEST) for distance in (x - x0, y - y0))
+    u, v = (dx * cosine + dy * sine) / sigma_x, (dy * cosine - dx * sine) / sigma_y
     return amplitude * np.exp(-0.5 * (u**2 + v**2)) + offset
