@@ -63,11 +63,13 @@ contains
     !> Undo the permutation of a pivoted triangle: from R of J P = Q R to the triangle of J itself.
     !>
     !> Reference: Golub, Van Loan, Matrix Computations, 4th ed. (2013), section 5.2.2 (Householder QR).
-    pure subroutine unpivot(n, r, ipvt, triangle)
+    pure subroutine unpivot(n, r, qtf, ipvt, triangle)
         integer, intent(in) :: n                    !! order, n >= 1
         real(wp), intent(in) :: r(n, n)             !! upper triangle R of J P = Q R
+        real(wp), intent(in) :: qtf(n)              !! the head of Qᵀ f
         integer, intent(in) :: ipvt(n)              !! the permutation P; zeros if there is none
-        real(wp), intent(out) :: triangle(n, n)     !! upper triangle T with TᵀT = JᵀJ, zeros below; zero without P
+        real(wp), intent(out) :: triangle(n, n + 1) !! upper triangle T with TᵀT = JᵀJ, zeros below, and the head of
+                                                    !! Qᵀ f that goes with it; zeros without P
 
         real(wp) :: norm, product
         integer :: j, k
@@ -77,12 +79,13 @@ contains
         do j = 1, n
             triangle(1:j, ipvt(j)) = r(1:j, j)
         end do
+        triangle(:, n + 1) = qtf
         do j = 1, n - 1
             norm = enorm(n - j + 1, triangle(j, j))
             if (norm == 0.0_wp) cycle
             if (triangle(j, j) > 0.0_wp) norm = -norm
             triangle(j, j) = triangle(j, j) - norm
-            do k = j + 1, n
+            do k = j + 1, n + 1
                 product = sum(triangle(j:n, j)/norm*triangle(j:n, k))/triangle(j, j)
                 triangle(j:n, k) = triangle(j:n, k) + product*triangle(j:n, j)
             end do

@@ -1,52 +1,10 @@
 ! SPDX-License-Identifier: BSD-3-Clause
 ! Copyright (c) The leastsq developers
 
-!> The routines for many fits, and for compiled models, that Python sees.
-!>
-!> Each hands on to the copy of the lane modules compiled for one level of the processor: 1 for every processor, 2 for
-!> x86-64-v3 (AVX2), 3 for x86-64-v4 (AVX-512). The caller chooses, once; sizes are checked in Python.
-module lane_levels
-    use kinds, only: wp, long
-    use native, only: fit_model, by_fit
-    use lm, only: lm_layout, layout
-    use lane_kinds, only: lane_layout, layout_of_lanes
-    use lane_alone_baseline, only: jacobians_of, &
-        step_alone_baseline => step_alone, evaluate_points_baseline => evaluate_points
-    use lane_alone_v3, only: step_alone_v3 => step_alone, evaluate_points_v3 => evaluate_points
-    use lane_alone_v4, only: step_alone_v4 => step_alone, evaluate_points_v4 => evaluate_points
-    use lane_fits_baseline, only: fit_queue_baseline => fit_queue
-    use lane_fits_v3, only: fit_queue_v3 => fit_queue
-    use lane_fits_v4, only: fit_queue_v4 => fit_queue
-    use lane_covariance_baseline, only: invert_triangles_baseline => invert_triangles
-    use lane_covariance_v3, only: invert_triangles_v3 => invert_triangles
-    use lane_covariance_v4, only: invert_triangles_v4 => invert_triangles
-    implicit none (type, external)
-    public
-
-contains
-
-    !> Lay out the work of `fit_queue` for a model.
-    pure function layout_of_model(model, n, predictors, m) result(at)
-        type(fit_model), intent(in) :: model
-        integer, intent(in) :: n, predictors, m
-        type(lane_layout) :: at
-
-        type(lm_layout) :: alone
-
-        alone = layout(m, n, jacobians_of(model, m))
-        at = layout_of_lanes(n, predictors, m, alone%size, numbers_of_function(model, n, m))
-    end function layout_of_model
-
-    !> Say how many numbers of work a function for a fit takes.
-    pure integer(long) function numbers_of_function(model, n, m) result(numbers)
-        type(fit_model), intent(in) :: model
-        integer, intent(in) :: n, m
-
-        numbers = 0
-        if (model%number == by_fit) numbers = m*(n + 2_long)
-    end function numbers_of_function
-
-end module lane_levels
+! The routines for many fits, and for compiled models, that Python sees.
+!
+! Each hands on to the copy of the lane modules compiled for one level of the processor: 1 for every processor, 2 for
+! x86-64-v3 (AVX2), 3 for x86-64-v4 (AVX-512). The caller chooses, once; sizes are checked in Python.
 
 !> Say how many numbers of work space `fit_models` and `step_model` need, and what to begin a fit with that is for the
 !> latter.
@@ -132,12 +90,12 @@ end subroutine evaluate_function
 
 !> Fit a model to many data sets.
 subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
-    options, interrupt, popt, triangle, fnorm, nfev, status, work)
+    options, interrupt, popt, triangle, fnorm, nfev, status, length, work)
     use kinds, only: wp, long
     use native, only: model_of
-    use lane_kinds, only: lane_layout
-    use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, layout_of_model
     use solver_options, only: options_of
+    use lane_kinds, only: lane_data, lane_outcome, lane_layout
+    use lane_levels, only: fit_queue_baseline, fit_queue_v3, fit_queue_v4, layout_of_model
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
     integer(long), intent(in) :: model(4)                   !! the model, see model_of
@@ -146,41 +104,39 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     integer, intent(in) :: m                                !! points of a data set
     integer, intent(in) :: fits                             !! data sets
     integer, intent(in) :: x_sets                           !! 1: the predictors are shared; or fits
-    real(wp), intent(in) :: x(m, predictors, x_sets)        !! predictors
-    real(wp), intent(in) :: y(m, fits)                      !! observations
+    real(wp), intent(in), target :: x(m, predictors, x_sets)    !! predictors
+    real(wp), intent(in), target :: y(m, fits)              !! observations
     integer, intent(in) :: weight_sets                      !! 0: no weights; 1: shared; or fits
-    real(wp), intent(in) :: weights(m, *)                   !! reciprocal standard deviations; 0 leaves a point out
-    real(wp), intent(in) :: p0(n, fits)                     !! where to start
+    real(wp), intent(in), target :: weights(m, weight_sets) !! reciprocal standard deviations; 0 leaves a point out
+    real(wp), intent(in), target :: p0(n, fits)             !! where to start
     integer, intent(in) :: scaled                           !! 1: the scaling is given
-    real(wp), intent(in) :: diag(n)                         !! that scaling
+    real(wp), intent(in), target :: diag(n)                 !! that scaling
     real(wp), intent(in) :: options(8)                      !! see options_of
     integer, intent(inout), volatile :: interrupt(1)        !! leave off once this is not 0
-    real(wp), intent(inout) :: popt(n, fits)                !! out: the best points
-    real(wp), intent(inout) :: triangle(n, n, fits)         !! out: R of the last Jacobians, zeros below
-    real(wp), intent(inout) :: fnorm(fits)                  !! out: norms of the residuals
-    integer, intent(inout) :: nfev(fits)                    !! out: evaluations
-    integer, intent(inout) :: status(fits)                  !! in: info_running, or no fit is wanted; out: exit codes
-    real(wp), intent(inout) :: work(*)                      !! work, see model_sizes; best aligned to 64 bytes
+    real(wp), intent(inout), target :: popt(n, fits)        !! out: the best points
+    real(wp), intent(inout), target :: triangle(n, n + 1, fits)     !! out: R of the last Jacobians, zeros below, and
+                                                                    !! the heads of Qᵀ f
+    real(wp), intent(inout), target :: fnorm(fits)          !! out: norms of the residuals
+    integer, intent(inout), target :: nfev(fits)            !! out: evaluations
+    integer, intent(inout), target :: status(fits)          !! in: info_running, or no fit is wanted; out: exit codes
+    integer(long), intent(in) :: length                     !! numbers of work
+    real(wp), intent(inout), target :: work(length)         !! work, see model_sizes; best aligned to 64 bytes
 
     type(lane_layout) :: at
+    type(lane_data) :: data
+    type(lane_outcome) :: outcome
 
     at = layout_of_model(model_of(model), n, predictors, m)
+    if (length < at%size) return
+    data = lane_data(n, predictors, m, fits, x_sets, weight_sets, scaled == 1, x, y, weights, p0, diag)
+    outcome = lane_outcome(popt, triangle, fnorm, nfev, status)
     select case (level)
     case default
-        call fit_queue_baseline(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
-            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work(at%x), &
-            work(at%y), work(at%w), work(at%s), work(at%v), work(at%head), work(at%fresh), work(at%block), &
-            work(at%scratch), work(at%alone), work(at%whole))
+        call fit_queue_baseline(model_of(model), data, options_of(options), interrupt(1), outcome, at, work)
     case (2)
-        call fit_queue_v3(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
-            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work(at%x), &
-            work(at%y), work(at%w), work(at%s), work(at%v), work(at%head), work(at%fresh), work(at%block), &
-            work(at%scratch), work(at%alone), work(at%whole))
+        call fit_queue_v3(model_of(model), data, options_of(options), interrupt(1), outcome, at, work)
     case (3)
-        call fit_queue_v4(model_of(model), n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, &
-            scaled, diag, options_of(options), interrupt(1), popt, triangle, fnorm, nfev, status, work(at%x), &
-            work(at%y), work(at%w), work(at%s), work(at%v), work(at%head), work(at%fresh), work(at%block), &
-            work(at%scratch), work(at%alone), work(at%whole))
+        call fit_queue_v4(model_of(model), data, options_of(options), interrupt(1), outcome, at, work)
     end select
 end subroutine fit_models
 
@@ -191,6 +147,7 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, s
     use native, only: model_of
     use lm, only: lm_fit
     use packed_state, only: unpack_fit, work_begins
+    use lane_kinds, only: lane_data
     use lane_levels, only: step_alone_baseline, step_alone_v3, step_alone_v4
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
@@ -198,31 +155,30 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, s
     integer, intent(in) :: n                                !! its parameters
     integer, intent(in) :: predictors                       !! its predictors
     integer, intent(in) :: m                                !! data points
-    real(wp), intent(in) :: x(m, predictors)                !! predictors
-    real(wp), intent(in) :: y(m)                            !! observations
+    real(wp), intent(in), target :: x(m, predictors, 1)     !! predictors
+    real(wp), intent(in), target :: y(m, 1)                 !! observations
     integer, intent(in) :: weighted                         !! 1: with weights
-    real(wp), intent(in) :: weights(*)                      !! reciprocal standard deviations; 0 leaves a point out
+    real(wp), intent(in), target :: weights(m*weighted, 1)  !! reciprocal standard deviations; 0 leaves a point out
     real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
     real(wp), intent(inout) :: whole(*)                     !! work, see model_sizes
-    real(wp), intent(inout) :: p(n)                         !! in: where to evaluate; out: where next, or the solution
+    real(wp), intent(inout), target :: p(n)                 !! in: where to evaluate; out: where next, or the solution
     integer, intent(out) :: task                            !! task_residuals, or task_done
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
+    type(lane_data) :: data
 
     call unpack_fit(n, state, fit, ipvt)
     task = task_wrong_size
     if (fit%m /= m .or. fit%n /= n) return
+    data = lane_data(n, predictors, m, 1, 1, weighted, .false., x, y, weights, null(), null())
     select case (level)
     case default
-        call step_alone_baseline(model_of(model), n, predictors, m, x, y, weighted, weights, fit, &
-            ipvt, state(work_begins(n)), whole, p, task)
+        call step_alone_baseline(model_of(model), data, 1, fit, ipvt, state(work_begins(n)), whole, p, task)
     case (2)
-        call step_alone_v3(model_of(model), n, predictors, m, x, y, weighted, weights, fit, ipvt, &
-            state(work_begins(n)), whole, p, task)
+        call step_alone_v3(model_of(model), data, 1, fit, ipvt, state(work_begins(n)), whole, p, task)
     case (3)
-        call step_alone_v4(model_of(model), n, predictors, m, x, y, weighted, weights, fit, ipvt, &
-            state(work_begins(n)), whole, p, task)
+        call step_alone_v4(model_of(model), data, 1, fit, ipvt, state(work_begins(n)), whole, p, task)
     end select
 end subroutine step_model
 
@@ -253,8 +209,8 @@ subroutine evaluate_model(level, model, n, predictors, m, x, p, f, with_jacobian
     end select
 end subroutine evaluate_model
 
-!> Replace triangles by covariance matrices.
-subroutine invert_triangles(level, n, fits, deviation, limit, matrices, dependent, work)
+!> Turn triangles into covariance matrices.
+subroutine invert_triangles(level, n, fits, deviation, limit, triangles, matrices, dependent, work)
     use, intrinsic :: iso_c_binding, only: c_signed_char
     use kinds, only: wp
     use lane_kinds, only: most_width
@@ -265,17 +221,18 @@ subroutine invert_triangles(level, n, fits, deviation, limit, matrices, dependen
     integer, intent(in) :: fits
     real(wp), intent(in) :: deviation(fits)                 !! standard deviations of the residuals
     real(wp), intent(in) :: limit                           !! on the dependence of columns
-    real(wp), intent(inout) :: matrices(n, n, fits)         !! in: triangles, zeros below; out: covariance matrices
+    real(wp), intent(in) :: triangles(n, n + 1, fits)       !! triangles, each with a column more
+    real(wp), intent(inout) :: matrices(n, n, fits)         !! out: covariance matrices; left where dependent
     integer(c_signed_char), intent(inout) :: dependent(fits)    !! out: 1 where the triangle was left
     real(wp), intent(inout) :: work(most_width, n, 2*n + 1) !! work
 
     select case (level)
     case default
-        call invert_triangles_baseline(n, fits, deviation, limit, matrices, dependent, work)
+        call invert_triangles_baseline(n, fits, deviation, limit, triangles, matrices, dependent, work)
     case (2)
-        call invert_triangles_v3(n, fits, deviation, limit, matrices, dependent, work)
+        call invert_triangles_v3(n, fits, deviation, limit, triangles, matrices, dependent, work)
     case (3)
-        call invert_triangles_v4(n, fits, deviation, limit, matrices, dependent, work)
+        call invert_triangles_v4(n, fits, deviation, limit, triangles, matrices, dependent, work)
     end select
 end subroutine invert_triangles
 

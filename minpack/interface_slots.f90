@@ -150,7 +150,7 @@ subroutine read_slots(m, n, count, size, capacity, which, states, triangles, fno
     integer, intent(in) :: capacity                         !! slots
     integer, intent(in) :: which(count)                     !! their slots
     real(wp), intent(inout), target :: states(size, capacity)
-    real(wp), intent(inout) :: triangles(n, n, count)       !! out: triangles T with TᵀT = JᵀJ
+    real(wp), intent(inout) :: triangles(n, n + 1, count)   !! out: T with TᵀT = JᵀJ, and the head of Qᵀ f
     real(wp), intent(inout) :: fnorm(count)                 !! out: norms of the residuals
     integer, intent(inout) :: nfev(count)                   !! out: evaluations
     integer, intent(inout) :: status(count)                 !! out: exit codes
@@ -164,7 +164,8 @@ subroutine read_slots(m, n, count, size, capacity, which, states, triangles, fno
     do k = 1, count
         slot = which(k) + 1
         call unpack_fit(n, states(1, slot), fit, ipvt)
-        call unpivot(n, states(work_begins(n) - 1 + at%r, slot), ipvt, triangles(1, 1, k))
+        call unpivot(n, states(work_begins(n) - 1 + at%r, slot), states(work_begins(n) - 1 + at%qtf, slot), ipvt, &
+                     triangles(1, 1, k))
         fnorm(k) = fit%fnorm
         nfev(k) = fit%nfev
         status(k) = fit%info

@@ -10,7 +10,7 @@ module lane_kinds
     use kinds, only: wp, long
     implicit none (type, external)
     private
-    public :: layout_of_lanes
+    public :: layout_of_lanes, open_group
 
     integer, parameter, public :: most_width = 16   !! lanes of the widest group, see lane_widths
     !> Rows evaluated and folded at once, few enough for the first cache. Columns are width*lane_rows numbers apart:
@@ -55,6 +55,31 @@ module lane_kinds
     real(wp), parameter, public :: largest_norm = 1.0e140_wp
     real(wp), parameter, public :: least_ratio = 1.0e-12_wp
 
+    !> What to fit: data sets with one row of points each, where to start, and how the parameters are scaled.
+    type, public :: lane_data
+        integer :: n                                            !! parameters of the model
+        integer :: predictors                                   !! its predictors
+        integer :: m                                            !! points of a data set
+        integer :: fits                                         !! data sets
+        integer :: x_sets                                       !! 1: the predictors are shared; or fits
+        integer :: weight_sets                                  !! 0: no weights; 1: shared; or fits
+        logical :: scaled                                       !! whether the scaling is given
+        real(wp), pointer, contiguous :: x(:, :, :)             !! predictors (m, predictors, x_sets)
+        real(wp), pointer, contiguous :: y(:, :)                !! observations (m, fits)
+        real(wp), pointer, contiguous :: weights(:, :)          !! reciprocal errors (m, weight_sets); 0 leaves a point out
+        real(wp), pointer, contiguous :: p0(:, :)               !! where to start (n, fits)
+        real(wp), pointer, contiguous :: diag(:)                !! that scaling (n)
+    end type lane_data
+
+    !> What becomes of the fits.
+    type, public :: lane_outcome
+        real(wp), pointer, contiguous :: popt(:, :)             !! the best points (n, fits)
+        real(wp), pointer, contiguous :: triangle(:, :, :)      !! last R, head of Qᵀ f after it (n, n + 1, fits)
+        real(wp), pointer, contiguous :: fnorm(:)               !! norms of the residuals (fits)
+        integer, pointer, contiguous :: nfev(:)                 !! evaluations (fits)
+        integer, pointer, contiguous :: status(:)               !! in: info_running, or no fit is wanted; out: exit codes
+    end type lane_outcome
+
     !> Where each part of the work of `fit_queue` begins.
     type, public :: lane_layout
         integer(long) :: x, y, w                    !! predictors, observations, weights: blocks of rows of a group
@@ -66,6 +91,22 @@ module lane_kinds
         integer(long) :: whole                      !! arrays of a function for a fit
         integer(long) :: size                       !! length of the work
     end type lane_layout
+
+    !> The fits that advance in lockstep, and their data in blocks of rows.
+    type, public :: lane_group
+        integer :: blocks                                       !! blocks of rows of a data set
+        real(wp), pointer, contiguous :: x(:, :, :, :)          !! predictors (width, lane_rows, predictors, blocks)
+        real(wp), pointer, contiguous :: y(:, :, :)             !! observations (width, lane_rows, blocks)
+        real(wp), pointer, contiguous :: w(:, :, :)             !! weights, where there are any (width, lane_rows, blocks)
+        real(wp), pointer, contiguous :: s(:, :)                !! scalars (width, scalars)
+        real(wp), pointer, contiguous :: v(:, :, :)             !! vectors (width, n, vectors)
+        real(wp), pointer, contiguous :: head(:, :, :)          !! triangles (width, n, n + 1)
+        real(wp), pointer, contiguous :: fresh(:, :, :)         !! those at the trial points
+        real(wp), pointer, contiguous :: block(:, :, :)         !! rows being folded (width, lane_rows, n + 1)
+        real(wp), pointer, contiguous :: scratch(:, :, :)       !! scratch (width, n + 1, n + 3)
+        real(wp), pointer, contiguous :: alone(:)               !! arrays of a fit by itself
+        real(wp), pointer, contiguous :: whole(:, :)            !! of a function for a fit (m*(n + 2), width)
+    end type lane_group
 
 contains
 
@@ -94,5 +135,30 @@ contains
         at%whole = at%alone + alone
         at%size = at%whole + most_width*whole - 1
     end function layout_of_lanes
+
+    !> Find the arrays of a group in the work.
+    subroutine open_group(width, n, predictors, m, at, work, group)
+        integer, intent(in) :: width                            !! lanes
+        integer, intent(in) :: n, predictors, m
+        type(lane_layout), intent(in) :: at
+        real(wp), intent(inout), target, contiguous :: work(:)
+        type(lane_group), intent(out) :: group
+
+        integer(long) :: numbers
+
+        group%blocks = (m + lane_rows - 1)/lane_rows
+        numbers = (at%size - at%whole + 1)/most_width
+        group%x(1:width, 1:lane_rows, 1:predictors, 1:group%blocks) => work(at%x:)
+        group%y(1:width, 1:lane_rows, 1:group%blocks) => work(at%y:)
+        group%w(1:width, 1:lane_rows, 1:group%blocks) => work(at%w:)
+        group%s(1:width, 1:scalars) => work(at%s:)
+        group%v(1:width, 1:n, 1:vectors) => work(at%v:)
+        group%head(1:width, 1:n, 1:n + 1) => work(at%head:)
+        group%fresh(1:width, 1:n, 1:n + 1) => work(at%fresh:)
+        group%block(1:width, 1:lane_rows, 1:n + 1) => work(at%block:)
+        group%scratch(1:width, 1:n + 1, 1:n + 3) => work(at%scratch:)
+        group%alone => work(at%alone:at%whole - 1)
+        group%whole(1:numbers, 1:width) => work(at%whole:)
+    end subroutine open_group
 
 end module lane_kinds

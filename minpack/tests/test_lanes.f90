@@ -7,12 +7,13 @@ program test_lanes
     use, intrinsic :: iso_fortran_env, only: int64
     use, intrinsic :: iso_c_binding, only: c_funloc, c_funptr, c_null_funptr, c_null_ptr
     use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan, ieee_is_nan
-    use kinds, only: wp, eps, row_block, info_running
+    use kinds, only: wp, long, eps, row_block, info_running
     use native, only: fit_model, by_fit, by_group
-    use lane_kinds, only: lane_rows, scalars, vectors
+    use lane_kinds, only: lane_rows, lane_data, lane_outcome, lane_layout, layout_of_lanes
     use solver_options, only: fit_options
     use lane_widths_baseline, only: width
     use lane_models_baseline, only: evaluate
+    use lane_rows_baseline, only: make_rows
     use lane_fold_baseline, only: fold_rows
     use lane_fits_baseline, only: fit_queue
     use native_peaks, only: peaks_of_fit, peaks_of_group, stopping
@@ -147,7 +148,7 @@ contains
 
         real(wp), parameter :: tiny_column = 1.0e-158_wp    ! the squares of which are denormal
         real(wp) :: matrix(width, lane_rows, n + 1), block(width, lane_rows, n + 1), head(width, n, n + 1)
-        real(wp) :: products(width, n + 1, 2), squares(width), zeros(width, lane_rows)
+        real(wp) :: products(width, n + 1, 2), squares(width), none(width, lane_rows)
         real(wp) :: alone(row_block, n + 1), triangle(n, n + 1), worst, unit
         integer :: i, l, round
 
@@ -158,11 +159,12 @@ contains
         matrix(4, :, :) = 1.0e-100_wp*matrix(4, :, :)
         head = 0.0_wp
         squares = 0.0_wp
-        zeros = 0.0_wp
+        none = 0.0_wp
         do round = 1, 2
             block = matrix/round
             if (round == 1) block(5, :, 1) = tiny_column*block(5, :, 1)
-            call fold_rows(rows, n, zeros, block, head, squares, products)
+            call make_rows(rows, n, none, .false., none, block, squares)
+            call fold_rows(rows, n, block, head, products)
         end do
         worst = maxval(abs(squares/(1.25_wp*sum(matrix(:, 1:rows, n + 1)**2, dim=2)) - 1.0_wp))
         call check_at_most(worst, 10.0_wp*eps, "sum of squares of "//digits_of(rows)//" rows")
@@ -208,32 +210,45 @@ contains
     subroutine fit_peaks(m, fits, x, y, weights, p0, popt, triangle, fnorm, nfev, status, interrupted)
         integer, intent(in) :: m, fits
         real(wp), intent(in) :: x(m), y(m, fits), weights(:, :), p0(4, fits)
-        real(wp), intent(inout) :: popt(4, fits), triangle(4, 4, fits), fnorm(fits)
+        real(wp), intent(inout) :: popt(4, fits), triangle(4, 5, fits), fnorm(fits)
         integer, intent(inout) :: nfev(fits), status(fits)
         integer, intent(in) :: interrupted
 
         integer, parameter :: n = 4
-        real(wp), allocatable :: x_lanes(:), y_lanes(:), w_lanes(:), work(:), whole(:)
-        real(wp) :: s(width, scalars), v(width, n, vectors), head(width, n, n + 1), fresh(width, n, n + 1)
-        real(wp) :: block(width, lane_rows, n + 1), scratch(width, n + 1, n + 3), diag(n)
-        integer :: blocks, interrupt
+        real(wp), allocatable, target :: work(:), xs(:, :, :), ys(:, :), ws(:, :), starts(:, :)
+        real(wp), target :: diag(n), best(n, fits), triangles(n, n + 1, fits), norms(fits)
+        integer, target :: counts(fits), codes(fits)
+        type(lane_layout) :: at
+        type(lane_data) :: data
+        type(lane_outcome) :: outcome
+        integer :: interrupt
 
-        blocks = (m + lane_rows - 1)/lane_rows
-        allocate (x_lanes(width*lane_rows*blocks), y_lanes(width*lane_rows*blocks), w_lanes(width*lane_rows*blocks))
-        allocate (work(100 + m + (m + 100)*(n + 1)), whole(width*m*(n + 2)))
+        at = layout_of_lanes(n, 1, m, int(100 + m + (m + 100)*(n + 1), long), int(m*(n + 2), long))
+        allocate (work(at%size))
+        xs = reshape(x, [m, 1, 1])
+        ys = y
+        ws = weights
+        starts = p0
         diag = 1.0_wp
+        best = popt
+        codes = status
         interrupt = interrupted
-        call fit_queue(model, n, 1, m, fits, 1, x, y, size(weights, 2), weights, p0, 0, diag, options, interrupt, &
-                       popt, triangle, fnorm, nfev, status, x_lanes, y_lanes, w_lanes, s, v, head, fresh, block, &
-                       scratch, work, whole)
+        data = lane_data(n, 1, m, fits, 1, size(weights, 2), .false., xs, ys, ws, starts, diag)
+        outcome = lane_outcome(best, triangles, norms, counts, codes)
+        call fit_queue(model, data, options, interrupt, outcome, at, work)
+        popt = best
+        triangle = triangles
+        fnorm = norms
+        nfev = counts
+        status = codes
     end subroutine fit_peaks
 
     !> Fits in company have the same bits as each by itself, and as the scalar machine finds, to rounding.
     subroutine check_company(m, fits)
         integer, intent(in) :: m, fits
 
-        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 4, fits), fnorm(fits)
-        real(wp) :: own(4, 1), own_triangle(4, 4, 1), own_fnorm(1), none(m, 0), kept(m, fits)
+        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 5, fits), fnorm(fits)
+        real(wp) :: own(4, 1), own_triangle(4, 5, 1), own_fnorm(1), none(m, 0), kept(m, fits)
         integer :: nfev(fits), status(fits), own_nfev(1), own_status(1), k
         logical :: same
 
@@ -256,7 +271,7 @@ contains
     !> More rows than the scalar machine takes at once go through the lanes as well.
     subroutine check_tall()
         integer, parameter :: m = 3*row_block + 11
-        real(wp) :: x(m), y(m, 1), p0(4, 1), popt(4, 1), triangle(4, 4, 1), fnorm(1), none(m, 0)
+        real(wp) :: x(m), y(m, 1), p0(4, 1), popt(4, 1), triangle(4, 5, 1), fnorm(1), none(m, 0)
         integer :: nfev(1), status(1)
 
         call make_peaks(m, 1, x, y, p0)
@@ -272,7 +287,7 @@ contains
         real(wp), intent(in) :: unit
 
         integer, parameter :: m = 3*row_block + 11, fits = 200
-        real(wp) :: x(m), p0(4, fits), popt(4, fits), triangle(4, 4, fits), fnorm(fits), none(m, 0), truth(4)
+        real(wp) :: x(m), p0(4, fits), popt(4, fits), triangle(4, 5, fits), fnorm(fits), none(m, 0), truth(4)
         real(wp), allocatable :: y(:, :)
         integer :: nfev(fits), status(fits), i, k
 
@@ -292,7 +307,7 @@ contains
     !> Fits that are not wanted are left alone, and an interruption ends all.
     subroutine check_skipped_and_interrupted()
         integer, parameter :: m = 40, fits = 30
-        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 4, fits), fnorm(fits), none(m, 0)
+        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 5, fits), fnorm(fits), none(m, 0)
         integer :: nfev(fits), status(fits)
 
         call make_peaks(m, fits, x, y, p0)
@@ -312,7 +327,7 @@ contains
     subroutine check_without_weight()
         integer, parameter :: m = 60, fits = 11, left = 45
         real(wp) :: x(m), y(m, fits), p0(4, fits), weights(m, 1), none(left, 0), worst
-        real(wp) :: popt(4, fits), triangle(4, 4, fits), fnorm(fits), short(4, fits)
+        real(wp) :: popt(4, fits), triangle(4, 5, fits), fnorm(fits), short(4, fits)
         integer :: nfev(fits), status(fits), fewer(fits)
 
         call make_peaks(m, fits, x, y, p0)
@@ -354,7 +369,7 @@ contains
         integer, intent(in) :: m
 
         integer, parameter :: fits = 21
-        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 4, fits), fnorm(fits), none(m, 0)
+        real(wp) :: x(m), y(m, fits), p0(4, fits), popt(4, fits), triangle(4, 5, fits), fnorm(fits), none(m, 0)
         real(wp) :: expected(4, fits), worst
         integer :: nfev(fits), status(fits), counts(fits)
 

@@ -86,7 +86,7 @@ def estimate(
             return found._replace(jacobian=jacobian, evaluations=evaluations)
     if cov is not None and ratio > least_ratio:
         return Covariance(cov, n)
-    return covariance_of(fit.triangle(), least_ratio, deviation)
+    return covariance_of(fit.triangle()[:, :-1], least_ratio, deviation)
 
 
 def norm(x: FloatArray) -> float:

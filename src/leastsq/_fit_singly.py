@@ -64,7 +64,7 @@ def remake_poor_steps(problem: Problem, block: Block, interrupt: NDArray[np.intc
 def _poor_steps(block: Block, solutions: Solutions, relative_error: float) -> NDArray[np.intp]:
     """Return the fits whose covariance needs other difference steps than they took."""
     solved = np.flatnonzero((solutions.status >= 1) & (solutions.status <= _status.GTOL))
-    triangle, y = solutions.triangle[solved], block.y[solved]
+    triangle, y = solutions.triangle[solved, :-1], block.y[solved]
     norms = np.sqrt(np.einsum("kji,kji->kj", triangle, triangle))
     ratio = np.nan_to_num(np.min(np.abs(np.einsum("kjj->kj", triangle)) / norms, axis=1))
     weights = block.weights[solved] if len(block.weights) > 1 else block.weights

@@ -109,7 +109,7 @@ class _Slots:
         count, n = len(ended), self.points.shape[1]
         if count == 0:
             return
-        triangle, fnorm = np.empty((count, n, n)), np.empty(count)
+        triangle, fnorm = np.empty((count, n + 1, n)), np.empty(count)
         nfev, status = np.empty(count, dtype=np.intc), np.empty(count, dtype=np.intc)
         _kernel.read_slots(self.y.shape[1], ended, self.states, triangle, fnorm, nfev, status)
         fits = self.fit[ended]

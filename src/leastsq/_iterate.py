@@ -101,11 +101,12 @@ class Fit(NamedTuple):
         return Details(fvec, fjac, ipvt, state[qtf : qtf + n])
 
     def triangle(self) -> FloatArray:
-        """Return an N by N matrix T with TᵀT = JᵀJ for the last Jacobian."""
+        """Return T with TᵀT = JᵀJ for the last Jacobian, N by N, and the head of Qᵀf as its last column."""
         n = self.x.size
         at = _kernel.triangle_of(self.state, n)
-        triangle = np.empty((n, n))
+        triangle = np.empty((n, n + 1))
         triangle[:, at.pivots] = np.tril(self.state[at.r : at.r + n * n].reshape(n, n)).T
+        triangle[:, n] = self.state[at.qtf : at.qtf + n]
         return triangle
 
     def inverse(self, deviation: float = 1.0) -> Inverse:

@@ -96,11 +96,13 @@ def fit_models(
     _minpack.fit_models(*arguments)
 
 
-def invert_triangles(deviation: FloatArray, limit: float, matrices: FloatArray, dependent: NDArray[np.int8]) -> None:
-    """Replace triangles by covariance matrices, but those whose columns depend on each other."""
+def invert_triangles(
+    deviation: FloatArray, limit: float, triangles: FloatArray, matrices: FloatArray, dependent: NDArray[np.int8]
+) -> None:
+    """Turn triangles into covariance matrices, but those whose columns depend on each other."""
     n = matrices.shape[1]
     work = np.empty(MOST_WIDTH * n * (2 * n + 1))
-    _minpack.invert_triangles(LEVEL, deviation, limit, matrices, dependent, work)
+    _minpack.invert_triangles(LEVEL, deviation, limit, triangles, matrices, dependent, work)
 
 
 def _aligned(size: int) -> FloatArray:

@@ -23,7 +23,7 @@ class Solutions(NamedTuple):
     """The fits of a block, one in each row."""
 
     popt: FloatArray
-    # R of the last Jacobian, transposed: as the compiled code stores it.
+    # R of the last Jacobian, transposed, as the compiled code stores it; in the last row the head of Qᵀf.
     triangle: FloatArray
     fnorm: FloatArray
     nfev: NDArray[np.intc]
@@ -55,7 +55,7 @@ def empty_solutions(block: Block) -> Solutions:
     count, n = block.p0.shape
     return Solutions(
         block.p0.copy(),
-        np.zeros((count, n, n)),
+        np.zeros((count, n + 1, n)),
         np.full(count, np.nan),
         np.zeros(count, dtype=np.intc),
         block.status.copy(),
@@ -77,16 +77,16 @@ def _covariances(
     solutions: Solutions, deviation: FloatArray, points: NDArray[np.intc], by_differences: bool, absolute: bool
 ) -> FloatArray:
     """Return covariance matrices: NaN where a fit did not converge, inf where the data leave parameters open."""
-    matrices = solutions.triangle
     count, n = solutions.popt.shape
+    matrices = np.empty((count, n, n))
     dependent = np.zeros(count, dtype=np.int8)
     limit = _DEPENDENT_DIFFERENCES if by_differences else _DEPENDENT
-    _kernel.invert_triangles(deviation, limit, matrices, dependent)
+    _kernel.invert_triangles(deviation, limit, solutions.triangle, matrices, dependent)
     solved = (solutions.status >= 1) & (solutions.status <= _status.GTOL)
     for fit in np.flatnonzero(dependent.astype(bool) & solved).tolist():
         if fit not in solutions.covariance:
             matrices[fit] = _open_covariance(
-                matrices[fit].T, 1 / limit, solutions.fnorm[fit], int(points[fit]), absolute
+                solutions.triangle[fit, :n].T, 1 / limit, solutions.fnorm[fit], int(points[fit]), absolute
             )
     for fit, matrix in solutions.covariance.items():
         matrices[fit] = matrix
