@@ -21,7 +21,7 @@ TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRI
 WITHOUT_CODE = {"algorithm", "benchmarks", "guarantees", "reference"}
 FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models", "native")]
 # Methods that need a package which is not always there.
-NEEDS = {"to_dataframe": "pandas", "to_xarray": "xarray"}
+NEEDS = {"to_dataframe": "pandas", "to_xarray": "xarray", ".plot": "matplotlib", "pandas": "pandas"}
 
 
 def run(test):
@@ -47,6 +47,16 @@ def test_docstrings(name):
     function = getattr(leastsq, name)
     module = sys.modules[function.__module__]
     assert run(examples(function.__doc__, name, dict(vars(module)))) > 0
+
+
+METHODS = [
+    name for name in vars(leastsq.ManyFits) if name[0] != "_" and ">>>" in str(getattr(leastsq.ManyFits, name).__doc__)
+]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_docstrings_of_methods(name):
+    assert run(examples(getattr(leastsq.ManyFits, name).__doc__, name, {})) > 0
 
 
 @pytest.mark.parametrize("name", models.__all__)

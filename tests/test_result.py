@@ -38,7 +38,7 @@ FITS = make()
 def test_shapes(shape):
     fits = make(shape)
     assert fits.shape == shape
-    assert len(fits) == np.prod(shape, dtype=int)
+    assert fits.size == np.prod(shape, dtype=int)
     assert fits.popt.shape == fits.stderr.shape == (*shape, 3)
     assert fits.pcov.shape == (*shape, 3, 3)
     for name in ("chisq", "redchi", "dof", "nfev", "status", "success"):
@@ -128,7 +128,7 @@ def test_an_index_is_one_into_the_shape_of_the_fits(index):
     repr(part)
 
 
-@pytest.mark.parametrize("index", [3, (0, 4), (0, 0, 0), (..., ...), "a", np.ones(5, bool)])
+@pytest.mark.parametrize("index", [3, (0, 4), (0, 0, 0), (..., ...), np.ones(5, bool)])
 def test_an_index_out_of_shape_is_an_error(index):
     with pytest.raises(IndexError):
         FITS[index]
@@ -137,7 +137,7 @@ def test_an_index_out_of_shape_is_an_error(index):
 def test_one_fit_needs_no_index():
     one = FITS[1, 2]
     assert one.shape == ()
-    assert len(one) == 1
+    assert one.size == 1
     with pytest.raises(IndexError, match="there is one fit, which needs no index"):
         one[0]
     with pytest.raises(IndexError):
@@ -145,10 +145,84 @@ def test_one_fit_needs_no_index():
     assert one.message() == FITS.message((1, 2))
 
 
-def test_iteration_goes_over_the_first_axis():
+def test_iteration_and_length_are_of_the_first_axis():
     rows = list(FITS)
+    assert len(FITS) == len(rows) == 3
+    assert len(FITS[:0]) == len(list(FITS[:0])) == 0
+    with pytest.raises(TypeError, match="there is one fit, which has no length"):
+        len(FITS[0, 0])
+    with pytest.raises(TypeError, match="there is one fit: it has no rows"):
+        iter(FITS[0, 0])
     assert [row.shape for row in rows] == [(4,)] * 3
     np.testing.assert_array_equal([row.nfev for row in rows], FITS.nfev)
+
+
+def test_parameters_by_name():
+    np.testing.assert_array_equal(FITS["rate"], FITS.popt[..., 1])
+    np.testing.assert_array_equal(FITS.stderr_of("rate"), FITS.stderr[..., 1])
+    assert FITS[0, 0]["rate"].shape == ()
+    for get in (FITS.__getitem__, FITS.stderr_of):
+        with pytest.raises(KeyError, match=r"no parameter is called 'rat': .* amplitude, rate, offset; 'rate'\?"):
+            get("rat")
+
+
+def grouped(groups):
+    x = np.tile(X, 2)
+    y = np.concatenate([decay(X, 2.0, 0.5), decay(X, 3.0, 1.0)]) + 0.01 * np.cos(9 * x)
+    return curve_fit_many(decay, x, y, [1, 1], groups=np.repeat(groups, 24))
+
+
+def test_fits_by_label():
+    fits = grouped(["B7", "A01"])
+    assert fits.group("B7").popt.round(1).tolist() == [2.0, 0.5]
+    assert fits.group("A01").groups == "A01"
+    assert fits.message("A01") == fits.message(0) == fits.group("A01").message()
+    assert fits.report("B7").splitlines()[:2] == ["Fit 1, group B7", fits.message(1)]
+    with pytest.raises(KeyError, match="no group is called 'A1': there are 2, such as 'A01', 'B7'"):
+        fits.group("A1")
+    assert grouped([10, -3]).group(10).popt.round(1).tolist() == [2.0, 0.5]
+    with pytest.raises(ValueError, match="these fits have no groups"):
+        FITS.group("A01")
+
+
+def test_fits_by_labels_of_several_columns():
+    labels = np.array([("B", 7), ("A", 1)], dtype=[("plate", "U2"), ("well", "i8")])
+    fits = grouped(labels)
+    assert fits.group(("B", 7)).popt.round(1).tolist() == [2.0, 0.5]
+    for label in (("B", 1), ("B7", 7), "B"):
+        with pytest.raises(KeyError):
+            fits.group(label)
+    pandas = pytest.importorskip("pandas")
+    assert isinstance(fits.to_dataframe().index, pandas.MultiIndex)
+    assert fits.to_dataframe().loc[("A", 1), "amplitude"] == fits.group(("A", 1))["amplitude"]
+
+
+def test_results_are_no_arrays():
+    for wrong in (np.asarray, np.array, np.sum, lambda fits: np.concatenate([fits, fits])):
+        with pytest.raises(TypeError, match="a result is no array but several"):
+            wrong(FITS)
+
+
+def test_concatenation():
+    for axis, parts in ((0, [FITS[:1], FITS[1:]]), (1, [FITS[:, :3], FITS[:, 3:3], FITS[:, 3:]]), (-1, [FITS])):
+        whole = ManyFits.concatenate(parts, axis=axis)
+        for name in ARRAYS:
+            np.testing.assert_array_equal(getattr(whole, name), getattr(FITS, name))
+        assert whole.model is FITS.model
+        assert whole.options is FITS.options
+    both = ManyFits.concatenate([grouped(["a", "b"]), grouped(["a", "long name"])])
+    assert both.groups.tolist() == ["a", "b", "a", "long name"]
+    for wrong, message in (
+        ([FITS, make(f=decay, p0=[1, 1])], "names is"),
+        ([FITS, make(sigma=0.1)], "weighted is False in the first, and True"),
+        ([FITS, make(ftol=1e-3)], "ftol is"),
+        ([grouped(["a", "b"]), dataclasses.replace(grouped(["a", "b"]), groups=None)], "have groups"),
+        ([FITS[0, 0], FITS[0, 1]], "axis 0 is none of the axes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ManyFits.concatenate(wrong)
+    with pytest.raises(TypeError, match="expected a sequence of ManyFits"):
+        ManyFits.concatenate([])
 
 
 def test_views_share_memory():
@@ -241,6 +315,51 @@ def test_summary_with_infinite_errors():
     assert repr(fits).endswith("solved 100.0 %, 3 with open parameters)")
     assert fits.message(1).startswith("Solved: ")
     assert fits.message(1).endswith(" The data leave a, b open.")
+
+
+def test_reports():
+    text = FITS[0].report([0, 2])
+    first, second = text.split("\n\n")
+    lines = first.splitlines()
+    assert lines[0] == "Fit 0"
+    assert lines[1] == FITS.message((0, 0))
+    assert lines[2].startswith("  points 24, parameters 3, degrees of freedom 21, evaluations ")
+    assert float(lines[3].split()[1].rstrip(",")) == pytest.approx(FITS.chisq[0, 0], rel=1e-3)
+    for j, name in enumerate(FITS.param_names):
+        words = lines[5 + j].split()
+        lower, upper = (bound[0, 0, j] for bound in FITS.conf_interval())
+        assert words[0] == name
+        numbers = [float(words[k]) for k in (1, 2, -3, -1)]
+        assert numbers == pytest.approx([FITS.popt[0, 0, j], FITS.stderr[0, 0, j], lower, upper], rel=1e-3)
+    sizes = [abs(float(line.split()[-1])) for line in lines[8:]]
+    assert len(sizes) == 3
+    assert sizes == sorted(sizes, reverse=True)
+    assert second.startswith("Fit 2")
+    assert len(FITS[0, 0].report(min_correlation=1.0).splitlines()) == 7
+    assert FITS.report((0, 1)).startswith("Fit (0, 1)\n")
+    assert "Errors are NaN because the fit did not succeed" in FITS.report((2, 2))
+    with pytest.raises(ValueError, match="120 fits are too many to read"):
+        ManyFits.concatenate([FITS] * 10).report()
+
+
+def test_reports_give_the_reason_of_infinite_errors():
+    fits = curve_fit_many(lambda x, a, b: a * b * x, X, X + 0.1 * np.cos(X), p0=[1, 1])
+    assert "because the residuals do not change with a, b, or with a combination of them" in fits.report()
+    fits = curve_fit_many(decay, [0.0, 1.0], [2.0, 1.0], p0=[1, 1])
+    assert "because no degrees of freedom are left" in fits.report()
+
+
+def test_html_for_notebooks():
+    text = dataclasses.replace(
+        FITS, problem=dataclasses.replace(FITS.problem, names=("a<b", "rate", "offset"))
+    )._repr_html_()
+    assert "<th>a&lt;b</th>" in text
+    assert text.count("<tr>") == 11
+    assert "and 2 more" in text
+    assert "too few points" in FITS[2]._repr_html_()
+    assert "A01" in grouped(["A01", "B7"])._repr_html_()
+    assert FITS[0, 0]._repr_html_().count("<tr>") == 2
+    assert FITS[:0]._repr_html_().count("<tr>") == 1
 
 
 # --- Values of the model ---
@@ -391,6 +510,9 @@ def test_dataframe():
         assert table[name].dtype == getattr(FITS, name).dtype
     assert table.loc[(2, 2), "status"] == 12
     assert FITS[0].to_dataframe().index.tolist() == [0, 1, 2, 3]
+    wide = FITS.to_dataframe(level=0.9)
+    np.testing.assert_array_equal(wide["rate_lower"].to_numpy().reshape(3, 4), FITS.conf_interval(0.9)[0][..., 1])
+    np.testing.assert_array_equal(wide["rate_upper"].to_numpy().reshape(3, 4), FITS.conf_interval(0.9)[1][..., 1])
     assert len(FITS[0, 0].to_dataframe()) == 1
     assert len(FITS[:, :0].to_dataframe()) == 0
     table["rate"] = 0.0  # which leaves the result as it is

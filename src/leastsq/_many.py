@@ -228,7 +228,9 @@ def curve_fit_many(
         sets = grouped_sets(xdata, ydata, sigma, p0, groups, lengths, axis)
     names = _parameter_names(f, p0, sets)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
-    problem = Problem(f, jac, names, options, bool(absolute_sigma), bool(vectorized) or isinstance(f, Model))
+    problem = Problem(
+        f, jac, names, options, bool(absolute_sigma), bool(vectorized) or isinstance(f, Model), sigma is not None
+    )
     if lazy:
         given = locals()
         keywords = {name: given[name] for name in _OF_EACH_BLOCK}

@@ -47,6 +47,8 @@ class Problem:
     absolute_sigma: bool = False
     # Whether `f` and `jac` can be called for many fits at once.
     vectorized: bool = True
+    # Whether the data had standard deviations.
+    weighted: bool = False
 
     @property
     def n(self) -> int:
