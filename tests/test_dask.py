@@ -282,7 +282,7 @@ def test_a_worker_that_dies_loses_nothing(cluster):
             break
         time.sleep(0.02)
     os.kill(next(iter(pids.values())), signal.SIGKILL)
-    fits = many_fits(records.compute(), lazy._details())
+    fits = many_fits(records.compute(), lazy.problem)
     assert_same(fits, curve_fit_many(_line, X, CUBE[1:21, :20], p0=[1, 1]))
 
 

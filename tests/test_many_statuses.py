@@ -20,7 +20,7 @@ def assert_only(fits, clean, bad, status):
     assert fits.status[bad] == status
     assert not fits.success[bad]
     assert np.isnan(fits.pcov[bad]).all()
-    others = np.arange(len(fits)) != bad
+    others = np.arange(fits.size) != bad
     assert identical(fits[others], clean[others])
 
 
