@@ -188,3 +188,32 @@ def test_certified_standard_deviations_from_curve_fit(name, analytic):
 
 def test_every_data_set_is_covered():
     assert {path.stem for path in Path(FOLDER).glob("*.dat")} == set(MODELS)
+
+
+@pytest.mark.parametrize("start", [0, 1], ids=["far", "near"])
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_curve_fit_ends_as_minpack_does(name, start):
+    """What `curve_fit` adds to make solved mean solved leaves these alone: same exit code, as many evaluations."""
+    data = read(name)
+    model, p0 = MODELS[name], data.starts[start]
+    jac = complex_step(model, data.x)
+    x, _, info, _, ier = leastsq.leastsq(lambda b: model(b, data.x) - data.y, p0, Dfun=jac, full_output=True)
+
+    def fit():
+        return leastsq.curve_fit(
+            lambda x, *b: model(np.array(b), x),
+            data.x,
+            data.y,
+            p0,
+            jac=lambda x, *b: jac(np.array(b)),
+            full_output=True,
+        )
+
+    if ier in (1, 2, 3, 4):
+        popt, _, info2, _, ier2 = fit()
+        assert (ier2, info2["nfev"]) == (ier, info["nfev"])
+        # Sums within the models may depend on where NumPy puts an array.
+        np.testing.assert_allclose(popt, x, rtol=1e-9)
+    else:
+        with pytest.raises(RuntimeError):
+            fit()
