@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
+import compiled_peers
 import figures
 import leastsq
 import peers
@@ -155,6 +156,8 @@ def peers_of(case: Case) -> dict[str, peers.Peer]:
         "lmfit": peers.lmfit_loop(case.formula, names, *data),
         "cminpack in numba": peers.cminpack_gaussian(*data) if case.formula is gaussian else None,
     }
+    if isinstance(case.function, CompiledModel) and case.y.dtype == np.float64:
+        found |= compiled_peers.loops(case.function.__name__, *data)
     return {name: peer for name, peer in found.items() if peer is not None}
 
 
