@@ -16,7 +16,7 @@ module lane_kinds
     !> Rows evaluated and folded at once, few enough for the first cache. Columns are width*lane_rows numbers apart:
     !> were that a power of two, loads from one column would wait for stores to another.
     integer, parameter, public :: lane_rows = 52
-    integer, parameter, public :: most_parameters = 20      !! of a model
+    integer, parameter, public :: most_parameters = 32      !! of a model
     integer, parameter, public :: most_predictors = 8       !! of a model
 
     ! Scalars.

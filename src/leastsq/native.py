@@ -36,7 +36,7 @@ def model(
         The function, with one of the two declarations below. It is called without Python's lock and from several
         threads at once, must not keep pointers, and is referred to as long as the model lives.
     param_names : sequence of str, or int
-        The names of the N parameters, or how many there are; at most 20.
+        The names of the N parameters, or how many there are; at most 32.
     layout : {"fit", "lanes"}, default "fit"
         Which declaration: for one data set at a time, or for a group of fits in lockstep, which is faster.
     derivatives : bool, default False
