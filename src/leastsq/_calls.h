@@ -233,22 +233,28 @@ static PyObject *residual_function(PyObject *module, PyObject *arguments)
     return PyCFunction_New(&residual_method, arguments);
 }
 
-/* What x86-64-v3 means besides AVX2, FMA and BMI, for compilers that can ask. */
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
-#define HAS_REST_OF_V3 \
-    (__builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("movbe") && __builtin_cpu_supports("f16c"))
-#else
-#define HAS_REST_OF_V3 1
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* Whether a processor has what x86-64-v3 means besides AVX2, FMA and BMI: MOVBE, F16C and LZCNT, for which not every
+   compiler has a name. */
+static int has_rest_of_v3(void)
+{
+    unsigned int a, b, c, d, extended;
+
+    return __get_cpuid(1, &a, &b, &c, &d) && __get_cpuid(0x80000001, &a, &b, &extended, &d)
+        && (c & 1u << 22) && (c & 1u << 29) && (extended & 1u << 5);
+}
 #endif
 
 /* The highest level of lane modules that this processor runs: 3 with AVX-512, 2 with AVX2 and FMA, else 1. */
 static PyObject *processor_level(PyObject *module, PyObject *nothing)
 {
     long level = 1;
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
-        && __builtin_cpu_supports("bmi2") && HAS_REST_OF_V3) {
+        && __builtin_cpu_supports("bmi2") && has_rest_of_v3()) {
         level = 2;
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
             && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
