@@ -188,6 +188,7 @@ def test_absolute_errors_warn_once_when_the_call_is_made():
     assert_same(lazy.compute(), expected)  # where a warning would be an error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["compiled", "native"])
 def test_lazy_results_can_be_pickled(model):
     if model == "native":
@@ -244,6 +245,7 @@ def cluster():
 on_a_cluster = pytest.mark.filterwarnings("default")  # of its own making
 
 
+@pytest.mark.slow
 @on_a_cluster
 def test_a_cluster_finds_the_same_numbers(cluster):
     lazy = curve_fit_many(models.gaussian, X, da.from_array(CUBE, CHUNKS))
@@ -264,6 +266,7 @@ def test_each_task_has_one_thread(cluster):
     assert lazy.compute().success.all()
 
 
+@pytest.mark.slow
 @on_a_cluster
 def test_a_worker_that_dies_loses_nothing(cluster):
     """A process is killed in the middle; another does its work again."""
@@ -292,6 +295,7 @@ def _futures(collection):
     return futures_of(collection)
 
 
+@pytest.mark.slow
 @on_a_cluster
 def test_the_memory_of_a_worker_is_that_of_its_blocks(cluster):
     """Two hundred blocks of 4 MB go through workers that never hold more than some of them."""

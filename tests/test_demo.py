@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="the demo draws with matplotlib")
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 # Estimates and standard errors from a Gauss-Newton iteration with complex-step derivatives, run until it stood still.

@@ -64,6 +64,7 @@ def test_docstrings_of_models(name):
     assert run(examples(getattr(models, name).__doc__, name, {})) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["jit", "model"])
 def test_docstrings_of_native(name):
     pytest.importorskip("numba")
@@ -86,6 +87,7 @@ def test_pages(page):
     assert (count == 0) == (page.stem in WITHOUT_CODE)
 
 
+@pytest.mark.slow
 def test_readme():
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
     assert blocks

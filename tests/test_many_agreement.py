@@ -48,6 +48,7 @@ def assert_one_solution(case, fits, popt, pcov, chisq, where):
     np.testing.assert_allclose(fits.chisq[where], chisq[where], rtol=1e-9)
 
 
+@pytest.mark.slow
 @each_model
 def test_ordinary_fits_are_those_of_leastsq(case):
     """Of 1000 fits of each model, started where it guesses, 999 take the same number of evaluations."""
@@ -67,6 +68,7 @@ def test_ordinary_fits_are_those_of_leastsq(case):
     assert_one_solution(case, fits, popt, pcov, chisq, same)
 
 
+@pytest.mark.slow
 def test_wild_starts_take_the_same_way():
     """Starts off by factors of up to three, so that some fits fail: 99.3 % end alike, after as many evaluations.
 
@@ -327,6 +329,7 @@ def test_absolute_sigma_without_sigma_warns():
         curve_fit_many(models.exponential, T, DECAYS, absolute_sigma=True)
 
 
+@pytest.mark.slow
 @each_kind
 @pytest.mark.parametrize("dtype", ["f4", "f2", "i2", "u1", "i8", "?", ">f8", "longdouble"])
 def test_data_of_any_real_type(kind_of_fit, dtype):

@@ -41,6 +41,7 @@ def test_results_do_not_depend_on_the_workers(kind_of_fit, small_pieces):
             assert identical(spread(**kind_of_fit, workers=workers), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_results_do_not_depend_on_the_process(method, small_pieces):
     if method not in multiprocessing.get_all_start_methods():
@@ -75,6 +76,7 @@ def test_workers_that_are_no_map_are_an_error(small_pieces):
             spread(**KINDS["compiled"], workers=workers)
 
 
+@pytest.mark.slow
 @each_kind
 @pytest.mark.parametrize("size", [1, 7, 64, 100_000])
 def test_results_do_not_depend_on_the_pieces(kind_of_fit, size, monkeypatch):

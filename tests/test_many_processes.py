@@ -8,7 +8,10 @@ import textwrap
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and peak memory are those of Unix")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals and peak memory are those of Unix"),
+]
 
 # Jobs of minutes; each says when it has begun.
 JOBS = {

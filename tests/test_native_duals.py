@@ -8,6 +8,8 @@ from native_functions import X, numba
 
 from leastsq import curve_fit, curve_fit_many, native
 
+pytestmark = pytest.mark.slow
+
 # --- Derivatives by dual numbers ---
 
 ONE_BY_ONE = {

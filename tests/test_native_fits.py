@@ -10,6 +10,8 @@ from native_functions import P0, TRUTH, X, Y, each_maker, each_way, gaussian, of
 import leastsq
 from leastsq import curve_fit, curve_fit_many, models, native
 
+pytestmark = pytest.mark.slow
+
 # --- The same fits as of the model in NumPy ---
 
 

@@ -19,6 +19,8 @@ from scipy import LowLevelCallable
 
 from leastsq import curve_fit, curve_fit_many, models, native
 
+pytestmark = pytest.mark.slow
+
 # --- What is refused ---
 
 WRONG = [

@@ -19,6 +19,8 @@ from native_functions import (
 import leastsq
 from leastsq import curve_fit, curve_fit_many, native
 
+pytestmark = pytest.mark.slow
+
 # --- Stops ---
 
 

@@ -28,6 +28,7 @@ def outcome(problem):
     return x.tobytes(), ier, info["nfev"], info["fjac"].tobytes()
 
 
+@pytest.mark.slow
 def test_32_threads_give_the_serial_numbers():
     # Problems whose own sums NumPy takes in an order that does not depend on where an array lies.
     problems = [p for p in runs() if p.m <= 16 and "brown" not in p.name]
@@ -58,6 +59,7 @@ def test_threads_on_large_problems_give_the_serial_numbers():
         assert set(pool.map(fit, range(8))) == {fit(0)}
 
 
+@pytest.mark.slow
 def test_large_problems_release_the_lock():
     """While the solver folds a large Jacobian, another thread runs; one that never got the lock would not count."""
     m = 2_000_000
@@ -126,6 +128,7 @@ def attempt(kind):
             curve_fit(lambda t, a: 1 // 0, T, T)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_calls_do_not_grow():
     for i in range(1000):
         attempt(i % 8)

@@ -14,7 +14,7 @@ from ._level import chosen_level
 from ._problem import Options
 from ._validate import FloatArray
 
-# The copy of the compiled code that runs, the fastest on this processor unless users choose, and the shape of its groups.
+# The copy of the compiled code that runs: the fastest here unless users choose; and the shape of its groups.
 LEVEL: Final = chosen_level(_minpack.processor_level())
 LANE_WIDTH, LANE_ROWS = _minpack.group_shape(LEVEL)
 # Bounds of the compiled code: rows that are reduced together, fits of the widest group, and what a model has at most.

@@ -33,7 +33,7 @@ def chosen_level(best: int) -> int:
     level = NAMES.index(name) + 1
     if level > best:
         raise ImportError(
-            f"{VARIABLE}: got {name!r}, but this processor runs {', '.join(NAMES[:best])} only; choose one of those, or "
-            "unset it"
+            f"{VARIABLE}: got {name!r}, but this processor runs {', '.join(NAMES[:best])} only; choose one of those, "
+            "or unset it"
         )
     return level
