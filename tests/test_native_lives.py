@@ -34,6 +34,8 @@ from scipy import LowLevelCallable
 
 from leastsq import curve_fit, curve_fit_many, native
 
+pytestmark = pytest.mark.slow
+
 # --- Lives, threads, processes ---
 
 
@@ -131,8 +133,6 @@ def test_pickles_are_compiled_once_a_process():
     assert first is second is model
     code = f"""
 import pickle, sys, time
-
-pytestmark = pytest.mark.slow
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 pickles = [bytes.fromhex({pickle.dumps(model).hex()!r}), bytes.fromhex({pickle.dumps(model).hex()!r})]
 first, second = map(pickle.loads, pickles)

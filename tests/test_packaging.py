@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 
 FIT = """
 import sys
 import numpy as np
 from leastsq import curve_fit, curve_fit_many, leastsq, models, native
-
-pytestmark = pytest.mark.slow
 x, ier = leastsq(lambda x: np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]]), [-1.2, 1])
 assert ier in (1, 2, 3, 4) and np.allclose(x, 1), (x, ier)
 popt, pcov = curve_fit(lambda t, a, b: a * np.exp(-b * t), np.arange(5.0), 2 * np.exp(-0.5 * np.arange(5.0)) + 0.01)
