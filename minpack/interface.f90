@@ -4,20 +4,21 @@
 ! The routines for single fits that Python sees. A fit under way is a packed array, see `packed_state`.
 
 !> Give the length of the packed array of a fit.
-subroutine state_size(m, n, analytic, size)
+subroutine state_size(m, n, analytic, bounded, size)
     use kinds, only: long
     use packed_state, only: packed_size
     implicit none (type, external)
     integer, intent(in) :: m                !! residuals
     integer, intent(in) :: n                !! parameters
     integer, intent(in) :: analytic         !! who makes Jacobians, see lm
+    integer, intent(in) :: bounded          !! 1: with bounds
     integer(long), intent(out) :: size      !! numbers of double precision
 
-    size = packed_size(m, n, analytic)
+    size = packed_size(m, n, analytic, bounded == 1)
 end subroutine state_size
 
 !> Begin a fit in a packed array.
-subroutine start(length, n, state, x0, m, analytic, options, scaled, diag, task)
+subroutine start(length, n, state, x0, m, analytic, options, scaled, diag, bounded, lower, upper, task)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long, task_wrong_size
     use solver_options, only: options_of
@@ -33,16 +34,23 @@ subroutine start(length, n, state, x0, m, analytic, options, scaled, diag, task)
     real(wp), intent(in) :: options(8)              !! see options_of
     integer, intent(in) :: scaled                   !! 1: diag is given
     real(wp), intent(in) :: diag(n)                 !! scale factors
+    integer, intent(in) :: bounded                  !! 1: with bounds
+    real(wp), intent(in) :: lower(*), upper(*)      !! bounds (n); equal ones fix a parameter
     integer, intent(out) :: task                    !! what to do next
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
 
     task = task_wrong_size
-    if (n < 1 .or. m < n .or. length < packed_size(m, n, analytic)) return
+    if (n < 1 .or. m < 1 .or. length < packed_size(m, n, analytic, bounded == 1)) return
     call unpack_fit(n, state, fit, ipvt)
     ipvt = 0
-    call lm_start(m, n, x0, analytic, options_of(options), scaled, diag, fit, state(work_begins(n)), task)
+    if (bounded == 1) then
+        call lm_start(m, n, x0, analytic, options_of(options), scaled, diag, fit, state(work_begins(n)), task, &
+                      lower, upper)
+    else
+        call lm_start(m, n, x0, analytic, options_of(options), scaled, diag, fit, state(work_begins(n)), task)
+    end if
 end subroutine start
 
 !> Hand in residuals; get the next task and the point it is for.
@@ -99,6 +107,80 @@ subroutine take_jacobian(entries, n, state, jacobian, by_columns, x, task)
     call lm_jacobian(fit%m, n, jacobian, row_stride, column_stride, fit, ipvt, state(work_begins(n)), x, task)
 end subroutine take_jacobian
 
+!> Hand in values of a model; get the next task and the point it is for.
+subroutine take_values(m, n, state, values, y, weighted, weights, f, x, task)
+    use, intrinsic :: iso_c_binding, only: c_int
+    use kinds, only: wp, task_wrong_size
+    use lm, only: lm_fit, lm_values
+    use packed_state, only: unpack_fit, work_begins
+    implicit none (type, external)
+    integer, intent(in) :: m                        !! points
+    integer, intent(in) :: n                        !! parameters
+    real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
+    real(wp), intent(in) :: values(m)               !! values of the model at the x last asked about
+    real(wp), intent(in) :: y(m)                    !! observations
+    integer, intent(in) :: weighted                 !! 1: with weights
+    real(wp), intent(in) :: weights(*)              !! reciprocal standard deviations (m); 0 leaves a point out
+    real(wp), intent(inout) :: f(m)                 !! work
+    real(wp), intent(inout) :: x(n)                 !! out: where to evaluate next, or the solution
+    integer, intent(out) :: task                    !! what to do next
+
+    type(lm_fit), pointer :: fit
+    integer(c_int), pointer, contiguous :: ipvt(:)
+
+    call unpack_fit(n, state, fit, ipvt)
+    task = task_wrong_size
+    if (fit%m /= m .or. fit%n /= n) return
+    call lm_values(m, n, values, y, weighted == 1, weights, fit, ipvt, state(work_begins(n)), f, x, task)
+end subroutine take_values
+
+!> Hand in derivatives of a model; get the next task and the point it is for.
+subroutine take_slopes(m, n, state, slopes, by_columns, y, weighted, weights, x, task)
+    use, intrinsic :: iso_c_binding, only: c_int
+    use kinds, only: wp, long, task_wrong_size
+    use lm, only: lm_fit, lm_slopes
+    use packed_state, only: unpack_fit, work_begins
+    implicit none (type, external)
+    integer, intent(in) :: m                        !! points
+    integer, intent(in) :: n                        !! parameters
+    real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
+    real(wp), intent(in) :: slopes(*)               !! derivatives of the values at the x last asked about
+    integer, intent(in) :: by_columns               !! 1: those by one parameter lie together; 0: those of one point do
+    real(wp), intent(in) :: y(m)                    !! observations
+    integer, intent(in) :: weighted                 !! 1: with weights
+    real(wp), intent(in) :: weights(*)              !! reciprocal standard deviations (m); 0 leaves a point out
+    real(wp), intent(inout) :: x(n)                 !! out: where to evaluate next, or the solution
+    integer, intent(out) :: task                    !! what to do next
+
+    type(lm_fit), pointer :: fit
+    integer(c_int), pointer, contiguous :: ipvt(:)
+    integer(long) :: row_stride, column_stride
+
+    call unpack_fit(n, state, fit, ipvt)
+    task = task_wrong_size
+    if (fit%m /= m .or. fit%n /= n) return
+    row_stride = merge(1, n, by_columns == 1)
+    column_stride = merge(m, 1, by_columns == 1)
+    call lm_slopes(m, n, slopes, row_stride, column_stride, y, weighted == 1, weights, fit, ipvt, &
+                   state(work_begins(n)), x, task)
+end subroutine take_slopes
+
+!> Compare values of a model with observations: weighted residuals, as the fits of its values have them.
+subroutine compare_values(m, values, y, weighted, weights, f)
+    use kinds, only: wp
+    use rows, only: keep_values
+    use solver_options, only: loss_linear
+    implicit none (type, external)
+    integer, intent(in) :: m                        !! points
+    real(wp), intent(in) :: values(m)               !! values of the model
+    real(wp), intent(in) :: y(m)                    !! observations
+    integer, intent(in) :: weighted                 !! 1: with weights
+    real(wp), intent(in) :: weights(*)              !! reciprocal standard deviations (m); 0 leaves a point out
+    real(wp), intent(inout) :: f(m)                 !! out: weighted residuals
+
+    call keep_values(m, values, y, weighted == 1, weights, loss_linear, f)
+end subroutine compare_values
+
 !> Say how a fit stands.
 subroutine outcome(state, info, nfev, njev, column, fnorm)
     use, intrinsic :: iso_c_binding, only: c_int
@@ -149,7 +231,7 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio)
     call unpack_fit(n, state, fit, ipvt)
     least_ratio = 0.0_wp
     if (fit%n /= n) return
-    at = layout(fit%m, n, fit%analytic)
+    at = layout(fit%m, n, fit%analytic, logical(fit%bounded))
     base = work_begins(n) - 1
     call covar(n, state(base + at%r), ipvt, cov, singular, state(base + at%s), deviation)
     norms = state(base + at%acnorm:base + at%acnorm + n - 1)
@@ -172,7 +254,7 @@ subroutine positions(n, state, f, qtf, r, rows, ipvt)
     integer(long), intent(out) :: f                 !! residuals at the solution (m)
     integer(long), intent(out) :: qtf               !! first n entries of Qᵀ f (n)
     integer(long), intent(out) :: r                 !! triangle of the last Jacobian, nothing below it is set (n, n)
-    integer(long), intent(out) :: rows              !! the last Jacobian, factored (m, n); -1 when it was folded
+    integer(long), intent(out) :: rows              !! the last Jacobian, factored (m, n); -1: it was folded, or m < n
     integer, intent(inout) :: ipvt(n)               !! out: its pivots, counted from 0
 
     type(lm_fit), pointer :: fit
@@ -186,11 +268,11 @@ subroutine positions(n, state, f, qtf, r, rows, ipvt)
     r = -1
     rows = -1
     if (fit%n /= n) return
-    at = layout(fit%m, n, fit%analytic)
+    at = layout(fit%m, n, fit%analytic, logical(fit%bounded))
     base = work_begins(n) - 2
     f = base + at%f
     qtf = base + at%qtf
     r = base + at%r
-    if (fit%m <= row_block) rows = base + at%rows
+    if (fit%m <= row_block .and. fit%m >= n) rows = base + at%rows
     ipvt = pivots - 1
 end subroutine positions

@@ -7,20 +7,22 @@
 !> the slots it is about, counted from 0, and says for each what its fit wants next.
 
 !> Give the length of a slot.
-subroutine slot_size(m, n, size)
+subroutine slot_size(m, n, bounded, size)
     use kinds, only: long
     use lm, only: folded_by_caller
     use packed_state, only: packed_size
     implicit none (type, external)
     integer, intent(in) :: m                !! points of a data set
     integer, intent(in) :: n                !! parameters
+    integer, intent(in) :: bounded          !! 1: with bounds
     integer(long), intent(out) :: size      !! numbers of double precision
 
-    size = packed_size(m, n, folded_by_caller)
+    size = packed_size(m, n, folded_by_caller, bounded == 1)
 end subroutine slot_size
 
 !> Begin fits in some slots.
-subroutine open_slots(m, n, count, size, capacity, which, p0, options, scaled, diag, states, points)
+subroutine open_slots(m, n, count, size, capacity, which, p0, options, scaled, diag, bound_sets, lower, upper, states, &
+                      points)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp
     use solver_options, only: options_of
@@ -37,19 +39,27 @@ subroutine open_slots(m, n, count, size, capacity, which, p0, options, scaled, d
     real(wp), intent(in) :: options(8)                      !! see options_of
     integer, intent(in) :: scaled                           !! 1: the scaling is given
     real(wp), intent(in) :: diag(n)                         !! that scaling
+    integer, intent(in) :: bound_sets                       !! 0: no bounds; 1: shared; or as many as fits to begin
+    real(wp), intent(in) :: lower(n, *), upper(n, *)        !! bounds; equal ones fix a parameter
     real(wp), intent(inout), target :: states(size, capacity)
     real(wp), intent(inout) :: points(n, capacity)          !! out: where to evaluate first
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
-    integer :: k, slot, task
+    integer :: k, slot, own, task
 
     do k = 1, count
         slot = which(k) + 1
         call unpack_fit(n, states(1, slot), fit, ipvt)
         ipvt = 0
-        call lm_start(m, n, p0(1, k), folded_by_caller, options_of(options), scaled, diag, fit, &
-                      states(work_begins(n), slot), task)
+        own = max(1, min(k, bound_sets))
+        if (bound_sets > 0) then
+            call lm_start(m, n, p0(1, k), folded_by_caller, options_of(options), scaled, diag, fit, &
+                          states(work_begins(n), slot), task, lower(1, own), upper(1, own))
+        else
+            call lm_start(m, n, p0(1, k), folded_by_caller, options_of(options), scaled, diag, fit, &
+                          states(work_begins(n), slot), task)
+        end if
         points(:, slot) = p0(:, k)
     end do
 end subroutine open_slots
@@ -130,8 +140,8 @@ subroutine take_block_slopes(m, n, count, size, capacity, which, values, y, weig
         call unpack_fit(n, states(1, slot), fit, ipvt)
         call take_slopes(m, n, values(1, k), y(1, slot), weight_sets > 0, weights(1, own), &
                          slopes(1 + (k - 1)*fit_stride), row_stride, column_stride, differenced == 1, h(1, k), fit, &
-                         ipvt, states(work_begins(n), slot), work, work(1 + min(m, row_block)*(n + 1)), points(1, slot), &
-                         tasks(k))
+                         ipvt, states(work_begins(n), slot), work, work(1 + min(m, row_block)*(n + 1)), &
+                         points(1, slot), tasks(k))
     end do
 end subroutine take_block_slopes
 
@@ -160,10 +170,10 @@ subroutine read_slots(m, n, count, size, capacity, which, states, triangles, fno
     type(lm_layout) :: at
     integer :: k, slot
 
-    at = layout(m, n, folded_by_caller)
     do k = 1, count
         slot = which(k) + 1
         call unpack_fit(n, states(1, slot), fit, ipvt)
+        at = layout(m, n, folded_by_caller, logical(fit%bounded))
         call unpivot(n, states(work_begins(n) - 1 + at%r, slot), states(work_begins(n) - 1 + at%qtf, slot), ipvt, &
                      triangles(1, 1, k))
         fnorm(k) = fit%fnorm

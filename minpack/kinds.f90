@@ -34,6 +34,7 @@ module kinds
     integer, parameter, public :: info_trial_not_finite = 9    !! step shrank away from residuals that are not finite
     integer, parameter, public :: info_start_not_finite = 10
     integer, parameter, public :: info_jacobian_not_finite = 11
+    integer, parameter, public :: info_infeasible = 18         !! the start is outside of the bounds
 
     ! What the iteration asks its caller to do next.
     integer, parameter, public :: task_done = 0

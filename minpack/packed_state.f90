@@ -39,13 +39,14 @@ contains
     end function work_begins
 
     !> Length of the packed array.
-    pure function packed_size(m, n, analytic) result(size)
+    pure function packed_size(m, n, analytic, bounded) result(size)
         integer, intent(in) :: m, n, analytic
+        logical, intent(in) :: bounded
         integer(long) :: size
 
         type(lm_layout) :: at
 
-        at = layout(m, n, analytic)
+        at = layout(m, n, analytic, bounded)
         size = work_begins(n) - 1 + at%size
     end function packed_size
 

@@ -11,58 +11,13 @@
 !> J. Demmel, L. Grigori, M. Hoemmen, J. Langou, Communication-optimal parallel and sequential QR and LU
 !> factorizations, SIAM J. Sci. Comput. 34 (2012), section 2.2 (sequential TSQR).
 module row_folding
-    use kinds, only: wp, long, smallest, row_block
-    use differences, only: difference_column
+    use kinds, only: wp, smallest, row_block
     use norms, only: enorm, reordered_norm
-    use pivoted_qr, only: factor_rows
     implicit none (type, external)
     private
-    public :: fold_jacobian, fold_block
+    public :: fold_block
 
 contains
-
-    !> Reduce a tall Jacobian and its residuals to the pivoted triangle, J P = Q R, and the head of Qᵀ f.
-    !>
-    !> Element (i, j) of J is entry 1 + (i - 1)*row_stride + (j - 1)*column_stride of `jac`, so that both
-    !> storage orders are read where they lie. With `shifted` and `h`, the last column is not in `jac`: it is
-    !> differenced on the way, which saves its memory.
-    pure subroutine fold_jacobian(m, n, jac, row_stride, column_stride, f, r, qtf, ipvt, acnorm, block, head, &
-                                  wa1, wa2, shifted, h)
-        integer, intent(in) :: m                            !! rows
-        integer, intent(in) :: n                            !! columns
-        integer(long), intent(in) :: row_stride             !! distance between neighbours in a column of J
-        integer(long), intent(in) :: column_stride          !! distance between neighbours in a row of J
-        real(wp), intent(in) :: jac(*)                      !! the Jacobian
-        real(wp), intent(in) :: f(m)                        !! the residuals
-        real(wp), intent(out) :: r(n, n)                    !! upper triangle R
-        real(wp), intent(out) :: qtf(n)                     !! first n entries of Qᵀ f
-        integer, intent(out) :: ipvt(n)                     !! the permutation P
-        real(wp), intent(out) :: acnorm(n)                  !! norms of the columns of J
-        real(wp), intent(out) :: block(row_block, n + 1)    !! work: the rows being folded, residuals last
-        real(wp), intent(out) :: head(n, n + 1)             !! work: the triangle before pivoting, head of Qᵀ f last
-        real(wp), intent(out) :: wa1(n), wa2(n)             !! work
-        real(wp), intent(in), optional :: shifted(m)        !! residuals one difference step away in parameter n
-        real(wp), intent(in), optional :: h                 !! that step
-
-        integer :: first, rows, stored, i, j
-
-        stored = n
-        if (present(shifted)) stored = n - 1
-
-        head = 0.0_wp
-        do first = 1, m, row_block
-            rows = min(row_block, m - first + 1)
-            do j = 1, stored
-                do i = 1, rows
-                    block(i, j) = jac(1 + (first + i - 2)*row_stride + (j - 1)*column_stride)
-                end do
-            end do
-            if (stored < n) call difference_column(rows, shifted(first), f(first), h, block(1, n))
-            block(1:rows, n + 1) = f(first:first + rows - 1)
-            call fold_block(rows, n, block, head)
-        end do
-        call factor_rows(n, n, head, r, qtf, ipvt, acnorm, wa1, wa2)
-    end subroutine fold_jacobian
 
     !> Fold a block of rows into the triangle of the rows before it: [R q; A b] -> [R q].
     pure subroutine fold_block(rows, n, block, head)

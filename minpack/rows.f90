@@ -12,7 +12,7 @@ module rows
     use solver_options, only: loss_linear, loss_soft_l1, loss_huber, loss_cauchy, loss_arctan, loss_poisson
     implicit none (type, external)
     private
-    public :: keep_values, cost_norm, fill_rows, scale_rows
+    public :: keep_values, cost_norm, fill_rows, gather_slopes, scale_rows
 
 contains
 
@@ -54,7 +54,7 @@ contains
         real(wp) :: norm
 
         real(wp) :: costs(row_block), total
-        integer :: first, count, i
+        integer :: first, count, counted, i
 
         if (loss == loss_linear) then
             norm = enorm(m, f)
@@ -63,7 +63,8 @@ contains
         total = 0.0_wp
         do first = 1, m, row_block
             count = min(row_block, m - first + 1)
-            call loss_costs(count, loss, f_scale, y(first), f(first), costs)
+            counted = merge(first, 1, loss == loss_poisson)
+            call loss_costs(count, loss, f_scale, y(counted), f(first), costs)
             do i = 1, count
                 if (loss == loss_poisson .and. weighted) then
                     if (weights(first + i - 1) == 0.0_wp) cycle
@@ -78,8 +79,8 @@ contains
     !>
     !> The derivative of value i by parameter j is entry 1 + (i - 1)*row_stride + (j - 1)*column_stride of `slopes`;
     !> or, if `differenced`, that holds the value a step h(j) further.
-    pure subroutine fill_rows(count, n, leading, values, y, weighted, weights, loss, slopes, row_stride, column_stride, &
-                              differenced, h, block)
+    pure subroutine fill_rows(count, n, leading, values, y, weighted, weights, loss, slopes, row_stride, &
+                              column_stride, differenced, h, block)
         integer, intent(in) :: count                !! points
         integer, intent(in) :: n                    !! parameters
         integer, intent(in) :: leading              !! rows there is room for
@@ -107,17 +108,36 @@ contains
                     block(i, j) = (block(i, j) - block(i, n + 1))/h(j)
                 end do
             else
-                do i = 1, count
-                    block(i, j) = slopes(1 + (i - 1)*row_stride + (j - 1)*column_stride)
-                end do
-                if (.not. weighted) cycle
-                do i = 1, count
-                    block(i, j) = block(i, j)*weights(i)
-                    if (weights(i) == 0.0_wp) block(i, j) = 0.0_wp
-                end do
+                call gather_slopes(count, 1, leading, slopes(1 + (j - 1)*column_stride), row_stride, column_stride, &
+                                   weighted, weights, block(1, j))
             end if
         end do
     end subroutine fill_rows
+
+    !> Copy derivatives from where they lie, weighted.
+    pure subroutine gather_slopes(count, n, leading, slopes, row_stride, column_stride, weighted, weights, block)
+        integer, intent(in) :: count                !! points
+        integer, intent(in) :: n                    !! columns
+        integer, intent(in) :: leading              !! rows there is room for
+        real(wp), intent(in) :: slopes(*)           !! derivatives, see fill_rows
+        integer(long), intent(in) :: row_stride, column_stride
+        logical, intent(in) :: weighted             !! with weights
+        real(wp), intent(in) :: weights(*)          !! weights (count)
+        real(wp), intent(inout) :: block(leading, n)        !! out: weighted derivatives
+
+        integer :: i, j
+
+        do j = 1, n
+            do i = 1, count
+                block(i, j) = slopes(1 + (i - 1)*row_stride + (j - 1)*column_stride)
+            end do
+            if (.not. weighted) cycle
+            do i = 1, count
+                block(i, j) = block(i, j)*weights(i)
+                if (weights(i) == 0.0_wp) block(i, j) = 0.0_wp
+            end do
+        end do
+    end subroutine gather_slopes
 
     !> Scale rows as the loss wants it: from weighted derivatives and kept values to [J r].
     pure subroutine scale_rows(count, n, leading, loss, f_scale, y, weighted, weights, block)
@@ -132,12 +152,13 @@ contains
         real(wp), intent(inout) :: block(leading, n + 1)    !! derivatives and kept values; out: J and r
 
         real(wp) :: factors(row_block), residuals(row_block)
-        integer :: first, part, i, j
+        integer :: first, part, counted, i, j
 
         if (loss == loss_linear) return
         do first = 1, count, row_block
             part = min(row_block, count - first + 1)
-            call loss_rows(part, loss, f_scale, y(first), block(first, n + 1), factors, residuals)
+            counted = merge(first, 1, loss == loss_poisson)
+            call loss_rows(part, loss, f_scale, y(counted), block(first, n + 1), factors, residuals)
             if (loss == loss_poisson .and. weighted) then
                 do i = 1, part
                     if (weights(first + i - 1) /= 0.0_wp) cycle

@@ -52,22 +52,25 @@ contains
         type(lm_fit), intent(inout) :: fit
         integer, intent(inout) :: ipvt(n)
         real(wp), intent(inout) :: work(*)
-        real(wp), intent(inout) :: block(*)         !! work: rows being factored (min(m, row_block), n + 1)
+        real(wp), intent(inout) :: block(*)         !! work: rows being factored
         real(wp), intent(inout) :: head(n, n + 1)   !! work: triangle of a tall Jacobian
         real(wp), intent(inout) :: x(n)             !! out: the next point, or the solution
         integer, intent(out) :: task                !! what the fit wants next
 
-        integer :: evaluations, first, count, j
+        integer :: evaluations, height, first, count, j
 
         evaluations = 0
         do j = 1, n
             if (differenced .and. h(j) /= 0.0_wp) evaluations = evaluations + 1
         end do
         if (m <= row_block) then
-            call fill_rows(m, n, m, values, y, weighted, weights, fit%loss, slopes, row_stride, column_stride, &
+            ! Fewer points than parameters, some of which are fixed, leave rows of zeros.
+            height = max(m, n)
+            if (height > m) block(1:height*(n + 1)) = 0.0_wp
+            call fill_rows(m, n, height, values, y, weighted, weights, fit%loss, slopes, row_stride, column_stride, &
                            differenced, h, block)
-            call scale_rows(m, n, m, fit%loss, fit%f_scale, y, weighted, weights, block)
-            call lm_rows(m, n, m, block, evaluations, fit, ipvt, work, x, task)
+            call scale_rows(m, n, height, fit%loss, fit%f_scale, y, weighted, weights, block)
+            call lm_rows(m, n, height, block, evaluations, fit, ipvt, work, x, task)
             return
         end if
         head = 0.0_wp

@@ -41,10 +41,10 @@ class Counting:
 
 def test_signature_is_that_of_scipy():
     ours, theirs = inspect.signature(leastsq), inspect.signature(scipy.optimize.leastsq)
-    assert [(p.name, p.default) for p in ours.parameters.values()] == [
-        (p.name, p.default) for p in theirs.parameters.values()
-    ]
-    assert all(p.kind is p.POSITIONAL_OR_KEYWORD for p in ours.parameters.values())
+    *drop_in, bounds = ours.parameters.values()
+    assert [(p.name, p.default) for p in drop_in] == [(p.name, p.default) for p in theirs.parameters.values()]
+    assert all(p.kind is p.POSITIONAL_OR_KEYWORD for p in drop_in)
+    assert (bounds.name, bounds.kind, bounds.default) == ("bounds", bounds.KEYWORD_ONLY, None)
 
 
 @pytest.mark.parametrize("options", [{}, {"Dfun": jacobian}], ids=["differences", "Dfun"])

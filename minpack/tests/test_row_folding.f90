@@ -6,7 +6,9 @@ program test_row_folding
     use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan, ieee_is_nan
     use kinds, only: wp, long, eps, row_block
     use reductions, only: reduction, new_reduction, factor
-    use row_folding, only: fold_jacobian, fold_block
+    use row_folding, only: fold_block
+    use rows, only: gather_slopes
+    use pivoted_qr, only: factor_rows
     use testing, only: check, check_at_most, finish, digits_of
     use matrices, only: random_matrix, random_vector, graded_matrix, upper_triangle, is_permutation, &
         scaled_difference, column_norms, greatest
@@ -60,10 +62,18 @@ contains
         type(reduction) :: answer
 
         real(wp) :: block(row_block, n + 1), head(n, n + 1), work(n, 2)
+        integer :: first, rows
 
         answer = new_reduction(n)
-        call fold_jacobian(m, n, entries, row_stride, column_stride, f, answer%r, answer%qtf, answer%ipvt, &
-                           answer%acnorm, block, head, work(:, 1), work(:, 2))
+        head = 0.0_wp
+        do first = 1, m, row_block
+            rows = min(row_block, m - first + 1)
+            call gather_slopes(rows, n, row_block, entries(1 + (first - 1)*row_stride:), row_stride, column_stride, &
+                               .false., f, block)
+            block(1:rows, n + 1) = f(first:first + rows - 1)
+            call fold_block(rows, n, block, head)
+        end do
+        call factor_rows(n, n, head, answer%r, answer%qtf, answer%ipvt, answer%acnorm, work(:, 1), work(:, 2))
         answer%r = upper_triangle(answer%r)
     end function fold_strided
 

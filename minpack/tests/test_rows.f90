@@ -102,7 +102,8 @@ contains
         ! Where the series ends, at t = 0.1, half a unit of y/mean is a hundred units of the deviance.
         call check_at_most(worst, 100*eps, "deviance")
         call check_at_most(abs(cost(loss_poisson, 1.0_wp, 0.0_wp, 0.3_wp) - 0.6_wp), 2*eps, "deviance of no count")
-        call check(cost(loss_poisson, 1.0_wp, 0.0_wp, 0.0_wp) == 0.0_wp, "nothing expected and nothing counted cost nothing")
+        call check(cost(loss_poisson, 1.0_wp, 0.0_wp, 0.0_wp) == 0.0_wp, &
+                   "nothing expected and nothing counted cost nothing")
         call check(cost(loss_poisson, 1.0_wp, 5.0_wp, 5.0_wp) == 0.0_wp, "a count as expected costs nothing")
     end subroutine check_deviance
 

@@ -11,6 +11,12 @@
 
 extern void F_FUNC(take_residuals, TAKE_RESIDUALS)(int *, int *, double *, double *, double *, int *);
 extern void F_FUNC(take_jacobian, TAKE_JACOBIAN)(npy_int64 *, int *, double *, double *, int *, double *, int *);
+extern void F_FUNC(take_values, TAKE_VALUES)(
+    int *, int *, double *, const double *, const double *, int *, const double *, double *, double *, int *);
+extern void F_FUNC(take_slopes, TAKE_SLOPES)(
+    int *, int *, double *, const double *, int *, const double *, int *, const double *, double *, int *);
+extern void F_FUNC(compare_values, COMPARE_VALUES)(
+    int *, const double *, const double *, int *, const double *, double *);
 
 enum { TASK_NOT_READY = 3 };
 
@@ -129,6 +135,80 @@ static PyObject *take_jacobian(PyObject *module, PyObject *const *arguments, Py_
     return PyLong_FromLong(task);
 }
 
+/* Whether these are observations, and weights or None, for m points. */
+static int are_data(PyObject *y, PyObject *weights, npy_intp m)
+{
+    return is_ready(y, 1) && PyArray_SIZE((PyArrayObject *)y) == m
+        && (weights == Py_None || (is_ready(weights, 1) && PyArray_SIZE((PyArrayObject *)weights) == m));
+}
+
+static PyObject *take_values(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    PyArrayObject *const *arrays = (PyArrayObject *const *)arguments;
+    int m, n, weighted, task = TASK_NOT_READY;
+
+    if (count != 5) {
+        PyErr_SetString(PyExc_TypeError, "expected take_values(state, values, y, weights, x)");
+        return NULL;
+    }
+    if (is_ready_as_state(arguments[0]) && is_ready(arguments[1], 1) && PyArray_SIZE(arrays[1]) <= INT_MAX
+        && are_data(arguments[2], arguments[3], PyArray_SIZE(arrays[1])) && is_ready_for_point(arguments[4])) {
+        double *state = PyArray_DATA(arrays[0]), *x = PyArray_DATA(arrays[4]), *kept;
+        const double *values = PyArray_DATA(arrays[1]), *y = PyArray_DATA(arrays[2]);
+        const double *weights = arguments[3] == Py_None ? NULL : PyArray_DATA(arrays[3]);
+        m = (int)PyArray_SIZE(arrays[1]);
+        n = (int)PyArray_SIZE(arrays[4]);
+        weighted = weights != NULL;
+        kept = PyMem_New(double, m > 0 ? m : 1);
+        if (kept == NULL) {
+            return PyErr_NoMemory();
+        }
+        if ((npy_int64)m * n < LARGE) {
+            F_FUNC(take_values, TAKE_VALUES)(&m, &n, state, values, y, &weighted, weights, kept, x, &task);
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            F_FUNC(take_values, TAKE_VALUES)(&m, &n, state, values, y, &weighted, weights, kept, x, &task);
+            Py_END_ALLOW_THREADS
+        }
+        PyMem_Free(kept);
+    }
+    return PyLong_FromLong(task);
+}
+
+static PyObject *take_slopes(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    PyArrayObject *const *arrays = (PyArrayObject *const *)arguments;
+    int m, n, weighted, by_columns, task = TASK_NOT_READY;
+
+    if (count != 6) {
+        PyErr_SetString(PyExc_TypeError, "expected take_slopes(state, slopes, by_columns, y, weights, x)");
+        return NULL;
+    }
+    by_columns = PyObject_IsTrue(arguments[2]);
+    if (by_columns < 0) {
+        return NULL;
+    }
+    if (is_ready_as_state(arguments[0]) && is_ready(arguments[1], 2) && is_ready_for_point(arguments[5])
+        && PyArray_DIM(arrays[1], by_columns ? 0 : 1) == PyArray_SIZE(arrays[5])
+        && PyArray_DIM(arrays[1], by_columns ? 1 : 0) <= INT_MAX
+        && are_data(arguments[3], arguments[4], PyArray_DIM(arrays[1], by_columns ? 1 : 0))) {
+        double *state = PyArray_DATA(arrays[0]), *x = PyArray_DATA(arrays[5]);
+        const double *slopes = PyArray_DATA(arrays[1]), *y = PyArray_DATA(arrays[3]);
+        const double *weights = arguments[4] == Py_None ? NULL : PyArray_DATA(arrays[4]);
+        m = (int)PyArray_SIZE(arrays[3]);
+        n = (int)PyArray_SIZE(arrays[5]);
+        weighted = weights != NULL;
+        if ((npy_int64)m * n < LARGE) {
+            F_FUNC(take_slopes, TAKE_SLOPES)(&m, &n, state, slopes, &by_columns, y, &weighted, weights, x, &task);
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            F_FUNC(take_slopes, TAKE_SLOPES)(&m, &n, state, slopes, &by_columns, y, &weighted, weights, x, &task);
+            Py_END_ALLOW_THREADS
+        }
+    }
+    return PyLong_FromLong(task);
+}
+
 /* f(data, *parameters), the parameters as NumPy scalars. */
 static PyObject *call_model(PyObject *f, PyObject *data, PyObject *parameters)
 {
@@ -182,22 +262,14 @@ static PyObject *call_and_compare(PyObject *self, PyObject *parameters)
     if (values == NULL) {
         return NULL;
     }
-    if (is_ready(values, 1) && PyArray_SIZE((PyArrayObject *)values) == m
+    if (is_ready(values, 1) && m <= INT_MAX && PyArray_SIZE((PyArrayObject *)values) == m
         && (weights == Py_None || PyArray_SIZE((PyArrayObject *)weights) == m)) {
         residuals = PyArray_SimpleNew(1, &m, NPY_DOUBLE);
         if (residuals != NULL) {
-            const double *v = PyArray_DATA((PyArrayObject *)values), *y = PyArray_DATA(observed);
-            double *r = PyArray_DATA((PyArrayObject *)residuals);
-            if (weights == Py_None) {
-                for (i = 0; i < m; i++) {
-                    r[i] = v[i] - y[i];
-                }
-            } else {
-                const double *w = PyArray_DATA((PyArrayObject *)weights);
-                for (i = 0; i < m; i++) {
-                    r[i] = w[i] * (v[i] - y[i]);
-                }
-            }
+            const double *w = weights == Py_None ? NULL : PyArray_DATA((PyArrayObject *)weights);
+            int points = (int)m, weighted = w != NULL;
+            F_FUNC(compare_values, COMPARE_VALUES)(&points, PyArray_DATA((PyArrayObject *)values),
+                PyArray_DATA(observed), &weighted, w, PyArray_DATA((PyArrayObject *)residuals));
         }
     } else {
         residuals = PyObject_CallOneArg(finish, values);

@@ -38,7 +38,7 @@ class _Slots:
         self.x = tuple(x if len(x) == 1 else np.zeros((capacity, m)) for x in block.x)
         self.y = np.zeros((capacity, m))
         self.weights = block.weights if len(block.weights) < 2 else np.zeros((capacity, m))
-        self.states = np.zeros((capacity, _kernel.slot_size(m, n)))
+        self.states = np.zeros((capacity, _kernel.slot_size(m, n, 0)))
         self.points = np.zeros((capacity, n))
         self.work = np.empty((min(m, MOST_ROWS) + n) * (n + 1) + m)
 
@@ -55,6 +55,7 @@ class _Slots:
                     held[free] = x[fits]
             if len(self.block.weights) > 1:
                 self.weights[free] = self.block.weights[fits]
+            no_bounds = np.empty((0, self.points.shape[1]))
             _kernel.open_slots(
                 self.y.shape[1],
                 free.astype(np.intc),
@@ -62,6 +63,8 @@ class _Slots:
                 self.options,
                 self.scaled,
                 self.diag,
+                no_bounds,
+                no_bounds.ravel(),
                 self.states,
                 self.points,
             )

@@ -14,6 +14,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from . import _kernel, _status
+from ._bounds import Bounds
 from ._kernel import DONE, JACOBIAN, NOT_READY, RESIDUALS
 from ._model import Model
 from ._problem import Options
@@ -131,6 +132,7 @@ def iterate(
     first: Any = None,
     names: Names = _NAMES,
     must_be_finite: bool = True,
+    bounds: Bounds | None = None,
 ) -> Fit:
     """Minimise the sum of squares of `func`, evaluating it exactly `nfev` times.
 
@@ -150,7 +152,7 @@ def iterate(
     plain = type(residuals) is ndarray and residuals.dtype is FLOAT64
     m = residuals.size if plain else residual_array(residuals, None, names.func).size
     enough_residuals(m, n, names.func)
-    state = _kernel.begin(m, x0, int(dfun is not None), options, relative_error(residuals))
+    state = _kernel.begin(m, x0, int(dfun is not None), options, relative_error(residuals), bounds)
     take_residuals = _kernel.take_residuals
 
     while True:
@@ -195,6 +197,7 @@ def iterate_model(
     options: Options,
     must_be_finite: bool = True,
     names: Names = _NAMES_OF_MODEL,
+    bounds: Bounds | None = None,
 ) -> Fit:
     """Minimise the sum of squares of the residuals of a model that the compiled code evaluates.
 
@@ -203,7 +206,7 @@ def iterate_model(
     """
     enough_residuals(y.size, x0.size, names.func)
     _, whole, analytic = _kernel.model_sizes(model.numbers, x0.size, model.predictors, y.size)
-    state = _kernel.begin(y.size, x0, analytic, options)
+    state = _kernel.begin(y.size, x0, analytic, options, bounds=bounds)
     point, work = x0.copy(), np.empty(whole)
     weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
     task = RESIDUALS

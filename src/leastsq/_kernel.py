@@ -37,6 +37,8 @@ TO_FIT: Final = -1000
 # What is called for every evaluation or step goes through no further function of Python's.
 take_residuals = _minpack.take_residuals
 take_jacobian = _minpack.take_jacobian
+take_values = _minpack.take_values
+take_slopes = _minpack.take_slopes
 with_data = _minpack.with_data
 residual_function = _minpack.residual_function
 outcome = _minpack.outcome
@@ -63,11 +65,21 @@ class Triangle(NamedTuple):
     pivots: NDArray[np.intc]
 
 
-def begin(m: int, x0: FloatArray, analytic: int, options: Options, epsfcn: float | None = None) -> FloatArray:
-    """Set up the packed array of a fit of `m` residuals from `x0`."""
-    state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic))
+def begin(
+    m: int,
+    x0: FloatArray,
+    analytic: int,
+    options: Options,
+    epsfcn: float | None = None,
+    bounds: tuple[FloatArray, FloatArray] | None = None,
+) -> FloatArray:
+    """Set up the packed array of a fit of `m` residuals from `x0`, within (lower, upper) `bounds`."""
+    bounded, (lower, upper) = (0, (x0, x0)) if bounds is None else (1, bounds)
+    state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic, bounded))
     scaled, diag = options.scaling(x0)
-    task = _minpack.start(state, x0, m, analytic, options.packed(epsfcn), scaled, diag)
+    task = _minpack.start(
+        state, x0, m, analytic, options.packed(epsfcn), scaled, diag, bounded, lower.copy(), upper.copy()
+    )
     if task != RESIDUALS:
         raise RuntimeError(f"a fit of {x0.size} parameters to {m} residuals was refused by the compiled code")
     return state

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _status
+from ._bounds import Bounds, checked_bounds, refuse_infeasible
 from ._iterate import Details, Fit, Names, iterate, iterate_model
 from ._native import NativeModel
 from ._problem import Options, checked_options
@@ -38,6 +39,8 @@ def leastsq(
     epsfcn: float | None = ...,
     factor: float = ...,
     diag: ArrayLike | None = ...,
+    *,
+    bounds: Any = ...,
 ) -> _Short: ...
 @overload
 def leastsq(
@@ -55,6 +58,7 @@ def leastsq(
     epsfcn: float | None = ...,
     factor: float = ...,
     diag: ArrayLike | None = ...,
+    bounds: Any = ...,
 ) -> _Full: ...
 @overload
 def leastsq(
@@ -71,6 +75,8 @@ def leastsq(
     epsfcn: float | None = ...,
     factor: float = ...,
     diag: ArrayLike | None = ...,
+    *,
+    bounds: Any = ...,
 ) -> _Full: ...
 @overload
 def leastsq(
@@ -87,6 +93,8 @@ def leastsq(
     epsfcn: float | None = ...,
     factor: float = ...,
     diag: ArrayLike | None = ...,
+    *,
+    bounds: Any = ...,
 ) -> _Short | _Full: ...
 def leastsq(
     func: Callable[..., Any],
@@ -102,6 +110,8 @@ def leastsq(
     epsfcn: float | None = None,
     factor: float = 100,
     diag: ArrayLike | None = None,
+    *,
+    bounds: Any = None,
 ) -> _Short | _Full:
     """Minimise the sum of squares of a set of functions.
 
@@ -145,6 +155,10 @@ def leastsq(
         Initial step bound, in units of ``||diag * x||``; usually between 0.1 and 100.
     diag : array_like of shape (N,), optional
         Positive scale factors of the parameters. By default the column norms of the Jacobian.
+    bounds : pair of array_like, optional
+        Lower and upper bounds: ``(lower, upper)``, each a number or one for each parameter, or an object with the
+        attributes ``lb`` and ``ub``, like ``scipy.optimize.Bounds``. Infinite ones bound nothing. `func` is evaluated
+        at no point outside of them, also not for differences.
 
     Returns
     -------
@@ -170,6 +184,8 @@ def leastsq(
             The permutation, counted from 0, shape (N,).
         ``qtf``
             First N entries of ``Q.T @ fvec``, with the residuals the last Jacobian belongs to.
+        ``active_mask``
+            Only with `bounds`: -1 where ``x`` is on the lower bound, 1 where it is on the upper one, else 0.
     mesg : str
         What happened, in words, with the tolerance or count that decided. Only with `full_output`.
     ier : int
@@ -183,7 +199,8 @@ def leastsq(
         If an argument cannot be used (ier 0 in MINPACK): fewer residuals than parameters, negative
         tolerances, wrong shapes, results that are not real numbers.
     ValueError
-        If `x0`, the residuals at `x0` or a Jacobian hold NaN or Inf, or if the number of residuals changes.
+        If `x0`, the residuals at `x0` or a Jacobian hold NaN or Inf, or if the number of residuals changes. If
+        `bounds` are NaN, a lower one is not below the upper one, or `x0` is outside of them.
 
     Warns
     -----
@@ -197,12 +214,21 @@ def leastsq(
     point lead to a shorter step. Calls may be nested and may run in any number of threads; from about 20000
     Jacobian entries on, the solver's own work is done with the interpreter lock released.
 
+    With `bounds`, parameters that the gradient pushes against a bound are held there, and a step that meets a bound
+    follows it to the minimum of the damped quadratic on that side of the box [3]_ [4]_. What leads to a bound for the
+    first three times in a row is stopped short of it. Where no bound is met, every number is that of the fit without.
+    `cov_x` knows of no bounds; errors of parameters in ``active_mask`` are those they would have without.
+
     References
     ----------
     .. [1] J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis,
        Lecture Notes in Mathematics 630, Springer, 1978, pp. 105-116.
     .. [2] J. J. Moré, B. S. Garbow, K. E. Hillstrom, "User guide for MINPACK-1", ANL-80-74, Argonne National
        Laboratory, 1980.
+    .. [3] P. B. Stark, R. L. Parker, "Bounded-variable least squares: an algorithm and applications", Computational
+       Statistics 10, 1995, pp. 129-141.
+    .. [4] C.-J. Lin, J. J. Moré, "Newton's method for large bound-constrained optimization problems", SIAM Journal on
+       Optimization 9, 1999, pp. 1100-1127.
 
     Examples
     --------
@@ -223,6 +249,12 @@ def leastsq(
     >>> variance = np.sum(infodict["fvec"] ** 2) / (t.size - x.size)
     >>> np.round(np.sqrt(variance * np.diag(cov_x)), 4).tolist()
     [0.0794, 0.0424]
+
+    With a slope of at most 1.9:
+
+    >>> x, _, infodict, _, _ = leastsq(residuals, [0, 0], full_output=True, bounds=(-np.inf, [np.inf, 1.9]))
+    >>> np.round(x, 6).tolist(), infodict["active_mask"].tolist()
+    ([1.15, 1.9], [0, 1])
     """
     callable_argument(func, "func")
     if Dfun is not None:
@@ -230,14 +262,17 @@ def leastsq(
     start = starting_point(x0, "x0")
     analytic = Dfun is not None or (isinstance(func, NativeModel) and func.jac is not None)
     options = checked_options(start.size, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
+    box = checked_bounds(bounds, start.size, may_fix=False)
+    if box is not None:
+        refuse_infeasible(start, box, "x0")
     if not isinstance(args, tuple):
         args = (args,)
     if isinstance(func, NativeModel):
-        fit = _iterate_native(func, start, args, Dfun, options)
+        fit = _iterate_native(func, start, args, Dfun, options, box)
     else:
-        fit = iterate(func, start, args, Dfun, bool(col_deriv), options)
+        fit = iterate(func, start, args, Dfun, bool(col_deriv), options, bounds=box)
     if full_output:
-        return _full_output(fit, analytic)
+        return _full_output(fit, analytic, box)
     if fit.info not in _status.SOLVED:
         warnings.warn(fit.message(), RuntimeWarning, stacklevel=2)
     elif fit.info == _status.GTOL and fit.fnorm > 0 and not fit.inverse().norms.any():
@@ -245,7 +280,9 @@ def leastsq(
     return fit.x, fit.info
 
 
-def _iterate_native(model: NativeModel, start: FloatArray, args: tuple[Any, ...], dfun: Any, options: Options) -> Fit:
+def _iterate_native(
+    model: NativeModel, start: FloatArray, args: tuple[Any, ...], dfun: Any, options: Options, bounds: Bounds | None
+) -> Fit:
     """Fit residuals that a native model computes, with `args` as its predictors."""
     if dfun is not None:
         raise TypeError(f"{model.__name__} is native and comes with its derivatives or differences: leave Dfun out")
@@ -263,7 +300,7 @@ def _iterate_native(model: NativeModel, start: FloatArray, args: tuple[Any, ...]
     except ValueError:
         raise ValueError(f"args have {[one.size for one in given]} points, expected as many in each") from None
     enough_residuals(x.shape[1], start.size, "func")
-    return iterate_model(model, x, np.zeros(x.shape[1]), None, start, options, names=Names())
+    return iterate_model(model, x, np.zeros(x.shape[1]), None, start, options, names=Names(), bounds=bounds)
 
 
 def information(fit: Fit, details: Details, analytic: bool) -> dict[str, Any]:
@@ -274,7 +311,10 @@ def information(fit: Fit, details: Details, analytic: bool) -> dict[str, Any]:
     return infodict
 
 
-def _full_output(fit: Fit, analytic: bool) -> _Full:
+def _full_output(fit: Fit, analytic: bool, bounds: Bounds | None) -> _Full:
     details = fit.details()
     cov_x = fit.inverse().cov if fit.info in _status.SOLVED else None
-    return fit.x, cov_x, information(fit, details, analytic), fit.message(), fit.info
+    infodict = information(fit, details, analytic)
+    if bounds is not None:
+        infodict["active_mask"] = bounds.active(fit.x)
+    return fit.x, cov_x, infodict, fit.message(), fit.info

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 _Floats = NDArray[np.float64]
 _Integers = NDArray[np.intc]
 
-def state_size(m: int, n: int, analytic: int) -> int: ...
+def state_size(m: int, n: int, analytic: int, bounded: int) -> int: ...
 def start(
     state: _Floats,
     x0: _Floats,
@@ -16,9 +16,16 @@ def start(
     options: _Floats,
     scaled: int,
     diag: _Floats,
+    bounded: int,
+    lower: _Floats,
+    upper: _Floats,
 ) -> int: ...
 def take_residuals(state: _Floats, f: Any, x: _Floats, /) -> int: ...
 def take_jacobian(state: _Floats, jacobian: Any, by_columns: bool, x: _Floats, /) -> int: ...
+def take_values(state: _Floats, values: Any, y: _Floats, weights: _Floats | None, x: _Floats, /) -> int: ...
+def take_slopes(
+    state: _Floats, slopes: Any, by_columns: bool, y: _Floats, weights: _Floats | None, x: _Floats, /
+) -> int: ...
 def with_data(f: Callable[..., Any], data: Any, /) -> Callable[[_Floats], Any]: ...
 def residual_function(
     f: Callable[..., Any], data: Any, observed: _Floats, weights: _Floats | None, finish: Callable[[Any], Any], /
@@ -68,7 +75,7 @@ def evaluate_model(
 def invert_triangles(
     level: int, deviation: _Floats, limit: float, matrices: _Floats, dependent: NDArray[np.int8], work: _Floats
 ) -> None: ...
-def slot_size(m: int, n: int) -> int: ...
+def slot_size(m: int, n: int, bounded: int) -> int: ...
 def open_slots(
     m: int,
     which: _Integers,
@@ -76,6 +83,8 @@ def open_slots(
     options: _Floats,
     scaled: int,
     diag: _Floats,
+    lower: _Floats,
+    upper: _Floats,
     states: _Floats,
     points: _Floats,
 ) -> None: ...

@@ -68,6 +68,7 @@ _SENTENCES: Final = {
         "not positive."
     ),
     16: "Solved without regard to the bounds, and ended outside of them. Try a better start, or wider bounds.",
+    18: "Not fitted: the starting parameters are outside of the bounds. Start inside of them.",
 }
 
 # For summaries.
@@ -89,6 +90,7 @@ LABELS: Final = {
     14: "start not finite",
     15: "data not usable",
     16: "out of bounds",
+    18: "start outside of the bounds",
 }
 
 
