@@ -45,10 +45,10 @@ class GroupedSets(NamedTuple):
             # The groups grow longer, and all rows of a piece are as long as the longest.
             within = np.arange(1, len(longest) + 1) * longest <= MOST_POINTS
             size = max(1, int(np.count_nonzero(within)))
-            yield self._piece(start, size)
+            yield self.piece(start, size)
             start += size
 
-    def _piece(self, start: int, size: int) -> Piece:
+    def piece(self, start: int, size: int) -> Piece:
         """Return some groups side by side; those that are too short repeat their last point, which does not count."""
         numbers = self.where(start, size)
         counts = self.counts[numbers, None]

@@ -7,7 +7,7 @@ from typing import Any, NoReturn, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _intervals, _predictions, _report, _selection, _status, _tables
+from . import _again, _intervals, _predictions, _profile, _report, _selection, _status, _store, _tables
 from ._problem import Options, Problem
 from ._validate import FloatArray
 
@@ -149,6 +149,8 @@ class ManyFits:
     conf_interval = _intervals.conf_interval
     derived = _intervals.derived
     predict = _predictions.predict
+    residuals = _again.residuals
+    profile = _profile.profile
     stderr_of = _selection.stderr_of
     group = _selection.group
     message = _report.message
@@ -157,6 +159,8 @@ class ManyFits:
     to_dataframe = _tables.to_dataframe
     to_xarray = _tables.to_xarray
     concatenate = staticmethod(_selection.concatenate)
+    save = _store.save
+    load = staticmethod(_store.load)
 
     @overload
     def __getitem__(self, index: str) -> FloatArray: ...

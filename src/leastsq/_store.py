@@ -1,0 +1,155 @@
+"""Results in files of NumPy's, without pickle: arrays, and a line of JSON about them."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import models
+from ._model import CompiledModel, Model
+from ._problem import Options, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._result import ManyFits
+
+_FORMAT = 1
+
+
+class NotSaved:
+    """Stands for a model that a file does not hold."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __call__(self, *_: Any) -> Any:
+        """Say what is missing."""
+        raise ValueError(
+            f"the model ({self.__name__}) is not in the file, which holds the names of compiled models only: "
+            f"ManyFits.load(file, model=...) takes it"
+        )
+
+    def __repr__(self) -> str:
+        return f"<model {self.__name__}, not saved>"
+
+
+def save(self: "ManyFits", file: Any) -> None:
+    """Save the result to a file of NumPy's, without pickle.
+
+    Arrays, labels, names and options are kept. The model is where it is one of `leastsq.models`, by its name; a
+    function is not, and has to be given to `load` again for `predict` and the like.
+
+    Parameters
+    ----------
+    file : str, path or binary file
+        Where to; a name that does not end in ``.npz`` gets that added.
+
+    Raises
+    ------
+    TypeError
+        If labels of groups are neither numbers, dates nor text.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from leastsq import ManyFits, curve_fit_many, models
+    >>> t = np.linspace(0, 5, 30)
+    >>> fits = curve_fit_many(models.exponential, t, models.exponential(t, 2.0, 0.5, 0.1) + 0.01 * np.cos(9 * t))
+    >>> file = io.BytesIO()  # or a name
+    >>> fits.save(file)
+    >>> start = file.seek(0)
+    >>> again = ManyFits.load(file)
+    >>> bool(np.array_equal(again.popt, fits.popt)), again.model
+    (True, <compiled model exponential(x, amplitude, rate, offset)>)
+    """
+    from ._result import ARRAYS
+
+    problem = self.problem
+    options = problem.options._asdict()
+    options["diag"] = None if problem.options.diag is None else problem.options.diag.tolist()
+    about = {
+        "format": _FORMAT,
+        "names": problem.names,
+        "model": getattr(problem.f, "__name__", type(problem.f).__name__),
+        "compiled": isinstance(problem.f, CompiledModel),
+        "options": options,
+        **{name: getattr(problem, name) for name in ("absolute_sigma", "vectorized", "weighted")},
+    }
+    arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
+    if self.groups is not None:
+        arrays["groups"] = _plain(self.groups)
+    np.savez(file, about=np.array(json.dumps(about)), **arrays)
+
+
+def _plain(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as an array that needs no pickle."""
+    if not labels.dtype.hasobject:
+        return labels
+    kinds = sorted({type(one).__name__ for one in labels.flat})
+    if labels.dtype.names is not None or len(kinds) > 1 or kinds[0] not in ("str", "int", "float", "bool"):
+        raise TypeError(
+            f"groups: labels of type {', '.join(kinds)} cannot be saved without pickle; expected numbers, dates or "
+            f"text of one type"
+        )
+    plain = np.array(labels.tolist()).reshape(labels.shape)
+    return plain
+
+
+def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
+    """Load a result that `save` has written.
+
+    Parameters
+    ----------
+    file : str, path or binary file
+        The file. Nothing in it is executed.
+    model : callable, optional
+        The function that was fitted, where it is not one of `leastsq.models`. Without it, the result has no
+        predictions.
+
+    Returns
+    -------
+    ManyFits
+        The result.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no result, or the model has other parameters.
+    """
+    from ._result import ARRAYS, ManyFits
+
+    with np.load(file, allow_pickle=False) as held:
+        if "about" not in held.files:
+            raise ValueError(f"the file holds no result of leastsq, but {', '.join(held.files) or 'nothing'}")
+        about = json.loads(str(held["about"]))
+        if about.get("format") != _FORMAT:
+            raise ValueError(f"the file has format {about.get('format')}, this version reads {_FORMAT}")
+        arrays = {name: held[name] if name in held.files else None for name in (*ARRAYS, "groups")}
+    f = _model(about, model)
+    options = {name: value for name, value in about["options"].items() if name in Options._fields}
+    if options["diag"] is not None:
+        options["diag"] = np.array(options["diag"])
+    problem = Problem(
+        f,
+        getattr(f, "jac", None) if isinstance(f, Model) else None,
+        tuple(about["names"]),
+        Options(**options),
+        about["absolute_sigma"],
+        about["vectorized"],
+        weighted=about["weighted"],
+    )
+    return ManyFits(**arrays, problem=problem)  # type: ignore[arg-type]
+
+
+def _model(about: dict[str, Any], given: Any) -> Any:
+    """Return the model of a file, or the one given in its place."""
+    if given is None:
+        known = models.__all__ if about["compiled"] else []
+        return getattr(models, about["model"]) if about["model"] in known else NotSaved(about["model"])
+    names = given.param_names if isinstance(given, Model) else None
+    if names is not None and tuple(names) != tuple(about["names"]):
+        raise ValueError(f"model has the parameters {', '.join(names)}, the file {', '.join(about['names'])}")
+    return given

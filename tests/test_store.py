@@ -1,0 +1,97 @@
+"""Results saved and loaded."""
+
+import io
+
+import numpy as np
+import pytest
+
+from leastsq import ManyFits, curve_fit_many, models
+from leastsq._result import ARRAYS
+
+X = np.linspace(0, 5, 24)
+Y = models.exponential(X, 2.0, np.array([[0.5], [1.0], [np.nan]]), 0.1) + 0.01 * np.cos(9 * X)
+
+
+def decay(x, amplitude, rate):
+    return amplitude * np.exp(-rate * x)
+
+
+def through_file(fits, **options):
+    file = io.BytesIO()
+    fits.save(file)
+    file.seek(0)
+    return ManyFits.load(file, **options)
+
+
+def same(one, other):
+    for name in (*ARRAYS, "groups"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        if getattr(one, name) is not None:
+            assert getattr(one, name).dtype == getattr(other, name).dtype
+    assert one.param_names == other.param_names
+    assert repr(one.options) == repr(other.options)
+    assert one.summary() == other.summary()
+
+
+@pytest.mark.parametrize("options", [{}, {"sigma": 0.1, "absolute_sigma": True}, {"diag": [1, 2, 3], "ftol": 1e-3}])
+def test_compiled_models_come_back_whole(tmp_path, options):
+    fits = curve_fit_many(models.exponential, X, Y, **options)
+    same(through_file(fits), fits)
+    fits.save(tmp_path / "fits.npz")
+    again = ManyFits.load(tmp_path / "fits.npz")
+    same(again, fits)
+    assert again.model is models.exponential
+    for name in ("absolute_sigma", "vectorized", "weighted"):
+        assert getattr(again.problem, name) == getattr(fits.problem, name)
+    np.testing.assert_array_equal(again.predict(X, return_std=True), fits.predict(X, return_std=True))
+    same(through_file(fits[0]), fits[0])
+    same(through_file(fits[:0]), fits[:0])
+
+
+def test_functions_are_given_again():
+    fits = curve_fit_many(decay, X, Y, [1, 1])
+    again = through_file(fits)
+    same(again, fits)
+    np.testing.assert_array_equal(again.conf_interval(), fits.conf_interval())
+    assert repr(again.model) == "<model decay, not saved>"
+    with pytest.raises(ValueError, match=r"the model \(decay\) is not in the file.*load\(file, model=...\)"):
+        again.predict(X)
+    np.testing.assert_array_equal(through_file(fits, model=decay).predict(X), fits.predict(X))
+    with pytest.raises(ValueError, match="model has the parameters amplitude, rate, offset, the file amplitude, rate"):
+        through_file(fits, model=models.exponential)
+
+
+def test_a_function_called_like_a_model_is_not_taken_for_it():
+    def gaussian(x, a, b, c, d):
+        return a + b * x + c * x**2 + d * x**3
+
+    again = through_file(curve_fit_many(gaussian, X, Y[:2], [1, 1, 1, 1]))
+    assert again.model is not models.gaussian
+
+
+@pytest.mark.parametrize("labels", [["b", "a"], [2, 1], [2.5, -1.0], np.array(["2024-01-02", "2023-05-06"], "M8[D]")])
+def test_labels_come_back(labels):
+    fits = curve_fit_many(decay, np.tile(X, 2), Y[:2].ravel(), [1, 1], groups=np.repeat(labels, 24))
+    same(through_file(fits), fits)
+    named = np.repeat(np.array([("b", 1), ("a", 2)], dtype=[("plate", "U1"), ("well", "i4")]), 24)
+    fits = curve_fit_many(decay, np.tile(X, 2), Y[:2].ravel(), [1, 1], groups=named)
+    same(through_file(fits), fits)
+
+
+def test_labels_that_are_objects():
+    text = np.repeat(np.array(["b", "a"], dtype=object), 24)
+    fits = curve_fit_many(decay, np.tile(X, 2), Y[:2].ravel(), [1, 1], groups=text)
+    assert through_file(fits).groups.tolist() == ["a", "b"]
+    pairs = np.empty(48, dtype=object)
+    pairs[:] = [(1, 2)] * 24 + [(0, "x")] * 24
+    with pytest.raises(TypeError, match="labels of type tuple cannot be saved"):
+        through_file(curve_fit_many(decay, np.tile(X, 2), Y[:2].ravel(), [1, 1], groups=pairs))
+
+
+def test_other_files_are_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", popt=np.zeros(3))
+    with pytest.raises(ValueError, match="the file holds no result of leastsq, but popt"):
+        ManyFits.load(tmp_path / "other.npz")
+    np.savez(tmp_path / "objects.npz", about=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        ManyFits.load(tmp_path / "objects.npz")
