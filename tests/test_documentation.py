@@ -474,6 +474,8 @@ DIFFERENCES = [
         "error",
     ),
     ("complex xdata or ydata", points(LINE + 1j), "TypeError", 8),
+    ("dates as xdata or ydata", points(np.datetime64("2020-01-01") + np.arange(8)), "TypeError", 8),
+    ("absolute_sigma that is neither True nor False", points(sigma=SIGMA, absolute_sigma="no"), "TypeError", 8),
     (
         "a nan_policy that does not exist, along with check_finite=True",
         points(nan_policy="drop", check_finite=True),

@@ -41,6 +41,9 @@ _C_KINDS: Final = {
     "npy_intp": "int64",
 }
 
+# Addresses are 64-bit integers inside; no process has any with the highest bit set.
+_ADDRESSES: Final = 2**63
+
 
 class Native(NamedTuple):
     """A function of the user's: where it is, what it gets as its last argument, and what has to stay alive."""
@@ -77,8 +80,9 @@ def native_function(function: Any, layout: Layout, user_data: Any, signature: st
             f"function: got {type(function).__name__}, expected a numba.cfunc, a scipy.LowLevelCallable, a function "
             f"pointer of ctypes or cffi, or an address as an integer"
         )
-    if address <= 0:
-        raise ValueError("function is a null pointer" if address == 0 else f"function is no address: {address}")
+    if not 0 < address < _ADDRESSES:
+        words = f"function is no address: {address}, expected from 1 to 2**63 - 1"
+        raise ValueError("function is a null pointer" if address == 0 else words)
     _refuse_other_arguments(found, layout)
     if capsule_data and user_data is not None:
         raise ValueError("user_data is given twice: as an argument, and in the LowLevelCallable")
@@ -145,7 +149,10 @@ def _data_address(user_data: Any) -> tuple[int, Any]:
     if isinstance(user_data, bool):
         raise TypeError("user_data: got a bool, expected an address, an array, or a pointer of ctypes or cffi")
     if isinstance(user_data, (int, np.integer)):
-        return int(user_data), None
+        number = int(user_data)
+        if not -_ADDRESSES <= number < 2 * _ADDRESSES:
+            raise ValueError(f"user_data: {number} does not fit into the 64 bits of a pointer")
+        return number if number < _ADDRESSES else number - 2 * _ADDRESSES, None  # the same bits
     if isinstance(user_data, np.ndarray):
         if not user_data.flags.c_contiguous:
             raise ValueError("user_data is an array that is not contiguous: pass np.ascontiguousarray of it")

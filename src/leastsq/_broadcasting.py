@@ -77,6 +77,8 @@ def _compare(
     """Raise unless a function gives for two fits at once what it gives one by one."""
     x = as_argument(tuple(x[0] if len(x) == 1 else x[rows] for x in block.x))
     advice = _ADVICE.format(name=name)
+    if len(block.x) == 1 and len(block.x[0]) > 1:
+        advice += ". Each fit has a row of xdata here; if its rows are predictors, pass a tuple of them: (x0, x1, ...)"
     shape = (2, block.y.shape[1]) if name == "f" else (2, block.y.shape[1], points.shape[1])
     try:
         together = function(x, *np.array(points.T)[:, :, None])

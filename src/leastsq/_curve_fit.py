@@ -20,6 +20,7 @@ from ._status import OptimizeWarning, warn_of_absolute_without
 from ._validate import (
     FloatArray,
     callable_argument,
+    flag,
     jacobian_array,
     real_array,
     refuse_not_finite,
@@ -131,7 +132,8 @@ def curve_fit(
         Return more than the parameters and their covariance.
     nan_policy : {None, "raise", "omit"}, optional
         What to do with points where `ydata` or a predictor is NaN (or masked): refuse them, or leave them and
-        their entries of `sigma` out. None does not look for them.
+        their entries of `sigma` out. None does not look for them. Columns and tables of pandas and polars, whose rows
+        are points, and arrays of xarray reach `f` as such.
     **kwargs
         Options of `leastsq`: `ftol`, `xtol`, `gtol`, `maxfev`, `epsfcn`, `factor`, `diag`, `col_deriv`. The
         default of `epsfcn` follows the dtype that `f` returns.
@@ -194,7 +196,8 @@ def curve_fit(
     """
     callable_argument(f, "f")
     _refuse_other_methods(method, bounds, jac)
-    col_deriv = bool(kwargs.pop("col_deriv", False))
+    absolute_sigma, full_output = flag(absolute_sigma, "absolute_sigma"), flag(full_output, "full_output")
+    col_deriv = flag(kwargs.pop("col_deriv", False), "col_deriv")
     data = prepare(xdata, ydata, sigma, check_finite, nan_policy)
     start = _start(f, p0, data)
     n, m = start.size, data.y.size
@@ -274,7 +277,7 @@ def _iterate_functions(
     jacobian = None if jac is None else _jacobian_function(jac, data, first.size, start.size, col_deriv)
     if epsfcn:
         options = options._replace(epsfcn=epsfcn)
-    return iterate(residuals, start, (), jacobian, col_deriv, options, first, _NAMES)
+    return iterate(residuals, start, (), jacobian, col_deriv, options, first, _NAMES._replace(x=data.x))
 
 
 def _covariance(

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _kernel
-from ._validate import FLOAT64, FloatArray, as_array, real_array, refuse_not_finite
+from ._missing import missing_in, plain_array, points_first, take_points
+from ._validate import FLOAT64, FloatArray, as_array, real_array, refuse_not_finite, refuse_unreal
 
 # Below this the reciprocal overflows.
 _LEAST_SIGMA = 1 / np.finfo(np.float64).max
@@ -76,30 +77,36 @@ def _numbers(value: Any, name: str) -> FloatArray:
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.nan)
     array = as_array(value, name)
-    if array.dtype.kind == "c":
-        raise TypeError(f"{name}: got complex numbers ({array.dtype}), expected real ones")
+    if array.dtype.kind == "O":
+        array = plain_array(value)
+    if array.dtype.kind in "cmM":
+        refuse_unreal(array.dtype, name)
     if array.dtype.kind in "fiub":
         return real_array(array, name)
     try:
-        numbers = array.astype(np.float64)
+        numbers: FloatArray = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name}: expected real numbers, got {array.dtype} that are none ({error})") from error
-    return np.where(np.isnat(array), np.nan, numbers) if array.dtype.kind in "mM" else numbers
+    return numbers
 
 
 def _without_missing(x: Any, y: FloatArray, sigma: Any, nan_policy: str) -> tuple[Any, FloatArray, Any]:
-    """Leave out the points where `y` or any predictor is NaN, or refuse them."""
+    """Leave out the points where `y` or any predictor is missing, or refuse them."""
+    if np.ndim(x) and np.shape(x)[-1] == y.size != y.shape[-1]:  # a column beside a row of predictors
+        y = y.ravel()
     missing = np.isnan(y)
-    if isinstance(x, np.ndarray):
-        leading = x.ndim - y.ndim
-        if leading < 0 or x.shape[leading:] != y.shape:
-            if not (missing.any() or np.isnan(x).any()):
+    if hasattr(x, "__array__"):
+        in_x = missing_in(plain_array(x))
+        in_x = in_x.T if points_first(x) else in_x
+        leading = in_x.ndim - y.ndim
+        if leading < 0 or in_x.shape[leading:] != y.shape:
+            if not (missing.any() or in_x.any()):
                 return x, y, sigma
             raise ValueError(
                 f"with nan_policy={nan_policy!r}, the last axes of xdata must be those of ydata: got shapes "
-                f"{x.shape} and {y.shape}. Transpose xdata, or leave the points out beforehand"
+                f"{np.shape(x)} and {y.shape}. Transpose xdata, or leave the points out beforehand"
             )
-        missing = missing | np.isnan(x).any(axis=tuple(range(leading)))
+        missing = missing | in_x.any(axis=tuple(range(leading)))
     if not missing.any():
         return x, y, sigma
     if nan_policy == "raise":
@@ -112,7 +119,7 @@ def _without_missing(x: Any, y: FloatArray, sigma: Any, nan_policy: str) -> tupl
         sigma = sigma[kept]
     elif sigma is not None and sigma.shape == (kept.size, kept.size):
         sigma = sigma[np.ix_(kept, kept)]
-    return x[..., keep] if isinstance(x, np.ndarray) else x, y[keep], sigma
+    return take_points(x, keep) if hasattr(x, "__array__") else x, y[keep], sigma
 
 
 def _weights(sigma: FloatArray, m: int) -> FloatArray:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._missing import is_missing
 from ._pieces import MOST_FITS, MOST_POINTS, Piece, observations, real_numbers
 
 
@@ -121,7 +122,7 @@ def _by_labels(groups: Any, size: int) -> tuple[NDArray[Any], NDArray[np.intp], 
         raise ValueError(f"groups has shape {given.shape}, ydata ({size},): expected a label for each row")
     missing = np.ma.getmaskarray(groups) if np.ma.isMaskedArray(groups) else np.zeros(size, dtype=bool)
     if given.dtype.kind == "O":
-        missing = missing | np.fromiter(map(_is_missing, given), dtype=bool, count=size)
+        missing = missing | np.fromiter(map(is_missing, given), dtype=bool, count=size)
     elif given.dtype.kind in "fcmM":
         missing = missing | (given != given)
     if missing.any():
@@ -134,14 +135,6 @@ def _by_labels(groups: Any, size: int) -> tuple[NDArray[Any], NDArray[np.intp], 
     except (TypeError, ValueError) as error:
         raise TypeError(f"groups: labels of several kinds cannot be sorted ({error}); use one kind") from error
     return labels, np.argsort(group, kind="stable"), np.bincount(group, minlength=len(labels)).astype(np.intp)
-
-
-def _is_missing(label: Any) -> bool:
-    """Return whether a label stands for none: None, NaN, NaT, or what cannot be compared, as NA of pandas."""
-    try:
-        return label is None or bool(label != label)
-    except TypeError:
-        return True
 
 
 def _by_lengths(lengths: Any, size: int) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:

@@ -23,6 +23,7 @@ from ._validate import (
     FloatArray,
     enough_residuals,
     jacobian_array,
+    refuse_infinite_predictors,
     refuse_not_finite,
     relative_error,
     residual_array,
@@ -39,6 +40,8 @@ class Names(NamedTuple):
 
     func: str = "func"
     dfun: str = "Dfun"
+    # What there is of predictors.
+    x: Any = None
 
 
 class Details(NamedTuple):
@@ -223,7 +226,7 @@ def iterate_model(
     info, nfev, njev, column, fnorm = _kernel.outcome(state)
     if info > _status.TRIAL_NOT_FINITE and must_be_finite:
         slopes = None if model.jac is None else model.jac(tuple(x) if model.predictors > 1 else x[0], *point)
-        _raise_not_finite(info, column, residuals(point), slopes, slopes is not None, names)
+        _raise_not_finite(info, column, residuals(point), slopes, slopes is not None, names._replace(x=x))
     return Fit(
         point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == _kernel.BY_CALLER else residuals
     )
@@ -232,10 +235,14 @@ def iterate_model(
 def _raise_not_finite(info: int, column: int, residuals: Any, jacobian: Any, analytic: bool, names: Names) -> None:
     """Say which numbers were NaN or infinite, at the start or in a Jacobian."""
     if info == _status.START_NOT_FINITE:
-        refuse_not_finite(residual_array(residuals, None, names.func), names.func, " at the starting point")
+        values = residual_array(residuals, None, names.func)
+        refuse_infinite_predictors(names.x, values, names.func)
+        refuse_not_finite(values, names.func, " at the starting point")
         raise ValueError(f"{names.func}: the sum of squares at the starting point overflows; scale the residuals down")
     if analytic:
-        refuse_not_finite(np.asarray(jacobian, dtype=np.float64), names.dfun)
+        slopes = np.asarray(jacobian, dtype=np.float64)
+        refuse_infinite_predictors(names.x, slopes, names.dfun)
+        refuse_not_finite(slopes, names.dfun)
         raise ValueError(f"{names.dfun}: the norm of column {column - 1} overflows; scale the residuals down")
     raise ValueError(
         f"{names.func}: the residuals a small step away from an iterate are not finite, so that there is no derivative "

@@ -16,6 +16,7 @@ from ._validate import (
     FloatArray,
     callable_argument,
     enough_residuals,
+    flag,
     real_array,
     starting_point,
 )
@@ -259,6 +260,7 @@ def leastsq(
     callable_argument(func, "func")
     if Dfun is not None:
         callable_argument(Dfun, "Dfun")
+    full_output, by_columns = flag(full_output, "full_output"), flag(col_deriv, "col_deriv")
     start = starting_point(x0, "x0")
     analytic = Dfun is not None or (isinstance(func, NativeModel) and func.jac is not None)
     options = checked_options(start.size, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
@@ -270,7 +272,7 @@ def leastsq(
     if isinstance(func, NativeModel):
         fit = _iterate_native(func, start, args, Dfun, options, box)
     else:
-        fit = iterate(func, start, args, Dfun, bool(col_deriv), options, bounds=box)
+        fit = iterate(func, start, args, Dfun, by_columns, options, bounds=box)
     if full_output:
         return _full_output(fit, analytic, box)
     if fit.info not in _status.SOLVED:

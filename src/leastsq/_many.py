@@ -16,6 +16,7 @@ from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_vectorized
 from ._groups import GroupedSets, grouped_sets
+from ._infinite import blame_predictors
 from ._kernel import TO_FIT
 from ._model import Model
 from ._pieces import DataSets, Piece, data_sets, is_dask
@@ -23,7 +24,7 @@ from ._problem import Problem, checked_options
 from ._result import ManyFits
 from ._solution import Fitted, empty_solutions, fitted
 from ._status import warn_of_absolute_without
-from ._validate import callable_argument
+from ._validate import callable_argument, flag
 from ._workers import Progress, Workers, checked_workers, reporter, run
 
 Sets: TypeAlias = DataSets | GroupedSets
@@ -217,7 +218,8 @@ def curve_fit_many(
             "p0 is missing: pass parameters to start from, of shape (N,) or (..., N), or a function p0(x, y) that "
             "makes them from the data"
         )
-    warn_of_absolute_without(sigma, absolute_sigma)
+    absolute, at_once = flag(absolute_sigma, "absolute_sigma"), flag(vectorized, "vectorized")
+    warn_of_absolute_without(sigma, absolute)
     lazy = any(map(is_dask, (ydata, sigma, p0, *(xdata if isinstance(xdata, tuple) else (xdata,)))))
     if lazy and not (groups is None and lengths is None):
         raise ValueError("groups and lengths are not for dask arrays: compute the columns first, or fit by partitions")
@@ -228,9 +230,7 @@ def curve_fit_many(
         sets = grouped_sets(xdata, ydata, sigma, p0, groups, lengths, axis)
     names = _parameter_names(f, p0, sets)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
-    problem = Problem(
-        f, jac, names, options, bool(absolute_sigma), bool(vectorized) or isinstance(f, Model), sigma is not None
-    )
+    problem = Problem(f, jac, names, options, absolute, at_once or isinstance(f, Model), sigma is not None)
     if lazy:
         given = locals()
         keywords = {name: given[name] for name in _OF_EACH_BLOCK}
@@ -266,6 +266,7 @@ class _Task:
             solutions = fit_vectorized(self.problem, block, self.interrupt)
         else:
             solutions = fit_singly(self.problem, block, self.interrupt)
+        blame_predictors(self.problem, block, solutions)
         return fitted(self.problem, piece.start, block, solutions)
 
     def block(self, piece: Piece) -> Block:

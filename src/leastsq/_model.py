@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _kernel
-from ._validate import FloatArray
+from ._missing import plain_array, points_first
+from ._validate import FloatArray, refuse_unreal
 
 
 class Model:
@@ -37,10 +38,16 @@ class Model:
         """Return each predictor as an array of float64."""
         if self.predictors == 1 and isinstance(x, tuple) and len(x) != 1:
             x = np.asarray(x)  # numbers, not predictors
-        return tuple(np.asarray(predictor, dtype=np.float64) for predictor in self.separated(x))
+        arrays = tuple(plain_array(predictor) for predictor in self.separated(x))
+        for array in arrays:
+            if array.dtype.kind in "cmM":
+                refuse_unreal(array.dtype, "x")
+        return tuple(array.astype(np.float64, copy=False) for array in arrays)
 
     def separated(self, x: Any) -> tuple[Any, ...]:
-        """Return the predictors as a tuple, also where they are the rows of one array."""
+        """Return the predictors as a tuple, also where they are the rows of an array or the columns of a table."""
+        if points_first(x):
+            x = tuple(x[name] for name in x.columns)
         rows = self.predictors > 1 and not isinstance(x, tuple) and (isinstance(x, list) or np.ndim(x) > 0)
         found = x if isinstance(x, tuple) else tuple(x) if rows else (x,)
         if len(found) != self.predictors:

@@ -1,7 +1,8 @@
 """Models by address: functions of the user's, compiled elsewhere, that the compiled code calls without Python."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Any, Final
 
 import numpy as np
@@ -16,15 +17,21 @@ _NUMBERS: Final = {"lanes": 0, "fit": -1}
 
 def parameter_names(param_names: Sequence[str] | int) -> tuple[str, ...]:
     """Return the names of parameters, numbered where only their number is known."""
-    names: tuple[Any, ...] = (None,)
-    if isinstance(param_names, int) and not isinstance(param_names, bool):
-        names = tuple(f"p{j}" for j in range(param_names))
-    elif isinstance(param_names, (str, Iterable)):
-        names = (param_names,) if isinstance(param_names, str) else tuple(param_names)
+    names: tuple[Any, ...] = ()
+    if isinstance(param_names, (int, np.integer)) and not isinstance(param_names, bool):
+        count = int(param_names)
+    elif isinstance(param_names, str):
+        names, count = (param_names,), 1
+    elif isinstance(param_names, Iterable):  # which may have no end
+        names = tuple(itertools.islice(param_names, MOST_PARAMETERS + 1))
+        count = len(param_names) if isinstance(param_names, Sized) else len(names)
+    else:
+        names, count = (None,), 1
     if any(not isinstance(name, str) for name in names):
         raise TypeError(f"param_names must be names, or their number, got {param_names!r}")
-    if not 1 <= len(names) <= MOST_PARAMETERS:
-        raise ValueError(f"a native model has from 1 to {MOST_PARAMETERS} parameters, got {len(names)}")
+    if not 1 <= count <= MOST_PARAMETERS:
+        raise ValueError(f"a native model has from 1 to {MOST_PARAMETERS} parameters, got {count}")
+    names = names or tuple(f"p{j}" for j in range(count))
     if len(set(names)) < len(names):
         raise ValueError(f"param_names names a parameter twice: {', '.join(names)}")
     return names

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._missing import plain_array
+from ._validate import refuse_unreal
+
 # Fits of a piece, and points. Few enough for a piece to be a moment's work and a megabyte or two.
 MOST_FITS = 2048
 MOST_POINTS = 2**18
@@ -137,6 +140,7 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
             f"the arguments are not for one set of fits: without the axes that are fitted along, shapes are {found}; "
             f"expected shapes that broadcast"
         ) from None
+    _refuse_larger(shapes, lead)
     rows = {name: Rows(array, lead, tail) for name, array in arranged.items()}
     return DataSets(
         lead,
@@ -147,6 +151,21 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
         rows.get("sigma"),
         None if start is None else Rows(start, lead, start.shape[-1:]),
     )
+
+
+def _refuse_larger(shapes: dict[str, tuple[int, ...]], lead: tuple[int, ...]) -> None:
+    """Raise where predictors alone would make more fits than there are data sets."""
+    predictors = {name: shape for name, shape in shapes.items() if name.startswith("xdata")}
+    others = [shape for name, shape in shapes.items() if name not in predictors]
+    fits = np.broadcast_shapes(*others)
+    for name, shape in predictors.items():
+        if np.broadcast_shapes(fits, shape) != fits:
+            raise ValueError(
+                f"{name} is for fits of shape {shape}, ydata for {shapes['ydata']}, which would be enlarged to {lead} "
+                f"(shapes without what is fitted along); expected a shape that broadcasts to that of ydata. If its "
+                f"rows are predictors, pass a tuple of them: (x0, x1, ...). To fit the same data over several "
+                f"predictors, repeat ydata with np.broadcast_to"
+            )
 
 
 def observations(ydata: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
@@ -165,23 +184,16 @@ def real_numbers(value: Any, name: str) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.inf if name == "sigma" else np.nan)
     try:
-        array = np.asarray(value)
+        array = plain_array(value)
     except ValueError as error:
         raise ValueError(f"{name}: expected an array of real numbers, got rows of unequal length ({error})") from error
-    real_kind(array.dtype, name)
+    refuse_unreal(array.dtype, name)
     return array
-
-
-def real_kind(dtype: np.dtype[Any], name: str) -> None:
-    """Refuse arrays of anything but real numbers."""
-    if dtype.kind not in "fiub":
-        hint = "Fit real and imaginary parts along one axis." if dtype.kind == "c" else "Convert it to float64."
-        raise TypeError(f"{name}: got an array of dtype {dtype}, expected real numbers. {hint}")
 
 
 def _stand_in(array: Any, name: str) -> NDArray[Any]:
     """Return an array that is like one of dask's in shape and type, and takes no memory."""
-    real_kind(array.dtype, name)
+    refuse_unreal(array.dtype, name)
     if any(size != size for size in array.shape):
         raise ValueError(f"{name}: the shape of the dask array is not known: call its compute_chunk_sizes() first")
     return np.broadcast_to(np.zeros((), array.dtype), array.shape)

@@ -14,6 +14,16 @@ FLOAT64 = np.dtype(np.float64)
 MOST_RESIDUALS = 2**31 - 2**16
 MOST_EVALUATIONS = 2**31 - 1
 
+# What arrays hold that are not of real numbers, and what to do about it.
+_UNREAL = {
+    "c": (
+        "complex numbers",
+        "Fit real and imaginary parts together, one after the other: np.concatenate([z.real, z.imag], axis=-1)",
+    ),
+    "M": ("dates", "Subtract an origin and divide by a unit: (t - t[0]) / np.timedelta64(1, 's')"),
+    "m": ("time differences", "Divide by a unit: t / np.timedelta64(1, 's')"),
+}
+
 # What a function raises where it has no value. Anything else is a mistake in it, and ends the call.
 NO_VALUE = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 
@@ -24,14 +34,26 @@ def real_array(value: Any, name: str) -> FloatArray:
     dtype = array.dtype
     if dtype is FLOAT64 and array.flags.c_contiguous and array.flags.aligned:
         return array
-    if dtype.kind == "c":
-        raise TypeError(
-            f"{name}: got complex numbers ({dtype}), expected real ones. "
-            f"Fit real and imaginary parts together: np.concatenate([z.real, z.imag])."
-        )
-    if dtype.kind not in "fiub":
-        raise TypeError(f"{name}: got an array of dtype {dtype}, expected real numbers. Convert it to float64.")
+    refuse_unreal(dtype, name)
     return array.astype(FLOAT64, order="C")
+
+
+def refuse_unreal(dtype: np.dtype[Any], name: str) -> None:
+    """Raise unless a dtype is of real numbers, saying how to make some."""
+    if dtype.kind in "fiub":
+        return
+    received, advice = _UNREAL.get(dtype.kind, ("an array of dtype", "Convert it to float64"))
+    if dtype.kind == "c" and name in ("x0", "p0"):
+        advice = "Make real and imaginary parts parameters of their own"
+    kind = f"{received} {dtype}" if dtype.kind not in _UNREAL else f"{received} ({dtype})"
+    raise TypeError(f"{name}: got {kind}, expected real numbers. {advice}.")
+
+
+def flag(value: Any, name: str) -> bool:
+    """Return an answer that is yes or no, refusing text and whatever else only happens to be true."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, float, np.number)) and value in (0, 1)):
+        return bool(value)
+    raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def as_array(value: Any, name: str) -> Any:
@@ -138,3 +160,18 @@ def refuse_not_finite(array: FloatArray, name: str, where: str = "") -> None:
         f"{name}: {bad.size} of {array.size} values{where} are not finite, the first at index [{index}] "
         f"({array[first]}). Check the data and the start; leave out points without a value."
     )
+
+
+def refuse_infinite_predictors(x: Any, values: FloatArray, name: str) -> None:
+    """Raise if the values that are not finite, in rows of one or several, are those whose predictors are not."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or len(values) == 0 or x.size % len(values):
+        return
+    bad: NDArray[np.bool_] = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    infinite: NDArray[np.bool_] = ~np.isfinite(x.reshape(-1, len(values))).all(axis=0)
+    blamed = np.flatnonzero(bad)
+    if blamed.size and infinite[blamed].all():
+        raise ValueError(
+            f"{name}: {blamed.size} of {len(values)} points have xdata that are not finite, and no value of the model, "
+            f"the first at index [{blamed[0]}]. No other start will do: leave these points out, or let the model "
+            f"return its limit there"
+        )

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from . import _kernel
 from ._addresses import Layout, native_function
 from ._native import NativeModel, parameter_names, refuse_predictors
+from ._validate import flag
 
 __all__ = ["jit", "lane_rows", "lane_width", "model"]
 
@@ -107,7 +108,7 @@ def model(
     names = parameter_names(param_names)
     refuse_predictors(predictors)
     native = native_function(function, layout, user_data, signature)
-    return NativeModel(native, layout, names, predictors, bool(derivatives))
+    return NativeModel(native, layout, names, predictors, flag(derivatives, "derivatives"))
 
 
 def jit(
