@@ -3,14 +3,27 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+SOURCES := $(wildcard minpack/* minpack/lanes/* src/leastsq/*)
 
 # The build looks for meson and ninja there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test quick bench wheel docs lint fortran setup clean
+.PHONY: demo test quick bench wheel docs lint fortran aarch64 sanitize setup clean
 
-demo: setup
+# The demo needs the package and matplotlib, so that it need not wait for the rest.
+demo: $(VENV)/demo-installed
 	$(BIN)/python examples/demo.py examples/demo.png
+
+$(VENV)/demo-installed: pyproject.toml meson.build meson.options $(SOURCES)
+	@echo "1/3  compilers and a virtual environment"
+	@.ci/system-packages $(PYTHON)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "2/3  what the build and the demo need"
+	@$(BIN)/python -m pip install --quiet --group build --group demo
+	@echo "3/3  compiling, about a minute"
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps .
+	@touch $@
 
 test: setup
 	$(BIN)/python -m pytest
@@ -57,6 +70,22 @@ fortran: setup
 		-Dfortran_args="-fcheck=all -finit-real=snan -Wno-maybe-uninitialized"
 	$(BIN)/meson test -C build/fortran-debug --print-errorlogs
 
+# Debian's cross compiler and its emulator of a processor, which runs the programs without an image of a system.
+aarch64: setup
+	command -v aarch64-linux-gnu-gfortran qemu-aarch64 >/dev/null || apt-get install -y -qq --no-install-recommends \
+		gfortran-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	$(BIN)/meson setup --reconfigure --cross-file tools/aarch64.ini build/aarch64 -Dpython_module=false
+	$(BIN)/meson test -C build/aarch64 --timeout-multiplier 10 --print-errorlogs
+
+# The module beside the installed one. Python keeps what it allocates until the end, so that leaks are not looked for.
+sanitize: setup
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --upgrade --target build/sanitize \
+		-Csetup-args=-Db_sanitize=address,undefined -Csetup-args=-Db_lundef=false \
+		-Csetup-args=-Dbuildtype=debugoptimized .
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		PYTHONPATH=$(CURDIR)/build/sanitize $(BIN)/python -m pytest -m "not slow"
+
 wheel: setup
 	rm -rf dist
 	$(BIN)/python -m build
@@ -65,7 +94,7 @@ wheel: setup
 setup: $(VENV)/installed
 
 # A compiler for the kernel and headers for the module are the only things that do not come from PyPI.
-$(VENV)/installed: pyproject.toml meson.build meson.options $(wildcard minpack/* minpack/lanes/* src/leastsq/*)
+$(VENV)/installed: pyproject.toml meson.build meson.options $(SOURCES)
 	.ci/system-packages $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip

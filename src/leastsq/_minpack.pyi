@@ -73,7 +73,13 @@ def evaluate_model(
     level: int, model: NDArray[np.int64], x: _Floats, p: _Floats, f: _Floats, with_jacobian: int, jac: _Floats
 ) -> None: ...
 def invert_triangles(
-    level: int, deviation: _Floats, limit: float, matrices: _Floats, dependent: NDArray[np.int8], work: _Floats
+    level: int,
+    deviation: _Floats,
+    limit: float,
+    triangles: _Floats,
+    matrices: _Floats,
+    dependent: NDArray[np.int8],
+    work: _Floats,
 ) -> None: ...
 def slot_size(m: int, n: int, bounded: int) -> int: ...
 def open_slots(
