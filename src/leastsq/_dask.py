@@ -101,7 +101,7 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
 def many_fits(records: NDArray[Any], problem: Problem) -> ManyFits:
     """Return records of fits as the result of many."""
     records = np.asarray(records)
-    found = {name: np.asarray(records[name]).copy() for name in records.dtype.names or ()}
+    found: dict[str, Any] = {name: np.asarray(records[name]).copy() for name in records.dtype.names or ()}
     return ManyFits(**found, problem=problem)
 
 

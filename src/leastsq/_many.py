@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from . import _status
 from ._block import Block, prepare_block
 from ._broadcasting import try_function
+from ._coordinates import coordinates_of
 from ._curve_fit import positional_arguments
 from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_vectorized
+from ._frames import columns_of
 from ._groups import GroupedSets, grouped_sets
 from ._infinite import blame_predictors
 from ._kernel import TO_FIT
@@ -72,6 +74,7 @@ def curve_fit_many(
     errors: Literal["status", "raise"] = "status",
     groups: ArrayLike | None = None,
     lengths: ArrayLike | None = None,
+    data: Any = None,
 ) -> ManyFits:
     """Fit one model to many data sets.
 
@@ -134,6 +137,9 @@ def curve_fit_many(
         that order.
     lengths : array_like of int, optional
         The same for data sets that stand one after the other: how many rows each has.
+    data : data frame of pandas or polars, optional
+        A table. `xdata`, `ydata`, `sigma` and `groups` can then be names of its columns: a list of names for several
+        predictors, for data sets side by side, or for labels of several parts, which are tuples.
 
     Returns
     -------
@@ -204,6 +210,8 @@ def curve_fit_many(
     [[2.0, 0.5], [2.0, 1.0], [2.0, 1.5]]
     """
     callable_argument(f, "f")
+    if data is not None:
+        xdata, ydata, sigma, groups = columns_of(data, xdata, ydata, sigma, groups)
     _refuse_choice("nan_policy", nan_policy, _NAN_POLICIES)
     _refuse_choice("errors", errors, ("status", "raise"))
     threads = checked_workers(workers)
@@ -239,7 +247,8 @@ def curve_fit_many(
         )
     task = _Task(problem, nan_policy, p0 if callable(p0) else None, np.zeros(1, dtype=np.intc))
     task = _tried(task, sets)
-    return _collect(task, sets, threads, progress, errors)
+    fits = _collect(task, sets, threads, progress, errors)
+    return replace(fits, coords=coordinates_of(ydata, axis, fits.shape))
 
 
 @dataclass(frozen=True)

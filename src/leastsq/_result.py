@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _again, _intervals, _predictions, _profile, _report, _selection, _status, _store, _tables
+from ._coordinates import Coordinates, coordinates_at
 from ._problem import Options, Problem
 from ._validate import FloatArray
 
@@ -41,6 +42,8 @@ class ManyFits:
         The names of the parameters.
     groups : ndarray of shape L, or None
         The labels of the groups, of a call with ``groups`` or ``lengths``.
+    coords : tuple of (str, ndarray or None), or None
+        Where ``ydata`` was a DataArray of xarray: name and coordinate of each axis of the fits.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class ManyFits:
     status: NDArray[np.integer[Any]]
     problem: Problem
     groups: NDArray[Any] | None = None
+    coords: Coordinates | None = None
 
     def __post_init__(self) -> None:
         for name in (*ARRAYS, "groups"):
@@ -170,7 +174,8 @@ class ManyFits:
         """Return the result of some of the fits, by any index into their shape, or the values of a parameter."""
         if isinstance(index, str):
             return self.popt[..., _selection.number_of_parameter(self, index)]
-        return replace(self, **_selection.parts_of(self, index, ARRAYS))
+        parts = _selection.parts_of(self, index, ARRAYS)
+        return replace(self, **parts, coords=coordinates_at(self.coords, index))
 
     def with_arrays(self, arrays: dict[str, Any]) -> "ManyFits":
         """Return a result like this one, of other fits."""

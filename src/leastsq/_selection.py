@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._coordinates import joined
 from ._problem import Options
 from ._validate import FloatArray
 
@@ -153,13 +154,13 @@ def concatenate(results: Sequence["ManyFits"], axis: int = 0) -> "ManyFits":
     if ndim == 0 or not -ndim <= axis < ndim:
         raise ValueError(f"axis {axis} is none of the axes of the fits, which have shape {first.shape}")
     axis %= ndim
-    joined: dict[str, Any] = {
+    together: dict[str, Any] = {
         name: None
         if getattr(first, name) is None
         else np.concatenate([getattr(part, name) for part in parts], axis=axis)
         for name in (*ARRAYS, "groups")
     }
-    return first.with_arrays(joined)
+    return first.with_arrays({**together, "coords": joined(parts, axis)})
 
 
 def _refuse_others(first: "ManyFits", part: "ManyFits") -> None:

@@ -76,11 +76,15 @@ def save(self: "ManyFits", file: Any) -> None:
         "model": getattr(problem.f, "__name__", type(problem.f).__name__),
         "compiled": isinstance(problem.f, CompiledModel),
         "options": options,
+        "dims": None if self.coords is None else [name for name, _ in self.coords],
         **{name: getattr(problem, name) for name in ("absolute_sigma", "vectorized", "weighted")},
     }
     arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
     if self.groups is not None:
         arrays["groups"] = _plain(self.groups)
+    for i, (_, labels) in enumerate(self.coords or ()):
+        if labels is not None:
+            arrays[f"coordinate_{i}"] = _plain(labels)
     np.savez(file, about=np.array(json.dumps(about)), **arrays)
 
 
@@ -91,7 +95,7 @@ def _plain(labels: NDArray[Any]) -> NDArray[Any]:
     kinds = sorted({type(one).__name__ for one in labels.flat})
     if labels.dtype.names is not None or len(kinds) > 1 or kinds[0] not in ("str", "int", "float", "bool"):
         raise TypeError(
-            f"groups: labels of type {', '.join(kinds)} cannot be saved without pickle; expected numbers, dates or "
+            f"labels of type {', '.join(kinds)} cannot be saved without pickle; expected numbers, dates or "
             f"text of one type"
         )
     plain = np.array(labels.tolist()).reshape(labels.shape)
@@ -128,6 +132,8 @@ def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
         if about.get("format") != _FORMAT:
             raise ValueError(f"the file has format {about.get('format')}, this version reads {_FORMAT}")
         arrays = {name: held[name] if name in held.files else None for name in (*ARRAYS, "groups")}
+        dims = about["dims"]
+        labels = {i: held[f"coordinate_{i}"] for i in range(len(dims or ())) if f"coordinate_{i}" in held.files}
     f = _model(about, model)
     options = {name: value for name, value in about["options"].items() if name in Options._fields}
     if options["diag"] is not None:
@@ -141,7 +147,8 @@ def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
         about["vectorized"],
         weighted=about["weighted"],
     )
-    return ManyFits(**arrays, problem=problem)  # type: ignore[arg-type]
+    coords = None if dims is None else tuple((name, labels.get(i)) for i, name in enumerate(dims))
+    return ManyFits(**arrays, problem=problem, coords=coords)  # type: ignore[arg-type]
 
 
 def _model(about: dict[str, Any], given: Any) -> Any:

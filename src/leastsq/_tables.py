@@ -65,8 +65,10 @@ def _index(fits: "ManyFits") -> Any:
             return pandas.MultiIndex.from_arrays(columns, names=labels.dtype.names)
         if fits.status.ndim < 2:
             return pandas.Index(labels, name="group")
-    if fits.status.ndim > 1:
-        return pandas.MultiIndex.from_product([range(size) for size in fits.shape], names=_names(fits.shape))
+    if fits.status.ndim > 1 or (fits.coords and fits.status.ndim):
+        known = fits.coords or [(name, None) for name in _names(fits.shape)]
+        axes = [range(size) if own is None else own for size, (_, own) in zip(fits.shape, known, strict=True)]
+        return pandas.MultiIndex.from_product(axes, names=[name for name, _ in known])
     return None
 
 
@@ -76,7 +78,8 @@ def to_xarray(self: "ManyFits", dims: Sequence[str] | None = None) -> "xarray.Da
     Parameters
     ----------
     dims : sequence of str, optional
-        Names of the dimensions of the fits, by default ``fit_0``, ``fit_1`` and so on, or ``group``.
+        Names of the dimensions of the fits, by default those of the xarray data that were fitted, or else ``group``, or
+        ``fit_0``, ``fit_1`` and so on.
 
     Returns
     -------
@@ -96,6 +99,8 @@ def to_xarray(self: "ManyFits", dims: Sequence[str] | None = None) -> "xarray.Da
     except ImportError as error:
         raise ImportError("to_xarray needs xarray: pip install 'leastsq[xarray]'") from error
     default = ("group",) if self.groups is not None and self.status.ndim == 1 else _names(self.shape)
+    if self.coords is not None:
+        default = tuple(name for name, _ in self.coords)
     names = default if dims is None else tuple(dims)
     taken = (*_OF_PARAMETERS, "popt", "stderr", "pcov", *STATISTICS)
     if len(names) != self.status.ndim or len({*names, *taken}) != len(names) + len(taken):
@@ -111,6 +116,9 @@ def to_xarray(self: "ManyFits", dims: Sequence[str] | None = None) -> "xarray.Da
         variables[name] = (names, getattr(self, name))
     if self.groups is not None and self.status.ndim == 1:
         coordinates |= _group_coordinates(names[0], self.groups, taken)
+    for name, (_, labels) in zip(names, self.coords or (), strict=False):
+        if labels is not None:
+            coordinates[name] = labels
     return xarray.Dataset(variables, coords=coordinates)
 
 
