@@ -59,6 +59,41 @@ def gaussian_2d_elliptic(xy, amplitude, x0, y0, sigma_x, sigma_y, theta, offset)
     return amplitude * np.exp(-(u**2) / (2 * sigma_x**2) - v**2 / (2 * sigma_y**2)) + offset
 
 
+def constant(x, offset):
+    return offset + 0 * x
+
+
+def line(x, slope, intercept):
+    return slope * x + intercept
+
+
+def quadratic(x, curvature, slope, intercept):
+    return curvature * x**2 + slope * x + intercept
+
+
+def stretched_exponential(x, amplitude, tau, beta, offset):
+    return amplitude * np.exp(-np.exp(beta * np.log(x / tau))) + offset
+
+
+def inversion_recovery(x, amplitude, t1, inversion):
+    return amplitude * (1 - inversion * np.exp(-x / t1))
+
+
+def sine(x, amplitude, frequency, phase, offset):
+    return damped_sine(x, amplitude, 0, frequency, phase, offset)
+
+
+def harmonics(x, offset, trend, frequency, cosine1, sine1, cosine2, sine2):
+    t = 8 * np.arctan(np.longdouble(1)) * frequency * x
+    cycle = cosine1 * np.cos(t) + sine1 * np.sin(t) + cosine2 * np.cos(2 * t) + sine2 * np.sin(2 * t)
+    return offset + trend * x + cycle
+
+
+def moffat_2d(xy, amplitude, x0, y0, gamma, beta, offset):
+    square = ((xy[0] - x0) ** 2 + (xy[1] - y0) ** 2) / gamma**2
+    return amplitude * np.exp(-beta * np.log1p(square)) + offset
+
+
 GRID = tuple(axis.ravel().astype(float) for axis in np.meshgrid(np.arange(9), np.arange(9)))
 
 
@@ -66,7 +101,7 @@ class Case(NamedTuple):
     """A model, predictors, and the range that each of its parameters is drawn from."""
 
     model: Any
-    formula: Callable[..., Any]
+    formula: Callable[..., Any] | None
     x: Any
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -119,5 +154,32 @@ CASES = [
         (3, 3, 3, 1.5, 0.8, 0.1, -1),
         (6, 5, 5, 2.2, 1.2, 0.9, 1),
     ),
+    Case(models.constant, constant, np.linspace(0, 4, 30), (-2,), (2,)),
+    Case(models.line, line, np.linspace(0, 4, 30), (-2, -1), (2, 1)),
+    Case(models.quadratic, quadratic, np.linspace(0, 4, 30), (-2, -2, -1), (2, 2, 1)),
+    # Those without a formula are tested in test_model_accuracy.py.
+    Case(models.voigt, None, np.linspace(-6, 6, 61), (2, -1, 0.6, 0.3, -1), (5, 1, 1.2, 1, 1)),
+    Case(models.moffat, None, np.linspace(-6, 6, 61), (2, -1, 1, 1.5, -1), (5, 1, 2, 4, 1)),
+    Case(models.exponential_gaussian, None, np.linspace(-4, 9, 70), (2, -1, 0.5, 0.5, -1), (5, 1, 1, 2, 1)),
+    Case(models.stretched_exponential, stretched_exponential, np.linspace(0.1, 9, 80), (3, 1, 0.6, -1), (5, 2, 1.5, 1)),
+    Case(models.inversion_recovery, inversion_recovery, np.linspace(0.05, 5, 25), (2, 0.6, 1.7), (5, 1.5, 2)),
+    Case(
+        models.double_logistic,
+        None,
+        np.linspace(0, 12, 73),
+        (0, 2, 2, 7, 1.5, 1.5),
+        (1, 5, 4, 9, 3, 3),
+    ),
+    Case(models.logistic5, None, np.linspace(-9, -3, 40), (-0.2, 4, -7, 0.8, 0.7), (0.2, 6, -5.5, 1.5, 1.8)),
+    Case(models.sine, sine, np.linspace(0, 6, 70), (2, 0.4, -1, -1), (5, 1.2, 1, 1)),
+    Case(
+        models.harmonics,
+        harmonics,
+        np.linspace(0, 6, 90),
+        (-1, -0.3, 0.8, 2, 1, 0.5, 0.5),
+        (1, 0.3, 1.1, 4, 3, 1, 1),
+    ),
+    Case(models.moffat_2d, moffat_2d, GRID, (3, 3, 3, 1.5, 2, -1), (6, 5, 5, 2.5, 4, 1)),
+    Case(models.gaussian_2d_pixel, None, GRID, (30, 3, 3, 1, -1), (60, 5, 5, 2, 1)),
 ]
 CASE = {str(case): case for case in CASES}

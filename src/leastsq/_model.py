@@ -30,7 +30,7 @@ class Model:
         self.predictors = predictors
         self.numbers = np.array(numbers, dtype=np.int64)
 
-    def __call__(self, x: Any, *parameters: Any) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Return the values of the model; predictors and parameters broadcast."""
         raise NotImplementedError
 
@@ -67,6 +67,20 @@ class Model:
             _kernel.evaluate_model(_kernel.LEVEL, self.numbers, rows, of_each, values, int(derivatives), slopes.ravel())
         return values.reshape(shape), slopes.reshape((len(slopes), *shape))
 
+    def positional(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """Return predictors and parameters in order, as a call with keywords means them."""
+        if not named:
+            return arguments
+        names = (next(iter(inspect.signature(self).parameters)), *self.param_names)
+        found = dict(zip(names, arguments, strict=False))
+        unknown = [name for name in named if name not in names]
+        twice = [name for name in named if name in found]
+        missing = [name for name in names if name not in found and name not in named]
+        for problem, which in (("what it does not take:", unknown), ("twice", twice), ("no value for", missing)):
+            if which:
+                raise TypeError(f"{self.__name__}({', '.join(names)}) got {problem} {', '.join(which)}")
+        return tuple(found[name] if name in found else named[name] for name in names)
+
     def refuse_other_count(self, parameters: tuple[Any, ...]) -> None:
         """Raise unless there are as many parameters as names."""
         if len(parameters) != len(self.param_names):
@@ -85,17 +99,24 @@ class CompiledModel(Model):
     def __init__(self, formula: Callable[..., Any], number: int, predictors: int, guess: Callable[..., Any]) -> None:
         super().__init__(tuple(inspect.signature(formula).parameters)[1:], predictors, (number, 1, 0, 0))
         functools.update_wrapper(self, formula)
+        self.__module__ = "leastsq.models"  # where pickles find it
         self._formula = formula
         self._guess = guess
 
-    def __call__(self, x: Any, *parameters: Any) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Return the values of the model; predictors and parameters broadcast."""
+        x, *rest = self.positional(arguments, named)
+        parameters = tuple(rest)
         self.refuse_other_count(parameters)
         predictors = self.predictor_arrays(x)
         with np.errstate(all="ignore"):  # what has no value is NaN or infinite, as in fits
             return self._formula(predictors if self.predictors > 1 else predictors[0], *parameters)
 
-    def jac(self, x: Any, *parameters: Any) -> FloatArray:
+    def compiled_values(self, x: Any, *parameters: Any) -> FloatArray:
+        """Return the values from the compiled code, for formulas that NumPy has no functions for."""
+        return self.evaluate_points(x, parameters, False)[0]
+
+    def jac(self, x: Any, *parameters: Any, **named: Any) -> FloatArray:
         """Return the derivatives by the parameters, in one axis more, the last.
 
         Parameters
@@ -103,13 +124,15 @@ class CompiledModel(Model):
         x : array_like, or tuple of array_like for models of several predictors
             The predictors.
         *parameters : array_like
-            The parameters of the model. Predictors and parameters broadcast to one shape S.
+            The parameters of the model, by position or by name. Predictors and parameters broadcast to one shape S.
 
         Returns
         -------
         ndarray of shape S + (N,)
             The derivatives.
         """
+        x, *rest = self.positional((x, *parameters), named)
+        parameters = tuple(rest)
         self.refuse_other_count(parameters)
         return np.moveaxis(self.evaluate_points(x, parameters, True)[1], 0, -1)
 

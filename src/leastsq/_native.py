@@ -75,16 +75,18 @@ class NativeModel(Model):
             kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
             self.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])
 
-    def __call__(self, x: Any, *parameters: Any) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Return the values of the model; predictors and parameters broadcast.
 
         A function for a fit gets all points of the last axis at once; its parameters cannot vary along that.
         """
-        return self._evaluate(x, parameters, False)[0]
+        x, *parameters = self.positional(arguments, named)
+        return self._evaluate(x, tuple(parameters), False)[0]
 
-    def _derivatives(self, x: Any, *parameters: Any) -> FloatArray:
+    def _derivatives(self, *arguments: Any, **named: Any) -> FloatArray:
         """Return the derivatives by the parameters, in one axis more, the last."""
-        return self._evaluate(x, parameters, True)[1]
+        x, *parameters = self.positional(arguments, named)
+        return self._evaluate(x, tuple(parameters), True)[1]
 
     def _evaluate(self, x: Any, parameters: tuple[Any, ...], derivatives: bool) -> tuple[FloatArray, FloatArray]:
         """Return values, shape S, and derivatives, shape S + (N,)."""
