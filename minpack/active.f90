@@ -12,12 +12,13 @@
 !> (1999).
 module active
     use kinds, only: wp
+    use differences, only: difference_step
     use damped_solve, only: qrsolv
     use lm_parameter, only: lmpar
     use pivoted_qr, only: factor_rows
     implicit none (type, external)
     private
-    public :: find_held, bounded_step, hesitate, count_hits, box_difference
+    public :: find_held, bounded_step, hesitate, count_hits, box_difference, difference_in_box
 
 contains
 
@@ -239,5 +240,17 @@ contains
         h = merge(upper - x, lower - x, upper - x >= x - lower)
         shifted = merge(upper, lower, upper - x >= x - lower)
     end subroutine box_difference
+
+    !> The same for the relative error of the residuals; no step where the bounds leave no room.
+    elemental subroutine difference_in_box(x, lower, upper, epsfcn, h, shifted)
+        real(wp), intent(in) :: x, lower, upper
+        real(wp), intent(in) :: epsfcn                      !! relative error of the residuals
+        real(wp), intent(out) :: h                          !! the step to take, 0 of a fixed parameter
+        real(wp), intent(out) :: shifted                    !! where it leads
+
+        h = 0.0_wp
+        shifted = x
+        if (lower < upper) call box_difference(x, lower, upper, difference_step(x, epsfcn), h, shifted)
+    end subroutine difference_in_box
 
 end module active

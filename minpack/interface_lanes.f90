@@ -90,7 +90,7 @@ end subroutine evaluate_function
 
 !> Fit a model to many data sets.
 subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, p0, scaled, diag, &
-    options, interrupt, popt, triangle, fnorm, nfev, status, length, work)
+    bound_sets, bounds, options, interrupt, popt, triangle, fnorm, nfev, status, length, work)
     use kinds, only: wp, long
     use native, only: model_of
     use solver_options, only: options_of
@@ -111,6 +111,8 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     real(wp), intent(in), target :: p0(n, fits)             !! where to start
     integer, intent(in) :: scaled                           !! 1: the scaling is given
     real(wp), intent(in), target :: diag(n)                 !! that scaling
+    integer, intent(in) :: bound_sets                       !! 0: no bounds; 1: shared; or fits
+    real(wp), intent(in), target :: bounds(n, 2, bound_sets)    !! lower and upper bounds; equal ones fix a parameter
     real(wp), intent(in) :: options(8)                      !! see options_of
     integer, intent(inout), volatile :: interrupt(1)        !! leave off once this is not 0
     real(wp), intent(inout), target :: popt(n, fits)        !! out: the best points
@@ -128,7 +130,8 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
 
     at = layout_of_model(model_of(model), n, predictors, m)
     if (length < at%size) return
-    data = lane_data(n, predictors, m, fits, x_sets, weight_sets, scaled == 1, x, y, weights, p0, diag)
+    data = lane_data(n, predictors, m, fits, x_sets, weight_sets, bound_sets, scaled == 1, x, y, weights, p0, diag, &
+                     bounds)
     outcome = lane_outcome(popt, triangle, fnorm, nfev, status)
     select case (level)
     case default
@@ -145,7 +148,7 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, s
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long, task_wrong_size
     use native, only: model_of
-    use lm, only: lm_fit
+    use lm, only: lm_fit, lm_layout, layout
     use packed_state, only: unpack_fit, work_begins
     use lane_kinds, only: lane_data
     use lane_levels, only: step_alone_baseline, step_alone_v3, step_alone_v4
@@ -161,17 +164,25 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, s
     real(wp), intent(in), target :: weights(m*weighted, 1)  !! reciprocal standard deviations; 0 leaves a point out
     real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
     real(wp), intent(inout) :: whole(*)                     !! work, see model_sizes
-    real(wp), intent(inout), target :: p(n)                 !! in: where to evaluate; out: where next, or the solution
+    real(wp), intent(inout) :: p(n)                         !! in: where to evaluate; out: where next, or the solution
     integer, intent(out) :: task                            !! task_residuals, or task_done
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
     type(lane_data) :: data
+    type(lm_layout) :: at
+    integer(long) :: first
 
     call unpack_fit(n, state, fit, ipvt)
     task = task_wrong_size
     if (fit%m /= m .or. fit%n /= n) return
-    data = lane_data(n, predictors, m, 1, 1, weighted, .false., x, y, weights, null(), null())
+    data = lane_data(n, predictors, m, 1, 1, weighted, 0, .false., x, y, weights, null(), null(), null())
+    if (fit%bounded) then
+        data%bound_sets = 1
+        at = layout(m, n, fit%analytic, .true.)
+        first = work_begins(n) + at%lower - 1
+        data%bounds(1:n, 1:2, 1:1) => state(first:first + 2*n - 1)      ! the lower ones, then the upper ones
+    end if
     select case (level)
     case default
         call step_alone_baseline(model_of(model), data, 1, fit, ipvt, state(work_begins(n)), whole, p, task)

@@ -30,7 +30,7 @@ contains
 
         type(lm_layout) :: alone
 
-        alone = layout(m, n, jacobians_of(model, m))
+        alone = layout(m, n, jacobians_of(model, m), .true.)
         at = layout_of_lanes(n, predictors, m, alone%size, numbers_of_function(model, n, m))
     end function layout_of_model
 

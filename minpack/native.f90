@@ -9,6 +9,7 @@ module native
     use, intrinsic :: iso_c_binding, only: c_double, c_funptr, c_int, c_int64_t, c_f_procpointer, c_ptr
     use kinds, only: wp, long
     use differences, only: difference_step
+    use active, only: difference_in_box
     implicit none (type, external)
     private
     public :: fit_model, model_of, group_function, evaluate_fit, differentiate_fit
@@ -87,7 +88,7 @@ contains
     end subroutine evaluate_fit
 
     !> Take the derivatives of a function for a fit where its values are known; it may set these again.
-    subroutine differentiate_fit(model, m, n, x, p, epsfcn, f, jac, shifted, code)
+    subroutine differentiate_fit(model, m, n, x, p, epsfcn, f, jac, shifted, code, bounds)
         type(fit_model), intent(in) :: model
         integer, intent(in) :: m                    !! points
         integer, intent(in) :: n                    !! parameters
@@ -98,6 +99,7 @@ contains
         real(wp), intent(inout) :: jac(n, *)        !! out: derivatives (n, m)
         real(wp), intent(inout) :: shifted(*)       !! work (m) where it takes differences
         integer, intent(out) :: code                !! 0, or the code to stop with, from 1 to most_code
+        real(wp), intent(in), optional :: bounds(n, 2)  !! lower and upper, which differences do not leave; equal: fixed
 
         procedure(fit_function), pointer :: function
         real(wp) :: point(n), h
@@ -112,6 +114,11 @@ contains
         do j = 1, n
             h = difference_step(p(j), epsfcn)
             point(j) = p(j) + h
+            if (present(bounds)) call difference_in_box(p(j), bounds(j, 1), bounds(j, 2), epsfcn, h, point(j))
+            if (h == 0.0_wp) then
+                jac(j, 1:m) = 0.0_wp
+                cycle
+            end if
             call evaluate_fit(model, m, n, x, point, shifted, code)
             if (code /= 0) return
             point(j) = p(j)

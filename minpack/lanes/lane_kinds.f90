@@ -30,13 +30,21 @@ module lane_kinds
     integer, parameter, public :: of_linear = 8     !! ‖J step‖
     integer, parameter, public :: of_delta = 9      !! the step bound
     integer, parameter, public :: of_par = 10       !! the damping parameter
-    integer, parameter, public :: scalars = 10
+    integer, parameter, public :: of_truncated = 11     !! 1: the step follows bounds that it meets
+    integer, parameter, public :: of_hesitant = 12  !! 1: it stops short of one
+    integer, parameter, public :: of_damped = 13    !! of a truncated step, -gᵀp - ‖J p‖², else par ‖D p‖²
+    integer, parameter, public :: scalars = 13
 
     ! Vectors.
     integer, parameter, public :: of_x = 1          !! best point so far
     integer, parameter, public :: of_trial = 2      !! where to evaluate next
     integer, parameter, public :: of_diag = 3       !! the scaling D
-    integer, parameter, public :: vectors = 3
+    integer, parameter, public :: of_lower = 4      !! bounds
+    integer, parameter, public :: of_upper = 5
+    integer, parameter, public :: of_held = 6       !! 1: fixed, or pushed against its bound by the gradient
+    integer, parameter, public :: of_hits = 7       !! accepted steps in a row that led to a bound
+    integer, parameter, public :: of_reached = 8    !! 1: the step being tried leads to a bound
+    integer, parameter, public :: vectors = 8
 
     real(wp), parameter, public :: stage_idle = -1.0_wp     !! no fit in this lane
     real(wp), parameter, public :: stage_start = 0.0_wp     !! residuals at the start
@@ -63,12 +71,14 @@ module lane_kinds
         integer :: fits                                         !! data sets
         integer :: x_sets                                       !! 1: the predictors are shared; or fits
         integer :: weight_sets                                  !! 0: no weights; 1: shared; or fits
+        integer :: bound_sets                                   !! 0: no bounds; 1: shared; or fits
         logical :: scaled                                       !! whether the scaling is given
         real(wp), pointer, contiguous :: x(:, :, :)             !! predictors (m, predictors, x_sets)
         real(wp), pointer, contiguous :: y(:, :)                !! observations (m, fits)
         real(wp), pointer, contiguous :: weights(:, :)          !! reciprocal errors (m, weight_sets); 0 leaves a point out
         real(wp), pointer, contiguous :: p0(:, :)               !! where to start (n, fits)
         real(wp), pointer, contiguous :: diag(:)                !! that scaling (n)
+        real(wp), pointer, contiguous :: bounds(:, :, :)        !! lower and upper (n, 2, bound_sets); equal: fixed
     end type lane_data
 
     !> What becomes of the fits.
@@ -85,6 +95,7 @@ module lane_kinds
         integer(long) :: x, y, w                    !! predictors, observations, weights: blocks of rows of a group
         integer(long) :: s, v, head                 !! the state of a group
         integer(long) :: fresh                      !! its triangles at the trial points
+        integer(long) :: reduced                    !! its triangles without the columns of what is held
         integer(long) :: block                      !! rows being folded
         integer(long) :: scratch                    !! scratch of a step
         integer(long) :: alone                      !! arrays of a fit by itself
@@ -102,8 +113,9 @@ module lane_kinds
         real(wp), pointer, contiguous :: v(:, :, :)             !! vectors (width, n, vectors)
         real(wp), pointer, contiguous :: head(:, :, :)          !! triangles (width, n, n + 1)
         real(wp), pointer, contiguous :: fresh(:, :, :)         !! those at the trial points
+        real(wp), pointer, contiguous :: reduced(:, :, :)       !! those without held columns; without bounds, `head`
         real(wp), pointer, contiguous :: block(:, :, :)         !! rows being folded (width, lane_rows, n + 1)
-        real(wp), pointer, contiguous :: scratch(:, :, :)       !! scratch (width, n + 1, n + 3)
+        real(wp), pointer, contiguous :: scratch(:, :, :)       !! scratch (width, n + 1, n + 4)
         real(wp), pointer, contiguous :: alone(:)               !! arrays of a fit by itself
         real(wp), pointer, contiguous :: whole(:, :)            !! of a function for a fit (m*(n + 2), width)
     end type lane_group
@@ -129,17 +141,19 @@ contains
         at%v = at%s + most_width*scalars
         at%head = at%v + most_width*n*vectors
         at%fresh = at%head + most_width*n*(n + 1)
-        at%block = at%fresh + most_width*n*(n + 1)
+        at%reduced = at%fresh + most_width*n*(n + 1)
+        at%block = at%reduced + most_width*n*(n + 1)
         at%scratch = at%block + most_width*lane_rows*(n + 1)
-        at%alone = at%scratch + most_width*(n + 1)*(n + 3)
+        at%alone = at%scratch + most_width*(n + 1)*(n + 4)
         at%whole = at%alone + alone
         at%size = at%whole + most_width*whole - 1
     end function layout_of_lanes
 
     !> Find the arrays of a group in the work.
-    subroutine open_group(width, n, predictors, m, at, work, group)
+    subroutine open_group(width, n, predictors, m, bounded, at, work, group)
         integer, intent(in) :: width                            !! lanes
         integer, intent(in) :: n, predictors, m
+        logical, intent(in) :: bounded
         type(lane_layout), intent(in) :: at
         real(wp), intent(inout), target, contiguous :: work(:)
         type(lane_group), intent(out) :: group
@@ -155,8 +169,10 @@ contains
         group%v(1:width, 1:n, 1:vectors) => work(at%v:)
         group%head(1:width, 1:n, 1:n + 1) => work(at%head:)
         group%fresh(1:width, 1:n, 1:n + 1) => work(at%fresh:)
+        group%reduced(1:width, 1:n, 1:n + 1) => work(at%head:)
+        if (bounded) group%reduced(1:width, 1:n, 1:n + 1) => work(at%reduced:)
         group%block(1:width, 1:lane_rows, 1:n + 1) => work(at%block:)
-        group%scratch(1:width, 1:n + 1, 1:n + 3) => work(at%scratch:)
+        group%scratch(1:width, 1:n + 1, 1:n + 4) => work(at%scratch:)
         group%alone => work(at%alone:at%whole - 1)
         group%whole(1:numbers, 1:width) => work(at%whole:)
     end subroutine open_group

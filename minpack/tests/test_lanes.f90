@@ -233,7 +233,7 @@ contains
         best = popt
         codes = status
         interrupt = interrupted
-        data = lane_data(n, 1, m, fits, 1, size(weights, 2), .false., xs, ys, ws, starts, diag)
+        data = lane_data(n, 1, m, fits, 1, size(weights, 2), 0, .false., xs, ys, ws, starts, diag, null())
         outcome = lane_outcome(best, triangles, norms, counts, codes)
         call fit_queue(model, data, options, interrupt, outcome, at, work)
         popt = best

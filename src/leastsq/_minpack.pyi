@@ -49,6 +49,7 @@ def fit_models(
     p0: _Floats,
     scaled: int,
     diag: _Floats,
+    bounds: _Floats,
     options: _Floats,
     interrupt: _Integers,
     popt: _Floats,
