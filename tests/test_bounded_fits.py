@@ -262,6 +262,7 @@ def noisy_fits(family, start):
         yield np.sum((model(x, *p) - y) ** 2), info["nfev"], 2 * trf.cost, calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_noisy_data_end_as_low_as_with_trf_and_sooner(family):
     """By differences, as most users fit, and counting them."""
@@ -276,6 +277,7 @@ def test_noisy_data_end_as_low_as_with_trf_and_sooner(family):
 # --- Coverage ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("offset", "expected"), [(0.0, (0.72, 0.94)), (0.02, (0.69, 0.84))])
 def test_coverage_where_a_bound_is_met(offset, expected):
     """The errors from the full Jacobian cover what the specification's table says, where the bound c >= 0 is met.

@@ -29,6 +29,7 @@ def test_derivatives_and_box(problem):
     assert np.all(np.abs(problem.jac(x) - expected) <= 1e-5 * np.abs(expected).max(axis=0) + 1e-13 * size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS, ids=str)
 def test_scipy_finds_nothing_below_the_least_known_minimum(problem):
     bounds = (problem.lower, problem.upper)
@@ -37,6 +38,7 @@ def test_scipy_finds_nothing_below_the_least_known_minimum(problem):
     assert 2 * fit.cost >= problem.minimum * (1 - 1e-9) - 1e-30
 
 
+@pytest.mark.slow
 def test_scipy_finds_most_of_them():
     found = kkt = 0
     for problem in PROBLEMS:

@@ -46,6 +46,7 @@ def assert_same_ends(got, expected, share):
     np.testing.assert_array_equal(np.isin(got[:, 0], (1, 2, 3, 4)), np.isin(expected[:, 0], (1, 2, 3, 4)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORDINARY)
 def test_ten_thousand_ordinary_fits_end_as_with_minpack(name):
     model, x, y, p0 = ordinary(name, 2500)
@@ -54,6 +55,7 @@ def test_ten_thousand_ordinary_fits_end_as_with_minpack(name):
     assert_same_ends(np.column_stack([fits.status, fits.nfev]), expected, 0.998)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORDINARY)
 def test_ordinary_fits_by_differences_end_as_with_minpack(name):
     model, x, y, p0 = ordinary(name, 400)
