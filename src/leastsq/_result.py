@@ -7,7 +7,7 @@ from typing import Any, NoReturn, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _again, _intervals, _predictions, _profile, _report, _selection, _status, _store, _tables
+from . import _again, _intervals, _pictures, _predictions, _profile, _report, _selection, _status, _store, _tables
 from ._coordinates import Coordinates, coordinates_at
 from ._problem import Options, Problem
 from ._validate import FloatArray
@@ -160,6 +160,8 @@ class ManyFits:
     message = _report.message
     summary = _report.summary
     report = _report.report
+    plot = _pictures.plot
+    plot_map = _pictures.plot_map
     to_dataframe = _tables.to_dataframe
     to_xarray = _tables.to_xarray
     concatenate = staticmethod(_selection.concatenate)
