@@ -18,6 +18,7 @@ from ._model import Model
 from ._problem import Options, checked_options
 from ._status import OptimizeWarning, warn_of_absolute_without
 from ._validate import (
+    LARGEST_NORM,
     FloatArray,
     callable_argument,
     flag,
@@ -290,6 +291,11 @@ def _covariance(
     absolute: bool,
 ) -> tuple[Fit, FloatArray, list[str]]:
     """Return the fit with its final count of evaluations, the covariance, and the reasons for what is missing in it."""
+    if fit.fnorm > LARGEST_NORM:
+        raise ValueError(
+            f"the norm of the residuals at the solution is {fit.fnorm:.3g}, whose square overflows, so that there are "
+            f"no errors; scale ydata down, or give a sigma of its size"
+        )
     n = start.size
     points = data.points(fit.m)
     sizes = (norm(data.whiten(data.y)), norm(data.whiten(data.y - data.y[0]))) if by_differences else None
@@ -422,8 +428,8 @@ def _refuse_unmoved(
         except Exception:  # not defined there: no better than here
             continue
         # One parameter more gains on noise, too, by about the variance of the residuals.
-        chance = _CHANCE * reduced**2 / max(points - start.size, 1)
-        improved = reduced < (1 - _IMPROVEMENT) * fit.fnorm and fit.fnorm**2 - reduced**2 > chance
+        chance = _CHANCE * reduced * reduced / max(points - start.size, 1)
+        improved = reduced < (1 - _IMPROVEMENT) * fit.fnorm and (fit.fnorm - reduced) * (fit.fnorm + reduced) > chance
         if improved:
             raise RuntimeError(
                 f"Optimal parameters not found: {_names(f, [j], fit.x.size)} did not move, because the model did not "

@@ -175,12 +175,27 @@ def _shaped(values: Any, shape: tuple[int, ...], name: str) -> FloatArray:
         ) from None
 
 
-def difference_steps(points: FloatArray, epsfcn: float | None) -> FloatArray:
-    """Return the steps of forward differences: relative to each parameter, absolute at zero."""
+def difference_steps(
+    points: FloatArray, epsfcn: float | None, bounds: tuple[FloatArray, FloatArray] | None = None
+) -> FloatArray:
+    """Return the steps of forward differences: relative to each parameter, absolute at zero.
+
+    Within `bounds` that broadcast with `points`, a step that leaves the box goes backwards, or else to the farther
+    bound; as in minpack/active.f90. It is 0 where a parameter is fixed, and nothing is to be evaluated.
+    """
     relative = math.sqrt(max(epsfcn or 0.0, float(np.finfo(np.float64).eps)))
     steps: FloatArray = relative * np.abs(points)
     steps[steps == 0] = relative
-    return steps
+    return steps if bounds is None else _steps_in_box(points, steps, *bounds)
+
+
+def _steps_in_box(points: FloatArray, steps: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """Turn or cut steps that leave the box."""
+    up, down = upper - points, lower - points
+    inside: FloatArray = np.where(up >= -down, up, down)
+    inside = np.where(points - steps < lower, inside, -steps)
+    inside = np.where(points + steps > upper, inside, steps)
+    return np.where(lower == upper, 0.0, inside)
 
 
 def _shifted_values(f: Callable[..., Any], x: Any, points: FloatArray, steps: Any, m: int) -> FloatArray:

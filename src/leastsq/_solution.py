@@ -11,7 +11,7 @@ from ._block import Block
 from ._covariance import covariance_of
 from ._iterate import Fit
 from ._problem import Problem
-from ._validate import FloatArray
+from ._validate import LARGEST_NORM, FloatArray
 
 # From where on a column of the Jacobian counts as dependent on the others, by the sine of the angle between them:
 # rounding decides there, or that of forward differences.
@@ -65,12 +65,19 @@ def empty_solutions(block: Block) -> Solutions:
 
 def fitted(problem: Problem, start: int, block: Block, solutions: Solutions) -> Fitted:
     """Estimate the covariance of each fit, and put the results of a block together."""
+    solutions.status[is_solved(solutions.status) & (solutions.fnorm > LARGEST_NORM)] = _status.DATA_NOT_USABLE
     dof = block.points - block.p0.shape[1]
     deviation = np.ones(len(dof))
     if not problem.absolute_sigma:
         deviation = solutions.fnorm / np.sqrt(np.maximum(dof, 1))
     pcov = _covariances(solutions, deviation, block.points, problem.jac is None, problem.absolute_sigma)
     return Fitted(start, solutions.popt, pcov, np.square(solutions.fnorm), dof, solutions.nfev, solutions.status)
+
+
+def is_solved(status: NDArray[np.intc]) -> NDArray[np.bool_]:
+    """Say which fits are solved."""
+    solved: NDArray[np.bool_] = (status >= 1) & (status <= _status.GTOL)
+    return solved
 
 
 def _covariances(
@@ -82,7 +89,7 @@ def _covariances(
     dependent = np.zeros(count, dtype=np.int8)
     limit = _DEPENDENT_DIFFERENCES if by_differences else _DEPENDENT
     _kernel.invert_triangles(deviation, limit, solutions.triangle, matrices, dependent)
-    solved = (solutions.status >= 1) & (solutions.status <= _status.GTOL)
+    solved = is_solved(solutions.status)
     for fit in np.flatnonzero(dependent.astype(bool) & solved).tolist():
         if fit not in solutions.covariance:
             matrices[fit] = _open_covariance(

@@ -65,7 +65,8 @@ _SENTENCES: Final = {
     14: "Not fitted: the starting parameters are not all finite numbers.",
     15: (
         "Not fitted: the data hold infinite values, or NaN that nan_policy leaves in, or standard deviations that are "
-        "not positive; or predictors are infinite where the model has no value. Leave these points out."
+        "not positive; or predictors are infinite where the model has no value. Leave these points out. Or residuals "
+        "are so large that their squares overflow: scale the data down."
     ),
     16: "Solved without regard to the bounds, and ended outside of them. Try a better start, or wider bounds.",
     18: "Not fitted: the starting parameters are outside of the bounds. Start inside of them.",
