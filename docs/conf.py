@@ -1,6 +1,7 @@
 """Configuration of the documentation: built from the installed package, without network."""
 
 import importlib.metadata
+import os
 import re
 
 project = "leastsq"
@@ -8,7 +9,17 @@ author = "The leastsq developers"
 copyright = "The leastsq developers"
 release = importlib.metadata.version("leastsq")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "matplotlib.sphinxext.plot_directive"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "matplotlib.sphinxext.plot_directive",
+    "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -16,6 +27,44 @@ numpydoc_show_class_members = False
 plot_formats = [("png", 110)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
+
+# Names in single back ticks link where they are found.
+default_role = "autolink"
+# Copied are the inputs of examples, without their prompts.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# Links to other projects need their inventories, which only a build on line can fetch: LEASTSQ_DOCS_ONLINE=1.
+intersphinx_mapping = (
+    {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "xarray": ("https://docs.xarray.dev/en/stable", None),
+        "dask": ("https://docs.dask.org/en/stable", None),
+    }
+    if os.environ.get("LEASTSQ_DOCS_ONLINE")
+    else {}
+)
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "/plot_",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 60,
+    "image_srcset": ["2x"],
+}
+# Pictures keep their white ground in the dark, with a margin.
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+
+# Links of CONTRIBUTING to files of the repository, which are not pages.
+suppress_warnings = ["myst.xref_missing", "myst.header"]
+exclude_patterns = ["gallery/**/*.ipynb"]
 
 html_theme = "furo"
 # Lines of code of 96 characters fit the column.

@@ -14,7 +14,7 @@ from matplotlib.ticker import MultipleLocator
 
 from figure import BLUE, GREY, STYLE, VERMILION
 from leastsq import ManyFits, curve_fit_many, models
-from models import Array
+from textbook_models import Array
 
 NOISE = 0.15
 SHOWN = (12, 41)  # the pixel whose spectrum is drawn

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from leastsq import leastsq
-from models import BIEXPONENTIAL, LOGISTIC3, LOGISTIC4, MICHAELIS_MENTEN, Array, Model
+from textbook_models import BIEXPONENTIAL, LOGISTIC3, LOGISTIC4, MICHAELIS_MENTEN, Array, Model
 
 DATA = Path(__file__).parent / "data"
 

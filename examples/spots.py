@@ -17,7 +17,7 @@ from matplotlib.patches import Circle
 
 from figure import BLUE, GREY, ORANGE, STYLE, VERMILION
 from leastsq import ManyFits, curve_fit_many, models
-from models import Array
+from textbook_models import Array
 
 COUNT, SIZE, FIELD = 2000, 11, 50.0  # spots; pixels across each; micrometres across the field of view
 PIXEL = 0.1  # micrometres

@@ -18,7 +18,7 @@ from leastsq import _status, models, native
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.rst"))
 TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
-WITHOUT_CODE = {"algorithm", "benchmarks", "guarantees", "reference"}
+WITHOUT_CODE = {"algorithm", "benchmarks", "guarantees", "reference", "changelog", "citing", "contributing", "trust"}
 FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models", "native")]
 # Methods that need a package which is not always there.
 NEEDS = {"to_dataframe": "pandas", "to_xarray": "xarray", ".plot": "matplotlib", "pandas": "pandas"}

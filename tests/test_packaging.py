@@ -152,3 +152,27 @@ def test_source_distribution_is_complete_and_builds(distributions, tmp_path):
         )
         == ""
     )
+
+
+def test_version_is_one():
+    """That of meson.build is the one that counts."""
+    (version,) = re.findall(r"^    version: '(.*)',$", (ROOT / "meson.build").read_text(encoding="utf-8"), re.M)
+    assert re.findall(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M) == [version]
+    assert re.search(rf"^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+
+
+def test_links_of_readme_can_be_followed_from_elsewhere(tmp_path):
+    """Each relative link names a file of the repository, and the script for releases makes all of them absolute."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", text)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "addresses.py", tmp_path / "tools")
+    run(sys.executable, tmp_path / "tools" / "addresses.py", "https://example.org/leastsq", "v1")
+    changed = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((?!https?://|#)", changed) == []
+    assert f"](https://example.org/leastsq/blob/v1/{links[0]})" in changed
+    assert 'Source = "https://example.org/leastsq"' in (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
