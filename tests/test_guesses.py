@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from leastsq import OptimizeWarning, _guesses, _more_guesses, curve_fit, models
+from leastsq import OptimizeWarning, _guess, _guesses, _more_guesses, curve_fit, models
 
 NOISE = 0.05  # in units of the amplitude
 
@@ -373,7 +373,7 @@ def test_no_fit_depends_on_the_others(case, layout, monkeypatch):
     together = case.guess(x, y)
     for i, row in enumerate(y):
         assert np.array_equal(case.guess(own_x(x, y, i), row), together[i])
-    monkeypatch.setattr(_guesses, "_BLOCK", 1)
+    monkeypatch.setattr(_guess, "CHUNK", 1)
     assert np.array_equal(case.guess(x, y), together)
 
 

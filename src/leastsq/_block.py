@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from . import _status
 from ._kernel import TO_FIT
+from ._model import Model
 from ._pieces import Piece
 from ._validate import FloatArray, real_array
 
@@ -122,7 +123,9 @@ def _start(
         return np.zeros((piece.fits, n))
     if guess is None:
         return np.ascontiguousarray(np.broadcast_to(piece.p0, (piece.fits, n)), dtype=np.float64)  # type: ignore[arg-type]
-    own = y.copy()  # which a guess may do with as it likes
+    # A guess of the user's may do with its data as it likes.
+    ours = isinstance(getattr(guess, "__self__", None), Model)
+    own = y if ours else y.copy()
     if each:
         rows = []
         for i, row in enumerate(own):
@@ -135,7 +138,8 @@ def _start(
         start = np.array(rows)
     else:
         shared = tuple(p[0] if len(p) == 1 else p for p in x)
-        start = real_array(guess(as_argument(shared), own), "p0(x, y)")
+        given = as_argument(shared) if not ours else shared if len(shared) > 1 else shared[0]
+        start = real_array(guess(given, own), "p0(x, y)")
     if start.shape[-1:] != (n,) or start.ndim > 2 or (start.ndim == 2 and len(start) not in (1, len(y))):
         wanted = f"({n},)" if each else f"{(len(y), n)}"
         raise ValueError(

@@ -169,10 +169,9 @@ def refuse_infinite_predictors(x: Any, values: FloatArray, name: str) -> None:
     """Raise if the values that are not finite, in rows of one or several, are those whose predictors are not."""
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or len(values) == 0 or x.size % len(values):
         return
-    bad: NDArray[np.bool_] = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-    infinite: NDArray[np.bool_] = ~np.isfinite(x.reshape(-1, len(values))).all(axis=0)
-    blamed = np.flatnonzero(bad)
-    if blamed.size and infinite[blamed].all():
+    blamed = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    infinite = np.flatnonzero(~np.isfinite(x.reshape(-1, len(values))).all(axis=0))
+    if blamed.size and np.isin(blamed, infinite).all():
         raise ValueError(
             f"{name}: {blamed.size} of {len(values)} points have xdata that are not finite, and no value of the model, "
             f"the first at index [{blamed[0]}]. No other start will do: leave these points out, or let the model "
