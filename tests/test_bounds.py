@@ -96,8 +96,7 @@ def test_an_object_with_lb_and_ub():
 def test_no_bounds(bounds):
     x, _, info, _, _ = leastsq(plane, [0, 0], full_output=True, bounds=bounds)
     np.testing.assert_array_equal(x, leastsq(plane, [0, 0])[0])
-    assert ("active_mask" in info) == (bounds is not None)
-    assert not np.any(info.get("active_mask", 0))
+    assert "active_mask" not in info
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,10 @@ from many_decays import (
 from many_problems import CASES
 
 from leastsq import (
-    _fit_vectorized,
+    _evaluate,
     _kernel,
     _pieces,
+    _slots,
     curve_fit_many,
     models,
 )
@@ -133,7 +134,8 @@ def test_shared_arrays_give_what_own_ones_do():
 
 def test_many_points_of_few_fits_are_vectorised_as_few_points_of_many(monkeypatch):
     for points in (1, 2**7, 2**20):
-        monkeypatch.setattr(_fit_vectorized, "_POINTS_UNDER_WAY", points)
+        for module in (_evaluate, _slots):
+            monkeypatch.setattr(module, "POINTS_AT_ONCE", points)
         for name in ("jac", "differences"):
             assert identical(spread(**KINDS[name]), spread_by_default(name))
 
@@ -141,7 +143,8 @@ def test_many_points_of_few_fits_are_vectorised_as_few_points_of_many(monkeypatc
 @functools.cache
 def spread_by_default(name):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_fit_vectorized, "_POINTS_UNDER_WAY", 2**15)
+        for module in (_evaluate, _slots):
+            patch.setattr(module, "POINTS_AT_ONCE", 2**15)
         return spread(**KINDS[name])
 
 
@@ -191,9 +194,9 @@ def test_a_row_beyond_the_reach_of_32_bits_is_fitted_like_the_first():
     task = task_of(x, y)
     last, first = task(piece), task(sets.piece(0, 2))
     assert last.start == 69_998
-    np.testing.assert_array_equal(last.popt, first.popt)
+    np.testing.assert_array_equal(last.arrays["popt"], first.arrays["popt"])
     alone = curve_fit_many(models.exponential, x, y)
-    np.testing.assert_array_equal(last.popt, [alone.popt] * 2)
+    np.testing.assert_array_equal(last.arrays["popt"], [alone.popt] * 2)
 
 
 def test_a_fit_whose_number_is_beyond_32_bits():
@@ -204,7 +207,7 @@ def test_a_fit_whose_number_is_beyond_32_bits():
         piece = sets.piece(2_999_999_990, 3_000_000_000)
         got = task_of(T, y)(piece)
         assert got.start == 2_999_999_990
-        np.testing.assert_array_equal(got.popt, [curve_fit_many(models.exponential, T, y).popt] * 10)
+        np.testing.assert_array_equal(got.arrays["popt"], [curve_fit_many(models.exponential, T, y).popt] * 10)
         last = list(zip(range(3), sets.pieces(), strict=False))[-1][1]
         assert last.start == 2 * _pieces.MOST_FITS
 

@@ -37,7 +37,7 @@ def test_each_failure_is_a_status_of_its_own(kind_of_fit):
         fits = fit(ydata=spoilt, p0=START)
         assert_only(fits, clean, 7, status)
         assert fits.nfev[7] == 0
-        np.testing.assert_array_equal(fits.popt[7], START)
+        assert np.isnan(fits.popt[7]).all()
 
     spoilt = data.copy()
     spoilt[7, 2:] = np.nan
@@ -179,7 +179,7 @@ def test_a_compiled_model_without_values_nearby_is_a_status():
     x = np.linspace(0, 3, 20)
     data = np.stack([models.power_law(x, 2.0, 1.5, 0.3), np.where(x == 0, 20.0, 0.0)])
     fits = curve_fit_many(models.power_law, x, data, p0=[-1.0, 0.5, 0.0])
-    assert fits.success[0]
+    assert fits.status[0] == 16  # at the same edge, and far from its minimum
     assert fits.status[1] == 9
     assert 0 < fits.popt[1, 1] < 1e-6
     assert fits.chisq[1] < 1e-6
@@ -294,7 +294,7 @@ def test_policies_on_missing_values(kind_of_fit):
     assert identical(fit(ydata=data, nan_policy="omit"), omitted)
     propagated = fit(ydata=data, nan_policy="propagate")
     assert propagated.status[[4, 9]].tolist() == [15, 15]
-    np.testing.assert_array_equal(propagated.popt[4], START)
+    assert np.isnan(propagated.popt[4]).all()
     others = ~np.isin(np.arange(30), [4, 9])
     assert propagated.success[others].all()
     # Weights of one change nothing.
@@ -349,5 +349,5 @@ def test_too_few_points(kind_of_fit, points):
     fits = curve_fit_many(**kind_of_fit, xdata=T[:points], ydata=DATA[:3, :points], p0=START)
     assert fits.status.tolist() == [12] * 3
     assert fits.dof.tolist() == [points - 3] * 3
-    np.testing.assert_array_equal(fits.popt, [START] * 3)
+    assert np.isnan(fits.popt).all()
     assert np.isnan(fits.pcov).all()

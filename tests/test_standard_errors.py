@@ -57,11 +57,11 @@ def test_errors_from_a_start_at_zero(scale):
     np.testing.assert_allclose(np.sqrt(np.diag(pcov)), np.sqrt(np.diag(covariance)), rtol=1e-5)
 
 
-def test_a_start_too_far_below_the_parameters_is_not_called_solved():
+def test_a_start_too_far_below_the_parameters_is_left():
     """From zero, the step is 1.5e-8, which data of 1e12 do not feel; SciPy returns the start as solution."""
     for scale in (1e12, 1e17, 1e23):
-        with pytest.raises(RuntimeError, match="parameter slope did not move"):
-            curve_fit(line, T, scale * (3 * T + 1), p0=[0, 0])
+        popt, _ = curve_fit(line, T, scale * (3 * T + 1), p0=[0, 0])
+        np.testing.assert_allclose(popt, [3 * scale, scale], rtol=1e-6)
 
 
 def test_error_of_a_nonlinear_parameter_at_zero():

@@ -10,7 +10,7 @@ from . import _status
 from ._kernel import TO_FIT
 from ._model import Model
 from ._pieces import Piece
-from ._validate import FloatArray, real_array
+from ._validate import MOST_DATA, FloatArray, real_array
 
 
 class Block(NamedTuple):
@@ -45,7 +45,8 @@ def prepare_block(
     x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
     y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
-    finite = bool(np.isfinite(y.sum()))  # looked at once: a sum is cheaper than a look at each
+    with np.errstate(over="ignore"):  # looked at once: a sum is cheaper than a look at each
+        finite = bool(np.abs(y).sum() < MOST_DATA)
     missing = None if finite and piece.mask is None and not _any_nan(x) else _missing(piece, x, y)
     if missing is not None:
         if nan_policy == "raise":
@@ -68,7 +69,7 @@ def prepare_block(
         weights = np.where(missing, 0.0, weights if len(weights) else 1.0)
     if not finite:
         counts = weights if len(weights) else np.ones((1, 1))
-        status[(~np.isfinite(y) & (counts != 0)).any(axis=1)] = _status.DATA_NOT_USABLE
+        status[(~(np.abs(y) < MOST_DATA) & (counts != 0)).any(axis=1)] = _status.DATA_NOT_USABLE
     points = _count_points(weights, y)
     status[(points < n) & (status == TO_FIT)] = _status.TOO_FEW_POINTS
     status[~np.isfinite(p0).all(axis=1) & (status == TO_FIT)] = _status.P0_NOT_FINITE

@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 
 from ._pieces import arrange, fit_axes, is_dask, move, real_numbers
 from ._problem import Problem
-from ._result import ARRAYS, ManyFits
-
-
-def record_type(n: int) -> np.dtype[Any]:
-    """Return the type of what is known of a fit of `n` parameters."""
-    numbers = [("popt", "f8", (n,)), ("pcov", "f8", (n, n)), ("chisq", "f8")]
-    return np.dtype([*numbers, ("dof", "i4"), ("nfev", "i4"), ("status", "i1")])
+from ._record import ARRAYS, record_type
+from ._result import ManyFits
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _kernel
 from ._missing import missing_in, plain_array, points_first, take_points
-from ._validate import FLOAT64, FloatArray, as_array, real_array, refuse_not_finite, refuse_unreal
+from ._validate import FLOAT64, MOST_DATA, FloatArray, as_array, real_array, refuse_not_finite, refuse_unreal
 
 # Below this the reciprocal overflows.
 _LEAST_SIGMA = 1 / np.finfo(np.float64).max
@@ -25,7 +25,15 @@ class Data(NamedTuple):
         """Weight residuals to unit variance."""
         if self.weights is None:
             return residuals
-        return self.weights @ residuals if self.weights.ndim == 2 else self.weights * residuals
+        if self.weights.ndim == 2:
+            return self.weights @ residuals
+        return weighted(residuals, self.weights)
+
+    def first(self) -> float:
+        """Return the first observation that counts."""
+        if self.weights is None or self.weights.ndim != 1:
+            return float(self.y[0])
+        return float(self.y[int(np.argmax(self.weights != 0))])
 
     def points(self, m: int) -> int:
         """Return how many of `m` residuals have any weight."""
@@ -40,7 +48,14 @@ class Data(NamedTuple):
             return jacobian
         if weights.ndim == 2:
             return jacobian @ weights.T if col_deriv else weights @ jacobian
-        return jacobian * (weights if col_deriv or weights.ndim == 0 else weights[:, None])
+        return weighted(jacobian, weights if col_deriv or weights.ndim == 0 else weights[:, None])
+
+
+def weighted(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return values times weights; what has no weight is not looked at."""
+    with np.errstate(invalid="ignore"):
+        product = values * weights
+    return product if weights.all() else np.where(weights == 0, 0.0, product)
 
 
 def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: str | None) -> Data:
@@ -67,7 +82,25 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
     elif nan_policy is not None:
         x, y, sigma = _without_missing(x, y, sigma, nan_policy)
     y = real_array(y.ravel(), "ydata")
-    return Data(x, y, None if sigma is None else _weights(sigma, y.size))
+    weights = None if sigma is None else _weights(sigma, y.size)
+    _refuse_huge(y, weights)
+    return Data(x, y, weights)
+
+
+def _refuse_huge(y: FloatArray, weights: FloatArray | None) -> None:
+    """Raise where data are too large for norms and derivatives to be numbers."""
+    with np.errstate(over="ignore"):
+        if float(np.vdot(y, y)) < MOST_DATA:
+            return
+    huge = np.abs(y) > MOST_DATA
+    if weights is not None and weights.ndim == 1:
+        huge &= weights != 0
+    if huge.any():
+        first = int(np.argmax(huge))
+        raise ValueError(
+            f"ydata: {int(huge.sum())} of {y.size} values are beyond {MOST_DATA:g}, the first at index [{first}] "
+            f"({y[first]}). Leave out nodata values, or make their sigma infinite; scale data that are so large"
+        )
 
 
 def _numbers(value: Any, name: str) -> FloatArray:
@@ -171,7 +204,7 @@ def residual_function(f: Callable[..., Any], data: Data) -> Callable[[FloatArray
             _refuse_other_size(values, y.size)
             raise
 
-    if weights is None or weights.ndim == 1:
+    if weights is None or (weights.ndim == 1 and weights.all()):
         return _kernel.residual_function(f, x, y, weights, finish)
     if weights.ndim == 0:
         return _kernel.residual_function(f, x, y, np.full(y.size, weights), finish)

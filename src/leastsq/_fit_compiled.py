@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from . import _kernel
 from ._block import Block
-from ._fit_singly import remake_poor_steps
 from ._iterate import iterate_model
 from ._kernel import TO_FIT
 from ._model import Model
@@ -26,8 +25,6 @@ def fit_compiled(problem: Problem, block: Block, interrupt: NDArray[np.intc]) ->
         _fit_large(model, problem, block, interrupt, solutions)
     else:
         _fit_groups(model, problem, block, interrupt, solutions)
-    if model.jac is None:
-        remake_poor_steps(problem, block, interrupt, solutions)
     return solutions
 
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from . import _status
 from ._block import Block, as_argument
-from ._covariance import estimate, norm, steps_are_good_in
 from ._data import Data, residual_function
 from ._iterate import Names, iterate
 from ._kernel import TO_FIT
@@ -44,42 +43,6 @@ def fit_one(problem: Problem, block: Block, fit: int, solutions: Solutions) -> N
         solutions.status[fit] = _status.MODEL_RAISED
         return
     solutions.store(fit, one)
-    if one.info in _status.SOLVED:
-        sizes = None
-        if jac is None:
-            sizes = (norm(data.whiten(data.y)), norm(data.whiten(data.y - data.y[0])))
-        covariance = estimate(one, residuals, sizes, data.y.size, problem.absolute_sigma)
-        solutions.covariance[fit] = covariance.matrix
-        solutions.nfev[fit] += covariance.evaluations
-
-
-def remake_poor_steps(problem: Problem, block: Block, interrupt: NDArray[np.intc], solutions: Solutions) -> None:
-    """Make those fits again, by themselves, whose covariance needs other difference steps than they took."""
-    for fit in _poor_steps(block, solutions, problem.options.epsfcn or 0.0).tolist():
-        if interrupt[0]:
-            break
-        fit_one(problem, block, fit, solutions)
-
-
-def _poor_steps(block: Block, solutions: Solutions, relative_error: float) -> NDArray[np.intp]:
-    """Return the fits whose covariance needs other difference steps than they took."""
-    solved = np.flatnonzero((solutions.status >= 1) & (solutions.status <= _status.GTOL))
-    triangle, y = solutions.triangle[solved, :-1], block.y[solved]
-    norms = np.sqrt(np.einsum("kji,kji->kj", triangle, triangle))
-    ratio = np.nan_to_num(np.min(np.abs(np.einsum("kjj->kj", triangle)) / norms, axis=1))
-    weights = block.weights[solved] if len(block.weights) > 1 else block.weights
-    first = y[:, 0]
-    if len(weights):
-        first = np.take_along_axis(y, np.argmax(np.broadcast_to(weights, y.shape) != 0, axis=1)[:, None], 1)[:, 0]
-    size, spread = (_norms_of(values, weights) for values in (y, y - first[:, None]))
-    fnorm = solutions.fnorm[solved]
-    return solved[~steps_are_good_in(solutions.popt[solved], norms, fnorm, (size, spread), ratio, relative_error)]
-
-
-def _norms_of(values: FloatArray, weights: FloatArray) -> FloatArray:
-    weighted = np.where(weights == 0, 0.0, values * weights) if len(weights) else values
-    norms: FloatArray = np.sqrt(np.einsum("km,km->k", weighted, weighted))
-    return norms
 
 
 def _data_of(block: Block, fit: int) -> Data:

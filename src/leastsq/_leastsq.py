@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import _status
 from ._bounds import Bounds, checked_bounds, refuse_infeasible
@@ -274,8 +274,7 @@ def leastsq(
     else:
         fit = iterate(func, start, args, Dfun, by_columns, options, bounds=box)
     if full_output:
-        mask = np.zeros(start.size, dtype=np.intp) if box is None else box.active(fit.x)
-        return _full_output(fit, analytic, None if bounds is None else mask)
+        return _full_output(fit, analytic, box)
     if fit.info not in _status.SOLVED:
         warnings.warn(fit.message(), RuntimeWarning, stacklevel=2)
     elif fit.info == _status.GTOL and fit.fnorm > 0 and not fit.inverse().norms.any():
@@ -314,10 +313,10 @@ def information(fit: Fit, details: Details, analytic: bool) -> dict[str, Any]:
     return infodict
 
 
-def _full_output(fit: Fit, analytic: bool, active_mask: NDArray[np.intp] | None) -> _Full:
+def _full_output(fit: Fit, analytic: bool, bounds: Bounds | None) -> _Full:
     details = fit.details()
     cov_x = fit.inverse().cov if fit.info in _status.SOLVED else None
     infodict = information(fit, details, analytic)
-    if active_mask is not None:
-        infodict["active_mask"] = active_mask
+    if bounds is not None:
+        infodict["active_mask"] = bounds.active(fit.x)
     return fit.x, cov_x, infodict, fit.message(), fit.info

@@ -13,6 +13,7 @@ from ._block import Block, prepare_block
 from ._broadcasting import try_function
 from ._coordinates import coordinates_of
 from ._curve_fit import positional_arguments
+from ._evaluate import Evaluator
 from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_vectorized
@@ -23,8 +24,10 @@ from ._kernel import TO_FIT
 from ._model import Model
 from ._pieces import DataSets, Piece, data_sets, is_dask
 from ._problem import Problem, checked_options
+from ._record import ARRAYS, empty_arrays
 from ._result import ManyFits
-from ._solution import Fitted, empty_solutions, fitted
+from ._settle import Settler
+from ._solution import Fitted, Solutions, empty_solutions
 from ._status import warn_of_absolute_without
 from ._validate import callable_argument, flag
 from ._workers import Progress, Workers, checked_workers, reporter, run
@@ -276,7 +279,35 @@ class _Task:
         else:
             solutions = fit_singly(self.problem, block, self.interrupt)
         blame_predictors(self.problem, block, solutions)
-        return fitted(self.problem, piece.start, block, solutions)
+        return self._settled(piece.start, block, solutions)
+
+    def _settled(self, start: int, block: Block, solutions: Solutions) -> Fitted:
+        """Judge the fits of a block, and give their records."""
+        problem = self.problem
+        settler = Settler(
+            Evaluator(problem, block),
+            solutions,
+            block.p0,
+            block.points,
+            problem.options,
+            problem.jac is not None,
+            problem.absolute_sigma,
+            self.interrupt,
+        )
+        settled = settler.settle()
+        with np.errstate(over="ignore"):
+            chisq = np.square(solutions.fnorm)
+        popt = np.where(np.isin(solutions.status, _status.NOT_FITTED)[:, None], np.nan, solutions.popt)
+        known = (
+            popt,
+            settled.pcov,
+            chisq,
+            block.points - settled.rank,
+            solutions.nfev,
+            solutions.status,
+            settled.offset,
+        )
+        return Fitted(start, dict(zip(ARRAYS, known, strict=True)))
 
     def block(self, piece: Piece) -> Block:
         """Make the data sets of a piece ready."""
@@ -374,33 +405,28 @@ def _refuse_other_part(part: Any, begun: set[int]) -> None:
 def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, errors: str) -> ManyFits:
     """Run the task on all pieces and put the results together."""
     fits, n = sets.fits, task.problem.n
-    popt, pcov, chisq = np.empty((fits, n)), np.empty((fits, n, n)), np.empty(fits)
-    dof, nfev = np.empty(fits, dtype=np.intc), np.empty(fits, dtype=np.intc)
-    status = np.empty(fits, dtype=np.int8)
+    arrays = empty_arrays((fits,), n)
     done = failed = 0
     begun: set[int] = set()
     report, end = reporter(progress, fits)
     try:
         for part in run(task, sets.pieces(), workers, task.interrupt):
             _refuse_other_part(part, begun)
-            where = sets.where(part.start, len(part.status))
-            popt[where], pcov[where], chisq[where] = part.popt, part.pcov, part.chisq
-            dof[where], nfev[where], status[where] = part.dof, part.nfev, part.status
-            done += len(part.status)
-            failed += int(np.count_nonzero((part.status < 1) | (part.status > _status.GTOL)))
+            where = sets.where(part.start, part.fits)
+            for name, array in arrays.items():
+                array[where] = part.arrays[name]
+            status = part.arrays["status"]
+            done += part.fits
+            failed += int(np.count_nonzero((status < 1) | (status > _status.GTOL)))
             report(done, fits, failed)
     finally:
         end()
     if done != fits:
         raise RuntimeError(f"workers returned results of {done} of {fits} fits; expected those of all pieces")
     lead = sets.lead
+    found: dict[str, Any] = {name: array.reshape((*lead, *array.shape[1:])) for name, array in arrays.items()}
     result = ManyFits(
-        popt=popt.reshape((*lead, n)),
-        pcov=pcov.reshape((*lead, n, n)),
-        chisq=chisq.reshape(lead),
-        dof=dof.reshape(lead),
-        nfev=nfev.reshape(lead),
-        status=status.reshape(lead),
+        **found,
         problem=task.problem,
         groups=sets.labels if isinstance(sets, GroupedSets) else None,
     )

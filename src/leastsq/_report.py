@@ -43,6 +43,8 @@ def message(self: "ManyFits", index: Any = ()) -> str:
         parameters=len(self.param_names),
     )
     left = open_parameters(self, index)
+    if left and int(self.dof[index]) <= 0 and not self.problem.absolute_sigma:
+        return f"{sentence} No degrees of freedom are left to estimate errors from."
     return f"{sentence} The data leave {', '.join(left)} open." if left else sentence
 
 

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from . import _again, _intervals, _pictures, _predictions, _profile, _report, _selection, _status, _store, _tables
 from ._coordinates import Coordinates, coordinates_at
 from ._problem import Options, Problem
+from ._record import ARRAYS
 from ._validate import FloatArray
-
-# Arrays that a result keeps, and how many axes beyond those of the fits they have.
-ARRAYS = {"popt": 1, "pcov": 2, "chisq": 0, "dof": 0, "nfev": 0, "status": 0}
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -26,18 +24,22 @@ class ManyFits:
     Attributes
     ----------
     popt : ndarray of shape L + (N,)
-        The parameters; of fits without success the best so far.
+        The parameters; of fits without success the best so far, NaN where no fit was begun.
     pcov : ndarray of shape L + (N, N)
         Their covariance: inf in rows and columns that the data leave open, NaN for fits without success.
     chisq : ndarray of shape L
         Sums of squares of the weighted residuals; NaN where no model was evaluated.
     dof : ndarray of shape L, integers
-        Degrees of freedom: points that count, minus N.
+        Degrees of freedom: points that count, minus the rank of the Jacobian, N where all parameters are determined.
     nfev : ndarray of shape L, integers
         Evaluations of the model.
     status : ndarray of shape L, integers
         1 to 4: solved, see `leastsq`; 5 to 8: MINPACK's other codes; 9 and more: codes of our own, see `message`;
         negative: stopped by a native model, with the code it returned.
+    offset : ndarray of shape L
+        Did it converge? The distance from the minimum of the linearised fit in units of the confidence ellipsoid's
+        radius: at 0.01, estimates are off by about a hundredth of a standard error. By the last Jacobian that was
+        evaluated; 0 where residuals are nothing but rounding, NaN for fits without success.
     param_names : tuple of str
         The names of the parameters.
     groups : ndarray of shape L, or None
@@ -71,6 +73,7 @@ class ManyFits:
     dof: NDArray[np.integer[Any]]
     nfev: NDArray[np.integer[Any]]
     status: NDArray[np.integer[Any]]
+    offset: FloatArray
     problem: Problem
     groups: NDArray[Any] | None = None
     coords: Coordinates | None = None

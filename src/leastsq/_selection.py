@@ -142,7 +142,8 @@ def concatenate(results: Sequence["ManyFits"], axis: int = 0) -> "ManyFits":
     >>> ManyFits.concatenate(parts).shape
     (5,)
     """
-    from ._result import ARRAYS, ManyFits
+    from ._record import ARRAYS
+    from ._result import ManyFits
 
     parts = list(results)
     if not parts or not all(isinstance(part, ManyFits) for part in parts):

@@ -3,7 +3,9 @@
 import warnings
 from typing import Any, Final
 
+FTOL: Final = 1
 GTOL: Final = 4
+MAXFEV: Final = 5
 TRIAL_NOT_FINITE: Final = 9
 START_NOT_FINITE: Final = 10
 JACOBIAN_NOT_FINITE: Final = 11
@@ -12,8 +14,10 @@ TOO_FEW_POINTS: Final = 12
 MODEL_RAISED: Final = 13
 P0_NOT_FINITE: Final = 14
 DATA_NOT_USABLE: Final = 15
-# Of fits that are told bounds, which the method does not know.
-OUT_OF_BOUNDS: Final = 16
+NOT_AT_MINIMUM: Final = 16
+UNMOVED: Final = 17
+# Of fits of xarray.curvefit, whose method does not know bounds.
+OUT_OF_BOUNDS: Final = 22
 
 
 class OptimizeWarning(UserWarning):
@@ -21,6 +25,8 @@ class OptimizeWarning(UserWarning):
 
 
 SOLVED: Final = frozenset({1, 2, 3, 4})
+# Of fits whose model was never evaluated.
+NOT_FITTED: Final = (TOO_FEW_POINTS, P0_NOT_FINITE, DATA_NOT_USABLE)
 
 _SENTENCES: Final = {
     0: "Improper input parameters.",
@@ -64,12 +70,22 @@ _SENTENCES: Final = {
     13: "Not solved: the model raised an exception. Try a better start, or let it return NaN where it has no value.",
     14: "Not fitted: the starting parameters are not all finite numbers.",
     15: (
-        "Not fitted: the data hold infinite values, or NaN that nan_policy leaves in, or standard deviations that are "
-        "not positive; or predictors are infinite where the model has no value. Leave these points out. Or residuals "
-        "are so large that their squares overflow: scale the data down."
+        "Not fitted: the data hold values that are infinite or beyond 1e250, as nodata values are, or NaN that "
+        "nan_policy leaves in, or standard deviations that are not positive; or predictors are infinite where the "
+        "model has no value. Leave these points out."
     ),
-    16: "Solved without regard to the bounds, and ended outside of them. Try a better start, or wider bounds.",
+    16: (
+        "Not solved: the iteration came to rest far from a minimum, in units of the standard errors, and nothing more "
+        "is to be gained in double precision. The parameters are so different in size, or some data so large, that "
+        "rounding hides the rest. Subtract an origin from x, or an offset from y; or give diag, or a better start."
+    ),
+    17: (
+        "Not solved: the model reacted to no small step in its parameters, which are returned as they were. If it "
+        "computes in single precision, pass epsfcn=1e-7; otherwise start from values of about the right size, or pass "
+        "jac."
+    ),
     18: "Not fitted: the starting parameters are outside of the bounds. Start inside of them.",
+    22: "Solved without regard to the bounds, and ended outside of them. Try a better start, or wider bounds.",
 }
 
 # For summaries.
@@ -90,8 +106,10 @@ LABELS: Final = {
     13: "model raised an exception",
     14: "start not finite",
     15: "data not usable",
-    16: "out of bounds",
+    16: "not at a minimum",
+    17: "parameters did not move",
     18: "start outside of the bounds",
+    22: "out of bounds",
 }
 
 

@@ -65,7 +65,7 @@ def save(self: "ManyFits", file: Any) -> None:
     >>> bool(np.array_equal(again.popt, fits.popt)), again.model
     (True, <compiled model exponential(x, amplitude, rate, offset)>)
     """
-    from ._result import ARRAYS
+    from ._record import ARRAYS
 
     problem = self.problem
     options = problem.options._asdict()
@@ -123,7 +123,8 @@ def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
     ValueError
         If the file holds no result, or the model has other parameters.
     """
-    from ._result import ARRAYS, ManyFits
+    from ._record import ARRAYS
+    from ._result import ManyFits
 
     with np.load(file, allow_pickle=False) as held:
         if "about" not in held.files:

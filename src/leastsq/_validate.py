@@ -24,8 +24,8 @@ _UNREAL = {
     "m": ("time differences", "Divide by a unit: t / np.timedelta64(1, 's')"),
 }
 
-# Beyond this the square of a norm, which statistics are made of, is infinite.
-LARGEST_NORM = math.sqrt(np.finfo(np.float64).max)
+# Larger data are nodata values, or hide everything else below their rounding.
+MOST_DATA = 1e250
 
 # What a function raises where it has no value. Anything else is a mistake in it, and ends the call.
 NO_VALUE = (ArithmeticError, ValueError, np.linalg.LinAlgError)

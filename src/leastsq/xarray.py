@@ -56,7 +56,7 @@ def curvefit(
         model guesses from the data.
     bounds : dict of pairs of float or DataArray, optional
         Lower and upper bounds. They choose where to start and are looked at in the end: the method knows no bounds, so
-        that a fit that ends outside of them fails, with status 16.
+        that a fit that ends outside of them fails, with status 22.
     param_names : sequence of str, optional
         Names of the parameters, by default those of the arguments of `func`.
     errors : {"raise", "ignore"}, default "raise"

@@ -1,0 +1,133 @@
+"""Whether one fit is at its minimum, and what its errors are: quickly where that is easily seen, else as of many."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _kernel
+from ._data import Data
+from ._derivatives import norm, one_steps_are_good
+from ._iterate import Fit, iterate
+from ._settle import FAR, Settler, is_tolerant
+from ._solution import Solutions
+from ._statistics import ANALYTIC, FORWARD, standard_deviation
+from ._validate import NO_VALUE, FloatArray
+
+
+class Judged(NamedTuple):
+    """A fit with its final count of evaluations, its covariance, and which parameters the data leave open."""
+
+    fit: Fit
+    pcov: FloatArray
+    rank: int
+    offset: float
+    unused: tuple[int, ...] = ()
+    combined: tuple[int, ...] = ()
+
+
+class _One:
+    """An evaluator of one fit."""
+
+    def __init__(self, residuals: Callable[[FloatArray], Any], jacobian: Any, data: Data, m: int) -> None:
+        self.m = m
+        self._residuals, self._jacobian, self._data = residuals, jacobian, data
+
+    def residuals(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
+        """Return residuals, shape (rows, M), NaN where there are none."""
+        found = np.empty((len(points), self.m))
+        for row, point in zip(found, points, strict=True):
+            try:
+                with np.errstate(all="ignore"):
+                    row[...] = np.ravel(self._residuals(point.copy()))
+            except NO_VALUE:
+                row[...] = np.nan
+        return found
+
+    def jacobian(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
+        """Return derivatives, shape (rows, M, N)."""
+        return np.array([self._jacobian(point.copy()) for point in points])
+
+    def sizes(self, fits: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+        """Return the norms of the weighted data, and of the same without their first value."""
+        size, spread = _sizes(self._data)
+        return np.array([size]), np.array([spread])
+
+
+def _sizes(data: Data) -> tuple[float, float]:
+    return norm(data.whiten(data.y)), norm(data.whiten(data.y - data.first()))
+
+
+def judge(
+    fit: Fit,
+    start: FloatArray,
+    residuals: Callable[[FloatArray], Any],
+    jacobian: Callable[[FloatArray], FloatArray] | None,
+    data: Data,
+    absolute: bool,
+) -> Judged:
+    """Judge a fit that was solved; `jacobian` gives weighted derivatives, M by N, None where there are differences."""
+    n, points = fit.x.size, data.points(fit.m)
+    cov, norms, ratio = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
+    offset = _offset(fit, n, points, absolute)
+    accuracy = FORWARD if jacobian is None else ANALYTIC
+    if (
+        cov is not None
+        and ratio > accuracy.singular
+        and (_distance(offset, fit, n, points, absolute) <= FAR or is_tolerant(fit.options))
+    ):
+        error = fit.options.epsfcn or 0.0
+        if jacobian is not None or one_steps_are_good(fit.x, norms, fit.fnorm, _sizes(data), ratio, error):
+            return Judged(fit, cov, n, offset)
+    return _judge_as_many(fit, start, _One(residuals, jacobian, data, fit.m), jacobian is not None, points, absolute)
+
+
+def _offset(fit: Fit, n: int, points: int, absolute: bool) -> float:
+    """Return the relative offset by the last Jacobian."""
+    at = _kernel.triangle_of(fit.state, n)
+    if fit.fnorm == 0 or (points <= n and not absolute):
+        return 0.0
+    head = fit.state[at.qtf : at.qtf + n] / fit.fnorm
+    square = float(head @ head)
+    if absolute:
+        return math.sqrt(square / n) * fit.fnorm
+    return math.sqrt(square / n * (points - n) / (1 - square)) if square < 1 else math.inf
+
+
+def _distance(offset: float, fit: Fit, n: int, points: int, absolute: bool) -> float:
+    """Return the distance from the minimum in standard errors, those of the residuals' scatter if that is larger."""
+    scatter = standard_deviation(fit.fnorm, points, n, False) if absolute else 1.0
+    return offset * math.sqrt(n) / max(scatter, 1.0)
+
+
+def _judge_as_many(fit: Fit, start: FloatArray, one: _One, exact: bool, points: int, absolute: bool) -> Judged:
+    n = fit.x.size
+    solutions = Solutions(
+        np.empty((1, n)), np.empty((1, n + 1, n)), np.empty(1), np.empty(1, dtype=np.intc), np.empty(1, dtype=np.intc)
+    )
+    solutions.store(0, fit)
+    settler = Settler(
+        one,
+        solutions,
+        start[None],
+        np.array([points], dtype=np.intc),
+        fit.options,
+        exact,
+        absolute,
+        np.zeros(1, dtype=np.intc),
+    )
+    settled = settler.settle()
+    if not np.array_equal(solutions.popt[0], fit.x):
+        fit = _moved(fit, settler, solutions.popt[0])
+    fit = fit._replace(info=int(solutions.status[0]), nfev=int(solutions.nfev[0]), fnorm=float(solutions.fnorm[0]))
+    unused, combined = (tuple(np.flatnonzero(which[0]).tolist()) for which in (settled.unused, settled.combined))
+    return Judged(fit, settled.pcov[0], int(settled.rank[0]), float(settled.offset[0]), unused, combined)
+
+
+def _moved(fit: Fit, settler: Settler, x: FloatArray) -> Fit:
+    """Return a fit that went on elsewhere, factored at `x` without another evaluation."""
+    f, jacobian = settler.last
+    at = iterate(lambda _: f, x, (), lambda _: jacobian, False, fit.options._replace(maxfev=1), f)
+    return at._replace(x=x, njev=fit.njev, options=fit.options)

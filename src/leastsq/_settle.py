@@ -1,0 +1,266 @@
+"""Whether fits that came to an end are at their minimum, and on from there if they are not.
+
+References
+----------
+D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _kernel, _status
+from ._derivatives import EPS, Scales, fresh_slopes, scales, steps_are_good
+from ._kernel import TO_FIT
+from ._problem import Options
+from ._slots import Slots, run_slots
+from ._solution import Solutions
+from ._statistics import (
+    ALONG_LINES,
+    ANALYTIC,
+    CENTRAL,
+    FORWARD,
+    Accuracy,
+    Statistics,
+    ill_conditioning,
+    offsets,
+    statistics,
+)
+from ._validate import FloatArray
+
+# How far from the minimum of its linearisation, in standard errors, a fit may end.
+FAR = 0.45
+# Tolerances from which on a fit is to end where they say, wherever that is.
+_TIGHT = 1e-6
+# Multiples of rounding that residuals consist of nothing but rounding below.
+_ROUNDING = 8.0
+# Ends of fits that went on whose steps did not shrink to nothing: ftol, gtol, maxfev, and the former two to rounding.
+_AT_REST = frozenset({1, 4, 5, 6, 8})
+# The first step is bounded by none of the lengths that parameters have so far, which may be zero.
+_UNBOUNDED = 1e100
+# Further steps for each parameter and one, of a fit that goes on.
+_MOST_FURTHER = 20
+# Numbers of the Jacobians that are held at once.
+_NUMBERS_AT_ONCE = 2**20
+
+
+def is_tolerant(options: Options) -> bool:
+    """Return whether the user asked for less than a minimum."""
+    return max(options.ftol, options.xtol) > _TIGHT or options.gtol > 0
+
+
+class Evaluator(Protocol):
+    """Weighted residuals and derivatives of given fits at given points, and the norms of their data."""
+
+    @property
+    def m(self) -> int:
+        """The number of points."""
+
+    def residuals(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
+        """Return residuals, shape (rows, M)."""
+
+    def jacobian(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
+        """Return derivatives, shape (rows, M, N)."""
+
+    def sizes(self, fits: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+        """Return the norms of the weighted data, and of the same without their offset."""
+
+
+class Settler:
+    """The fits of a block, and what it takes to judge them."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        solutions: Solutions,
+        start: FloatArray,
+        points: NDArray[np.intc],
+        options: Options,
+        exact: bool,
+        absolute: bool,
+        interrupt: NDArray[np.intc],
+    ) -> None:
+        count, n = solutions.popt.shape
+        self.evaluator, self.solutions, self.start, self.points = evaluator, solutions, start, points
+        self.options, self.exact, self.absolute, self.interrupt = options, exact, absolute, interrupt
+        self.error = options.epsfcn or 0.0
+        # Difference steps found so far.
+        self.steps = np.zeros((count, n))
+        # Residuals and derivatives of the fit that was looked at last.
+        self.last = (np.empty(0), np.empty(0))
+        self.settled = Statistics(
+            np.full((count, n, n), np.nan),
+            np.full(count, n, dtype=np.intc),
+            np.zeros((count, n), dtype=np.bool_),
+            np.zeros((count, n), dtype=np.bool_),
+            np.full(count, np.nan),
+        )
+
+    def settle(self) -> Statistics:
+        """Judge the fits that were solved, take derivatives afresh where that needs them, and go on where it pays."""
+        solved = self._solved()
+        if solved.size == 0:
+            return self.settled
+        doubtful = self._judge_by_last_jacobian(solved)
+        step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
+        for first in range(0, len(doubtful), step):
+            if self.interrupt[0]:
+                break
+            self._settle_afresh(doubtful[first : first + step])
+        self._close()
+        return self.settled
+
+    def _solved(self) -> NDArray[np.intp]:
+        status = self.solutions.status
+        return np.flatnonzero((status >= 1) & (status <= _status.GTOL))
+
+    def _judge_by_last_jacobian(self, solved: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Take the statistics of fits from the last Jacobian, and return the fits for which it does not do."""
+        n = self.solutions.popt.shape[1]
+        rows = np.swapaxes(self.solutions.triangle[solved], 1, 2)
+        x, fnorm, points = self.solutions.popt[solved], self.solutions.fnorm[solved], self.points[solved]
+        norms, ratio = ill_conditioning(rows[:, :, :n])
+        settled, accuracy = self.settled, ANALYTIC if self.exact else FORWARD
+        deviation = np.ones(len(solved)) if self.absolute else fnorm / np.sqrt(np.maximum(points - n, 1))
+        matrices, dependent = np.empty((len(solved), n, n)), np.zeros(len(solved), dtype=np.int8)
+        _kernel.invert_triangles(deviation, 1 / accuracy.singular, self.solutions.triangle[solved], matrices, dependent)
+        with np.errstate(all="ignore"):
+            share = np.sqrt(np.sum((rows[:, :, n] / fnorm[:, None]) ** 2, axis=1))
+        settled.pcov[solved] = matrices
+        settled.offset[solved] = offsets(share, fnorm, settled.rank[solved], points, self.absolute)
+        singular = dependent.astype(bool)
+        if singular.any():
+            self._take_statistics(solved[singular], rows[singular], accuracy)
+        bad = self._far(solved)
+        if not self.exact or bad.any():
+            of = scales(x, norms, fnorm, self.evaluator.sizes(solved), ratio, self.error)
+            rounding = self._only_rounding(x, fnorm, norms, of)
+            settled.offset[solved[rounding]], bad[rounding] = 0.0, False
+            if not self.exact:
+                bad |= singular | ~steps_are_good(x, norms, of, self.error)
+        return solved[bad]
+
+    def _far(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which fits are far from their minimum, and ought not to be."""
+        rank = self.settled.rank[fits]
+        distance = self.settled.offset[fits] * np.sqrt(np.maximum(rank, 1))
+        if self.absolute:  # residuals far larger than they are said to be leave no more digits than others
+            distance /= np.maximum(self.solutions.fnorm[fits] / np.sqrt(np.maximum(self.points[fits] - rank, 1)), 1.0)
+        return ~(distance <= FAR) & (not is_tolerant(self.options))
+
+    def _only_rounding(self, x: FloatArray, fnorm: FloatArray, norms: FloatArray, of: Scales) -> NDArray[np.bool_]:
+        """Return which fits have residuals that are nothing but rounding."""
+        terms = np.maximum(of.rounding, np.max(norms * np.abs(x), axis=1))
+        only: NDArray[np.bool_] = fnorm <= _ROUNDING * max(self.error, EPS) * terms
+        return only
+
+    def _take_statistics(self, fits: NDArray[np.intp], rows: FloatArray, accuracy: Accuracy) -> None:
+        found = statistics(rows, self.solutions.fnorm[fits], self.points[fits], accuracy, self.absolute)
+        for name, values in found._asdict().items():
+            getattr(self.settled, name)[fits] = values
+
+    def _settle_afresh(self, fits: NDArray[np.intp]) -> None:
+        """Take the statistics of fits from derivatives at the solution, and go on with those that are far from it."""
+        before, fnorm = self.solutions.status.copy(), self.solutions.fnorm.copy()
+        far = self._look_afresh(fits)
+        # Once more without ftol, for what falls so little that it seems to be flat.
+        for ftol in (self.options.ftol, 0.0):
+            if far.size == 0 or self.interrupt[0]:
+                return
+            self._go_on(far, ftol)
+            ended = self.solutions.status.copy()
+            still = self._look_afresh(far)
+            for fit in np.setdiff1d(far, still).tolist():
+                if (
+                    ended[fit] not in _status.SOLVED
+                ):  # nothing more is to be gained, and what ended it at first is right
+                    self.solutions.status[fit] = before[fit]
+            far = still
+        for fit in far.tolist():
+            status = int(self.solutions.status[fit])
+            freedom = max(int(self.points[fit]) - int(self.settled.rank[fit]), 1)
+            variance = 1.0 if self.absolute else fnorm[fit] ** 2 / freedom
+            gain = fnorm[fit] ** 2 - self.solutions.fnorm[fit] ** 2
+            # Long steps that gain nothing: a minimum at infinity, along a valley whose floor no linearisation sees.
+            flat = status in _AT_REST and gain <= FAR**2 * variance
+            self.solutions.status[fit] = before[fit] if flat else self._reason(fit)
+
+    def _reason(self, fit: int) -> int:
+        """Return the status of a fit that stays far from its minimum."""
+        if self.solutions.nfev[fit] >= self.options.maxfev:
+            return _status.MAXFEV
+        unmoved = np.array_equal(self.solutions.popt[fit], self.start[fit])
+        return _status.UNMOVED if unmoved else _status.NOT_AT_MINIMUM
+
+    def _look_afresh(self, fits: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Take the statistics of fits from derivatives at the solution; return those that are far from the minimum."""
+        x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
+        f = self.evaluator.residuals(fits, x)
+        self.solutions.nfev[fits] += 1
+        slopes, of = self._slopes(fits, x, f)
+        n = x.shape[1]
+        whole = np.concatenate([slopes, f[:, :, None]], axis=2)
+        whole[~np.isfinite(whole).all(axis=(1, 2))] = 0.0
+        rows = np.zeros((len(fits), n, n + 1))
+        r: Any = np.linalg.qr(whole, mode="r")
+        rows[:, : min(n, r.shape[1])] = r[:, :n]
+        along = of.terms.any(axis=1)
+        for which, accuracy in ((~along, CENTRAL), (along, ALONG_LINES)):
+            if which.any():
+                self._take_statistics(fits[which], rows[which], ANALYTIC if self.exact else accuracy)
+        self.last = f[-1], slopes[-1]
+        norms, _ = ill_conditioning(rows[:, :, :n])
+        rounding = self._only_rounding(x, fnorm, norms, of)
+        self.settled.offset[fits[rounding]] = 0.0
+        return fits[self._far(fits)]
+
+    def _slopes(self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray) -> tuple[FloatArray, Scales]:
+        """Return derivatives: exact ones, or differences that are counted; and the scales of the fits."""
+        norms, ratio = ill_conditioning(np.swapaxes(self.solutions.triangle[fits], 1, 2)[:, :, :-1])
+        of = scales(x, norms, self.solutions.fnorm[fits], self.evaluator.sizes(fits), ratio, self.error)
+        if self.exact:
+            return self.evaluator.jacobian(fits, x), of
+        slopes, evaluations, self.steps[fits] = fresh_slopes(
+            self.evaluator.residuals, fits, x, f, of, self.error, steps=self.steps[fits]
+        )
+        self.solutions.nfev[fits] += evaluations
+        return slopes, of
+
+    def _go_on(self, fits: NDArray[np.intp], ftol: float) -> None:
+        """Iterate on from where fits ended, with derivatives that see the scales of the parameters, and no xtol."""
+        count = len(fits)
+        p0 = self.solutions.popt[fits]
+        m = self.evaluator.m
+        part = Solutions(
+            p0.copy(),
+            self.solutions.triangle[fits],
+            self.solutions.fnorm[fits],
+            np.zeros(count, dtype=np.intc),
+            np.full(count, TO_FIT, dtype=np.intc),
+        )
+        most = min(self.options.maxfev, _MOST_FURTHER * (p0.shape[1] + 1))
+        options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=_UNBOUNDED)
+        slots = Slots(np.arange(count), np.zeros((count, m)), np.empty((0, m)), p0, options)
+
+        def values_of(rows: NDArray[np.intp], points: FloatArray) -> FloatArray:
+            return self.evaluator.residuals(fits[rows], points)
+
+        def slopes_of(rows: NDArray[np.intp], points: FloatArray, f: FloatArray) -> tuple[FloatArray, None]:
+            return np.ascontiguousarray(self._slopes(fits[rows], points, f)[0]), None
+
+        run_slots(slots, values_of, slopes_of, part, self.interrupt)
+        self.solutions.popt[fits], self.solutions.fnorm[fits] = part.popt, part.fnorm
+        self.solutions.triangle[fits] = part.triangle
+        self.solutions.nfev[fits] += part.nfev
+        self.solutions.status[fits] = part.status
+
+    def _close(self) -> None:
+        """Leave no errors without degrees of freedom, nor any of fits that are not solved."""
+        pcov, n = self.settled.pcov, self.solutions.popt.shape[1]
+        if not self.absolute:
+            none = self.points <= self.settled.rank
+            pcov[none] = np.where(pcov[none] < np.inf, np.inf, pcov[none])
+        status = self.solutions.status
+        lost = (status < 1) | (status > _status.GTOL)
+        pcov[lost], self.settled.rank[lost] = np.nan, n
