@@ -2,12 +2,13 @@
 
 from . import models, native
 from ._curve_fit import curve_fit
+from ._least_squares import least_squares
 from ._leastsq import leastsq
 from ._many import curve_fit_many
 from ._result import ManyFits
 from ._status import OptimizeWarning
 
-__all__ = ["ManyFits", "OptimizeWarning", "curve_fit", "curve_fit_many", "leastsq", "models", "native"]
+__all__ = ["ManyFits", "OptimizeWarning", "curve_fit", "curve_fit_many", "least_squares", "leastsq", "models", "native"]
 
 
 def __getattr__(name: str) -> str:

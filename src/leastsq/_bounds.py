@@ -72,6 +72,6 @@ def refuse_infeasible(x0: FloatArray, bounds: Bounds, what: str, names: Sequence
 def _side(value: Any, side: str, n: int) -> FloatArray:
     """Return the bounds of one side, one for each parameter."""
     given = real_array(value, f"{side} bounds")
-    if given.size not in (1, n) or given.ndim > 1:
+    if given.shape not in ((), (n,)):
         raise ValueError(f"bounds: got {side} bounds of shape {given.shape}, expected a number or {n} of them")
-    return np.array(np.broadcast_to(given.ravel(), n))
+    return np.array(np.broadcast_to(given, n))

@@ -1,0 +1,371 @@
+"""The drop-in for scipy.optimize.least_squares."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from multiprocessing import Pool
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._bounds import Bounds, checked_bounds, refuse_infeasible
+from ._least_squares_result import LeastSquaresResult, Report
+from ._numerical_jacobian import METHODS, Differences
+from ._problem import Options
+from ._robust import LOSS_CODES, Loss, checked_f_scale, checked_loss
+from ._status import JACOBIAN_NOT_FINITE, START_NOT_FINITE
+from ._validate import MOST_EVALUATIONS, FloatArray, callable_argument, real_array, refuse_not_finite, relative_error
+from ._watched import Accepted, Rows, iterate_watched
+
+_ALGORITHMS: Final = ("trf", "dogbox", "lm")
+
+
+def least_squares(
+    fun: Callable[..., Any],
+    x0: ArrayLike,
+    jac: str | Callable[..., Any] = "2-point",
+    bounds: Any = (-np.inf, np.inf),
+    method: str = "trf",
+    ftol: float | None = 1e-8,
+    xtol: float | None = 1e-8,
+    gtol: float | None = 1e-8,
+    x_scale: Any = None,
+    loss: str | Loss = "linear",
+    f_scale: float = 1.0,
+    diff_step: ArrayLike | None = None,
+    tr_solver: None = None,
+    tr_options: None = None,
+    jac_sparsity: None = None,
+    max_nfev: int | None = None,
+    verbose: int = 0,
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    callback: Callable[..., Any] | None = None,
+    workers: Any = None,
+) -> LeastSquaresResult:
+    """Minimise a sum of squares, or of a loss of squares, within bounds.
+
+    Minimises ``0.5 * sum(rho(fun(x)**2))`` for ``lower <= x <= upper``, by the Levenberg-Marquardt method of `leastsq`
+    [1]_ with steps that follow the bounds [2]_. Arguments and result are those of ``scipy.optimize.least_squares``.
+
+    Parameters
+    ----------
+    fun : callable ``fun(x, *args, **kwargs) -> array_like``
+        The residuals, a number or M of them, at ``x``, shape (N,). M may be smaller than N.
+    x0 : array_like of shape (N,) or float
+        Where to start, within the bounds or on them.
+    jac : {"2-point", "3-point", "cs"} or callable ``jac(x, *args, **kwargs) -> array_like``, default "2-point"
+        The Jacobian, shape (M, N), or how to take differences: forward, central, or along the imaginary axis, for which
+        `fun` must take complex numbers.
+    bounds : pair of array_like or object with ``lb`` and ``ub``, default no bounds
+        Lower and upper bounds, each a number or one for each parameter.
+    method : {"trf", "dogbox", "lm"}, default "trf"
+        All are Levenberg-Marquardt. "lm" knows neither bounds nor losses and needs M >= N, as in SciPy; it counts
+        evaluations for differences in ``nfev``, and its `gtol` is that of `leastsq`, a cosine.
+    ftol, xtol : float or None, default 1e-8
+        Tolerances of `leastsq`; None switches a test off.
+    gtol : float or None, default 1e-8
+        Stop when the largest entry of the gradient, scaled by the distance to the bound it points away from [3]_, is
+        less than this.
+    x_scale : None, "jac" or array_like, default None
+        Characteristic size of each parameter. None and "jac" take the norms of the columns of the Jacobian, the
+        largest so far. SciPy's default for bounded fits is 1.
+    loss : {"linear", "soft_l1", "huber", "cauchy", "arctan"} or callable, default "linear"
+        rho(z) of squared residuals z. A callable returns rho, its first and its second derivative, shape (3, M).
+    f_scale : float, default 1.0
+        The residual from which on the loss differs from squares: ``rho_(f**2) = C**2 * rho(f**2 / C**2)``.
+    diff_step : array_like, optional
+        Steps of differences, relative to each parameter.
+    tr_solver, tr_options, jac_sparsity : None
+        Options of trust-region solvers for large sparse problems, which are refused: there is one solver, for dense
+        Jacobians.
+    max_nfev : int, optional
+        Most evaluations of `fun`, those for differences aside: by default 100*N; for "lm", where they count, too,
+        100*N with `jac` and 100*N*(N+1) without.
+    verbose : {0, 1, 2}, default 0
+        Print nothing, how it ended, or every iteration.
+    args, kwargs : tuple and dict, optional
+        Further arguments of `fun` and `jac`.
+    callback : callable, optional
+        ``callback(intermediate_result)``, called after each accepted step with an object whose attributes are ``x``,
+        ``fun``, ``cost``, ``nit`` and ``nfev``; or ``callback(x)`` if its argument has another name. Raising
+        ``StopIteration`` ends the fit.
+    workers : int or map-like callable, optional
+        Who evaluates `fun` for differences: so many processes, or ``workers(fun, points)``.
+
+    Returns
+    -------
+    LeastSquaresResult
+        With ``x``, ``cost``, ``fun``, ``jac`` (rows scaled for the loss), ``grad``, ``optimality`` (what `gtol` is
+        compared with), ``active_mask``, ``nfev``, ``njev``, ``status``, ``message`` and ``success``, as attributes and
+        items. ``status``: 1 `gtol`, 2 `ftol`, 3 `xtol`, 4 the last two, 0 `max_nfev` reached, -2 stopped by `callback`,
+        -3 steps shrank away from residuals that are not finite.
+
+    Raises
+    ------
+    ValueError
+        If an argument cannot be used, or residuals at the start or a Jacobian are not finite.
+
+    See Also
+    --------
+    leastsq : The same method with MINPACK's interface.
+    curve_fit : Models and data.
+
+    References
+    ----------
+    .. [1] J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis,
+       Lecture Notes in Mathematics 630, Springer, 1978, pp. 105-116.
+    .. [2] P. B. Stark, R. L. Parker, "Bounded-variable least squares: an algorithm and applications", Computational
+       Statistics 10, 1995, pp. 129-141.
+    .. [3] T. F. Coleman, Y. Li, "An interior trust region approach for nonlinear minimization subject to bounds", SIAM
+       Journal on Optimization 6, 1996, pp. 418-445.
+
+    Examples
+    --------
+    Rosenbrock's valley, with a bound that cuts off its minimum at (1, 1):
+
+    >>> import numpy as np
+    >>> from leastsq import least_squares
+    >>> def valley(x):
+    ...     return np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+    >>> result = least_squares(valley, [-1.2, 1], bounds=(-np.inf, [0.5, np.inf]))
+    >>> result.x.round(6).tolist(), result.active_mask.tolist()
+    ([0.5, 0.25], [1, 0])
+
+    A straight line through points of which one is wrong:
+
+    >>> t = np.arange(8.0)
+    >>> y = 1 + 2 * t + 0.1 * np.cos(9 * t)
+    >>> y[5] = 40
+    >>> least_squares(lambda x: x[0] + x[1] * t - y, [0, 0], loss="soft_l1", f_scale=0.1).x.round(1).tolist()
+    [1.0, 2.0]
+    """
+    callable_argument(fun, "fun")
+    _refuse_choices(method, tr_solver, tr_options, jac_sparsity)
+    loss, f_scale = checked_loss(loss), checked_f_scale(f_scale)
+    start = _starting_point(x0)
+    box = _checked_box(bounds, start)
+    if method == "lm" and (box is not None or loss != "linear"):
+        what = f"loss {loss!r}" if box is None else "bounds"
+        raise ValueError(f"method='lm' knows no {what}, as in SciPy; leave method out, which is the same algorithm")
+    with _mapper(workers) as run:
+        functions = _Functions(fun, jac, args, kwargs or {}, method, diff_step, box, run)
+        first = functions.first(start)
+        options = _options(functions, start.size, (ftol, xtol, gtol), x_scale, max_nfev, loss, f_scale)
+        least_gradient = 0.0 if gtol is None or method == "lm" else gtol
+        report = Report(loss, f_scale, box, least_gradient, callback, verbose)
+        rows = Rows(None if isinstance(loss, str) else loss, f_scale, max(start.size - first.size, 0))
+        if method == "lm" and rows.extra:
+            raise ValueError(f"method='lm' needs as many residuals as parameters, got {first.size} for {start.size}")
+        accepted = Accepted(start, first, 0, 1)
+        fit = iterate_watched(functions.residuals, functions.jacobian, accepted, rows, options, box, report.watch)
+        if fit.info is not None:
+            functions.refuse_not_finite(fit.info, fit.last)
+        jacobian = functions.jacobian(fit.last.x, fit.last.residuals) if fit.jacobian is None else fit.jacobian
+        return report.result(fit, jacobian, functions.counted(fit.evaluations), functions.jacobians)
+
+
+class _Functions:
+    """Residuals and Jacobian as the user gave them, checked each time."""
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        jac: Any,
+        args: Any,
+        kwargs: dict[str, Any],
+        method: str,
+        diff_step: Any,
+        bounds: Bounds | None,
+        run: Callable[..., Any],
+    ) -> None:
+        args = args if isinstance(args, tuple) else (args,)
+        self.fun: Callable[[Any], Any] = _Bound(fun, args, kwargs) if args or kwargs else fun
+        self.jac = _Bound(jac, args, kwargs) if callable(jac) else None
+        if self.jac is None and jac not in METHODS:
+            raise ValueError(f"jac must be one of {', '.join(map(repr, METHODS))} or callable, got {jac!r}")
+        self.differences = Differences(self.fun, str(jac), None, 0.0, bounds, run)
+        self.step, self.bounds = diff_step, bounds
+        self.method = method
+        self.counts_differences = method == "lm" and self.jac is None
+        self.m = self.n = self.taken = 0
+
+    def first(self, start: FloatArray) -> FloatArray:
+        """Evaluate the residuals at the start, which tell their number and precision."""
+        received = self.fun(start.copy())
+        f = np.atleast_1d(real_array(received, "fun"))
+        if f.ndim != 1:
+            raise ValueError(f"fun returned an array of shape {f.shape}, expected one dimension")
+        if f.size == 0:
+            raise ValueError("fun returned no residuals")
+        refuse_not_finite(f, "fun", " at the starting point")
+        self.m, self.n = f.size, start.size
+        step = None if self.step is None else _checked_step(self.step, start.size)
+        self.differences = self.differences._replace(relative_step=step, relative_error=relative_error(received))
+        return f.copy()
+
+    def residuals(self, x: FloatArray) -> FloatArray:
+        """Evaluate the residuals; the array is one's own."""
+        f = np.atleast_1d(real_array(self.fun(x.copy()), "fun"))
+        if f.shape != (self.m,):
+            raise ValueError(f"fun returned an array of shape {f.shape}, but ({self.m},) at the starting point")
+        return f.copy()
+
+    def jacobian(self, x: FloatArray, f: FloatArray) -> FloatArray:
+        """Evaluate the Jacobian, shape (M, N)."""
+        self.taken += 1
+        if self.jac is None:
+            return self.differences.jacobian(x, f)
+        received = self.jac(x.copy())
+        if (not isinstance(received, np.ndarray) and hasattr(received, "toarray")) or hasattr(received, "matvec"):
+            raise ValueError(
+                f"jac returned {type(received).__name__}: sparse Jacobians and operators are not supported, "
+                f"expected an array of shape {(self.m, x.size)}; convert it with toarray()"
+            )
+        jacobian = np.atleast_2d(real_array(received, "jac"))
+        if jacobian.shape != (self.m, x.size):
+            raise ValueError(f"jac returned an array of shape {jacobian.shape}, expected {(self.m, x.size)}")
+        return jacobian.copy()
+
+    @property
+    def jacobians(self) -> int | None:
+        """How many Jacobians were evaluated; None where differences count as evaluations."""
+        return None if self.counts_differences else self.taken
+
+    def counted(self, evaluations: int) -> int:
+        """Return the number of evaluations, with those for differences if they count."""
+        return evaluations + (self.taken * self.differences.evaluations(self.n) if self.counts_differences else 0)
+
+    def refuse_not_finite(self, info: int, last: Accepted) -> None:
+        """Raise where a Jacobian, or the cost at the start, was not finite."""
+        if info == START_NOT_FINITE:
+            raise ValueError("fun: the cost at the starting point is not finite; scale the residuals down")
+        if info == JACOBIAN_NOT_FINITE:
+            what = "jac" if self.jac is not None else "fun, a small step away from an iterate,"
+            refuse_not_finite(self.jacobian(last.x, last.residuals), what)
+            raise ValueError(f"{what}: the norm of a column overflows; scale the residuals down")
+
+
+class _Bound(NamedTuple):
+    """A function with its further arguments, which can be sent to other processes if the function can."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(x, *self.args, **self.kwargs)
+
+
+def _starting_point(x0: Any) -> FloatArray:
+    """Return the start, a number or an array of one dimension."""
+    if np.iscomplexobj(x0):
+        raise ValueError(f"x0 must be real, got complex numbers: {x0!r}")
+    start = np.atleast_1d(real_array(x0, "x0")).copy()
+    if start.ndim != 1 or start.size == 0:
+        raise ValueError(f"x0 must be a number or an array of one dimension, got shape {start.shape}")
+    refuse_not_finite(start, "x0")
+    return start
+
+
+def _checked_box(bounds: Any, start: FloatArray) -> Bounds | None:
+    box = checked_bounds(bounds, start.size, may_fix=False)
+    if box is not None:
+        refuse_infeasible(start, box, "x0")
+    return box
+
+
+def _refuse_choices(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> None:
+    """Refuse methods there are not, and the options of solvers for sparse problems."""
+    if method not in _ALGORITHMS:
+        raise ValueError(f"method must be one of {', '.join(map(repr, _ALGORITHMS))}, got {method!r}")
+    for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options), ("jac_sparsity", jac_sparsity)):
+        if value is not None and value != {}:
+            raise ValueError(
+                f"{name} is for the trust-region solvers of large sparse problems, which leastsq does not have: "
+                f"leave it out, or use SciPy's least_squares"
+            )
+
+
+def _options(
+    functions: _Functions,
+    n: int,
+    tolerances: tuple[float | None, float | None, float | None],
+    x_scale: Any,
+    max_nfev: Any,
+    loss: str | Loss,
+    f_scale: float,
+) -> Options:
+    """Check the options of the iteration."""
+    lm = functions.counts_differences or functions.method == "lm"
+    ftol, xtol, gtol = _checked_tolerances(tolerances, lm)
+    limit = 100 * n * (n + 1 if functions.counts_differences else 1)
+    if max_nfev is not None:
+        if isinstance(max_nfev, bool) or not hasattr(max_nfev, "__index__") or max_nfev <= 0:
+            raise ValueError(f"max_nfev must be None or a positive integer, got {max_nfev!r}")
+        limit = int(max_nfev)
+    return Options(
+        ftol,
+        xtol,
+        gtol if lm else 0.0,
+        min(limit, MOST_EVALUATIONS),
+        None,
+        100.0 if lm else 1.0,  # the first step bound, in units of x0, as in SciPy
+        _checked_scale(x_scale, n),
+        LOSS_CODES[loss] if isinstance(loss, str) else 0,
+        f_scale,
+    )
+
+
+def _checked_tolerances(given: tuple[float | None, ...], lm: bool) -> list[float]:
+    """Return the tolerances, None being 0; one of them at least must be larger than rounding, for "lm" all."""
+    tolerances = []
+    for name, value in zip(("ftol", "xtol", "gtol"), given, strict=True):
+        tolerances.append(0.0 if value is None else _number(value))
+        if not tolerances[-1] >= 0:
+            raise ValueError(f"{name} must be None or a number that is not negative, got {value!r}")
+    eps = float(np.finfo(np.float64).eps)
+    if (min if lm else max)(tolerances) < eps:
+        which = "all of ftol, xtol and gtol must be" if lm else "one of ftol, xtol and gtol must be"
+        raise ValueError(f"{which} at least {eps:.1e}, the precision of double numbers; got {given}")
+    return tolerances
+
+
+def _number(value: Any) -> float:
+    """Return a number, or NaN for what is none."""
+    return float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else np.nan
+
+
+def _checked_scale(x_scale: Any, n: int) -> FloatArray | None:
+    """Return scale factors of the parameters, one over their size; None where the Jacobian tells them."""
+    if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
+        return None
+    try:
+        scale = np.broadcast_to(real_array(x_scale, "x_scale"), n)
+    except (TypeError, ValueError):
+        scale = np.zeros(1)
+    if not ((scale > 0) & (scale < np.inf)).all():
+        raise ValueError(f"x_scale must be 'jac', a positive number or {n} of them, got {x_scale!r}")
+    return 1.0 / scale
+
+
+def _checked_step(diff_step: Any, n: int) -> FloatArray:
+    step = real_array(diff_step, "diff_step")
+    if step.shape not in ((), (1,), (n,)) or not ((np.abs(step) > 0) & (np.abs(step) < np.inf)).all():
+        raise ValueError(f"diff_step must be a number or {n} of them, none of them 0, got {diff_step!r}")
+    return np.abs(np.broadcast_to(step, n))
+
+
+@contextlib.contextmanager
+def _mapper(workers: Any) -> Iterator[Callable[..., Any]]:
+    """Give what evaluates a function at several points."""
+    if workers is None or callable(workers):
+        yield map if workers is None else workers
+        return
+    if isinstance(workers, bool) or not hasattr(workers, "__index__") or not (workers == -1 or workers >= 1):
+        raise ValueError(f"workers must be a number of processes, -1 for all, or map-like, got {workers!r}")
+    if workers == 1:
+        yield map
+        return
+    with Pool(None if workers == -1 else int(workers)) as pool:
+        yield pool.map

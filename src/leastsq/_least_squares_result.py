@@ -1,0 +1,180 @@
+"""What `least_squares` tells: while it runs, and in the end."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from ._bounds import Bounds
+from ._robust import Loss, gauss_newton_rows, rho_of
+from ._validate import FloatArray
+from ._watched import Accepted, Watched
+
+_GRADIENT: Final = 1
+_MAX_NFEV: Final = 0
+_CALLBACK: Final = -2
+_NOT_FINITE: Final = -3
+# SciPy's status for MINPACK's exit codes. What is "too small" there is as exact as double precision.
+_STATUS: Final = {1: 2, 2: 3, 3: 4, 4: _GRADIENT, 5: _MAX_NFEV, 6: 2, 7: 3, 8: _GRADIENT, 9: _NOT_FINITE}
+_MESSAGES: Final = {
+    4: "Both `ftol` and `xtol` termination conditions are satisfied.",
+    3: "`xtol` termination condition is satisfied.",
+    2: "`ftol` termination condition is satisfied.",
+    _GRADIENT: "`gtol` termination condition is satisfied.",
+    _MAX_NFEV: "The maximum number of function evaluations is exceeded.",
+    _CALLBACK: "`callback` raised `StopIteration`.",
+    _NOT_FINITE: "Steps shrank away from residuals that are not finite. Try a better start, or bounds.",
+}
+
+
+class LeastSquaresResult(dict[str, Any]):
+    """The result of `least_squares`: its items are attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the result has no {name!r}; it has {', '.join(self)}") from None
+
+    __setattr__ = dict.__setitem__
+    __delattr__ = dict.__delitem__
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def __repr__(self) -> str:
+        width = max(map(len, self), default=0)
+        indent = "\n" + " " * (width + 2)
+        with np.printoptions(precision=4, threshold=20, edgeitems=3):
+            return "\n".join(f"{name:>{width}}: {str(value).replace(chr(10), indent)}" for name, value in self.items())
+
+
+class Report:
+    """Watches a fit, and describes its end."""
+
+    def __init__(
+        self,
+        loss: str | Loss,
+        f_scale: float,
+        bounds: Bounds | None,
+        gtol: float,
+        callback: Callable[..., Any] | None,
+        verbose: int,
+    ) -> None:
+        if verbose not in (0, 1, 2):
+            raise ValueError(f"verbose must be 0, 1 or 2, got {verbose!r}")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be callable, got {type(callback).__name__}")
+        self.loss, self.f_scale, self.bounds, self.gtol = loss, f_scale, bounds, gtol
+        self.notify = None if callback is None else _notifier(callback)
+        self.verbose = int(verbose)
+        self.shown: Accepted | None = None
+
+    def watch(self, point: Accepted, jacobian: FloatArray) -> int | None:
+        """Show a point, and say whether the fit ends there."""
+        optimality = self.optimality(point.x, self.gradient(point.residuals, jacobian))
+        if self.verbose == 2:
+            self._print_row(point, optimality)
+        if point.iterations and self._stopped(point):
+            return _CALLBACK
+        self.shown = point
+        return _GRADIENT if optimality < self.gtol else None
+
+    def result(self, fit: Watched, jacobian: FloatArray, nfev: int, njev: int | None) -> LeastSquaresResult:
+        """Describe the end."""
+        point = fit.last
+        status = _MAX_NFEV if fit.stopped is None else fit.stopped
+        if fit.info is not None:
+            status = _STATUS[fit.info]
+        gradient = self.gradient(point.residuals, jacobian)
+        optimality = self.optimality(point.x, gradient)
+        if self.shown is not point and fit.stopped is None and point.iterations:
+            if self.verbose == 2:
+                self._print_row(point, optimality)
+            self._stopped(point)
+        scaled = jacobian
+        if self.loss != "linear":
+            scaled = jacobian * gauss_newton_rows(self.loss, point.residuals, self.f_scale)[0][:, None]
+        if self.verbose:
+            print(f"{_MESSAGES[status]}\nFunction evaluations {nfev}, final cost {self.cost(point.residuals):.4e}.")
+        return LeastSquaresResult(
+            message=_MESSAGES[status],
+            success=status > 0,
+            status=status,
+            fun=point.residuals,
+            x=point.x,
+            cost=self.cost(point.residuals),
+            jac=scaled,
+            grad=gradient,
+            optimality=optimality,
+            active_mask=np.zeros(point.x.size, dtype=int) if self.bounds is None else self.bounds.active(point.x),
+            nfev=nfev,
+            njev=njev,
+        )
+
+    def cost(self, f: FloatArray) -> float:
+        """Return half the sum of the losses."""
+        return 0.5 * self.f_scale**2 * float(np.sum(rho_of(self.loss, f, self.f_scale)[0]))
+
+    def gradient(self, f: FloatArray, jacobian: FloatArray) -> FloatArray:
+        """Return the gradient of the cost."""
+        slopes = f if self.loss == "linear" else f * rho_of(self.loss, f, self.f_scale)[1]
+        gradient: FloatArray = jacobian.T @ slopes
+        return gradient
+
+    def optimality(self, x: FloatArray, gradient: FloatArray) -> float:
+        """Return the largest entry of the gradient, scaled by the distance to the bound that it points away from.
+
+        Reference: T. F. Coleman, Y. Li, SIAM J. Optim. 6 (1996), pp. 418-445, (2.2).
+        """
+        scale = np.ones(x.size)
+        if self.bounds is not None:
+            lower, upper = self.bounds
+            scale = np.where((gradient < 0) & (upper < np.inf), upper - x, scale)
+            scale = np.where((gradient > 0) & (lower > -np.inf), x - lower, scale)
+        return float(np.max(np.abs(scale * gradient)))
+
+    def _stopped(self, point: Accepted) -> bool:
+        """Call the callback, and say whether it asks to stop."""
+        if self.notify is None:
+            return False
+        try:
+            self.notify(
+                LeastSquaresResult(
+                    x=point.x.copy(),
+                    fun=point.residuals.copy(),
+                    cost=self.cost(point.residuals),
+                    nit=point.iterations,
+                    nfev=point.evaluations,
+                )
+            )
+        except StopIteration:
+            return True
+        return False
+
+    def _print_row(self, point: Accepted, optimality: float) -> None:
+        cost = self.cost(point.residuals)
+        if self.shown is None:
+            print(
+                f"{'Iteration':>9} {'Evaluations':>11} {'Cost':>12} {'Reduction':>10} {'Step':>10} {'Optimality':>10}"
+            )
+        change = ("", "")
+        if self.shown is not None:
+            step = float(np.linalg.norm(point.x - self.shown.x))
+            change = (f"{self.cost(self.shown.residuals) - cost:.2e}", f"{step:.2e}")
+        print(
+            f"{point.iterations:>9} {point.evaluations:>11} {cost:>12.4e} {change[0]:>10} {change[1]:>10} "
+            f"{optimality:>10.2e}"
+        )
+
+
+def _notifier(callback: Callable[..., Any]) -> Callable[[LeastSquaresResult], Any]:
+    """Return a function that gives a callback what it asks for: everything, or ``x`` alone."""
+    try:
+        parameters = tuple(inspect.signature(callback).parameters)
+    except (TypeError, ValueError):
+        parameters = ()
+    if parameters == ("intermediate_result",):
+        return lambda intermediate_result: callback(intermediate_result=intermediate_result)
+    return lambda intermediate_result: callback(intermediate_result.x)
