@@ -34,9 +34,10 @@ def test_compiled_minima_have_no_gradient_in_numpy(loss):
     t = np.linspace(0, 1, 30)
     y = 1 + 2 * t + 0.05 * rng.standard_t(2, 30)
     result = least_squares(
-        lambda p: p[0] + p[1] * t - y, [0.9, 2.2], loss=loss, f_scale=0.1, ftol=1e-15, xtol=1e-15, gtol=1e-10
+        lambda p: p[0] + p[1] * t - y, [0.9, 2.2], loss=loss, f_scale=0.1, ftol=None, xtol=1e-14, gtol=None
     )
-    assert result.optimality < 1e-8
+    # At the start it is 1 or more; forward differences leave some 1e-8 of that.
+    assert result.optimality < 1e-6
 
 
 def test_residuals_of_a_callable_loss_have_its_cost_and_gradient():

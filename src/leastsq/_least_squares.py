@@ -170,7 +170,7 @@ class _Functions:
 
     def __init__(
         self,
-        fun: Callable[..., Any],
+        fun: Any,
         jac: Any,
         args: Any,
         kwargs: dict[str, Any],
@@ -180,7 +180,7 @@ class _Functions:
         run: Callable[..., Any],
     ) -> None:
         args = args if isinstance(args, tuple) else (args,)
-        self.fun: Callable[[Any], Any] = _Bound(fun, args, kwargs) if args or kwargs else fun
+        self.fun: Any = _Bound(fun, args, kwargs) if args or kwargs else fun
         self.jac = _Bound(jac, args, kwargs) if callable(jac) else None
         if self.jac is None and jac not in METHODS:
             raise ValueError(f"jac must be one of {', '.join(map(repr, METHODS))} or callable, got {jac!r}")
@@ -280,7 +280,7 @@ def _refuse_choices(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: 
     if method not in _ALGORITHMS:
         raise ValueError(f"method must be one of {', '.join(map(repr, _ALGORITHMS))}, got {method!r}")
     for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options), ("jac_sparsity", jac_sparsity)):
-        if value is not None and value != {}:
+        if value is not None and not (isinstance(value, dict) and not value):
             raise ValueError(
                 f"{name} is for the trust-region solvers of large sparse problems, which leastsq does not have: "
                 f"leave it out, or use SciPy's least_squares"
