@@ -163,7 +163,7 @@ contains
         do round = 1, 2
             block = matrix/round
             if (round == 1) block(5, :, 1) = tiny_column*block(5, :, 1)
-            call make_rows(rows, n, none, .false., none, block, squares)
+            call make_rows(rows, n, 0, 1.0_wp, none, .false., none, block, squares)
             call fold_rows(rows, n, block, head, products)
         end do
         worst = maxval(abs(squares/(1.25_wp*sum(matrix(:, 1:rows, n + 1)**2, dim=2)) - 1.0_wp))
