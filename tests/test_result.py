@@ -239,6 +239,7 @@ def test_messages():
     assert FITS.message((-1, -2)) == FITS.message((2, 2))
     assert FITS.message((0, 0)).startswith("Solved: ")
     assert FITS.message(np.array([2, 2])) == FITS.message((2, 2))
+    assert FITS[2].message(np.int64(2)) == FITS.message((2, np.int64(2))) == FITS.message((2, 2))
     assert FITS[2:, 2:3].message() == FITS.message((2, 2))
     for index in (0, (), (0, 0, 0), slice(None), (slice(None), 0)):
         with pytest.raises(IndexError, match=r"expected 2 indices|too many indices"):

@@ -208,6 +208,30 @@ def test_bounds_choose_where_to_start():
     assert seen[0] == (6.0, -3.0)
 
 
+def test_statistics_come_along():
+    data = cube(("y", "x", "time"))
+    data[{"y": 1, "x": 1}] = np.nan
+    ours = curvefit(data, "time", models.exponential)
+    fits = curve_fit_many(models.exponential, TIME, data.values)
+    for name in ("redchi", "dof", "nfev"):
+        assert ours[f"curvefit_{name}"].dims == ("y", "x")
+        np.testing.assert_array_equal(ours[f"curvefit_{name}"], getattr(fits, name))
+
+
+def test_starts_made_from_the_data():
+    data = cube(("y", "x", "time"))
+
+    def start(x, y):
+        return np.stack([y.max(axis=1), 1 / x[y.argmin(axis=1)], y.min(axis=1)], axis=1)
+
+    ours = curvefit(data, "time", models.exponential, p0=start)
+    fits = curve_fit_many(models.exponential, TIME, data.values, start)
+    np.testing.assert_array_equal(ours["curvefit_coefficients"], fits.popt)
+    pytest.importorskip("dask")
+    lazy = curvefit(data.chunk({"y": 2}), "time", models.exponential, p0=start)
+    np.testing.assert_allclose(lazy["curvefit_coefficients"], fits.popt, rtol=1e-6)
+
+
 # --- Lazily ---
 
 

@@ -74,7 +74,7 @@ def single_index(fits: "ManyFits", index: Any, what: str) -> tuple[int, ...]:
         return position_of(fits, index)
     if isinstance(index, np.ndarray):
         index = tuple(index.tolist()) if index.ndim else int(index)
-    if index == () and fits.status.size == 1:
+    if isinstance(index, tuple) and not index and fits.status.size == 1:
         index = (0,) * fits.status.ndim
     if np.ndim(fits.status[index]):
         raise IndexError(f"{what} is about one fit: expected {fits.status.ndim} indices, got {index!r}")

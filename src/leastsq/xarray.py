@@ -29,7 +29,7 @@ def curvefit(
     func: Callable[..., Any],
     reduce_dims: Hashable | Iterable[Hashable] | None = None,
     skipna: bool = True,
-    p0: Mapping[str, float | xarray.DataArray] | None = None,
+    p0: Mapping[str, float | xarray.DataArray] | Callable[[Any, Any], Any] | None = None,
     bounds: Mapping[str, tuple[_Bound, _Bound]] | None = None,
     param_names: Sequence[str] | None = None,
     errors: Literal["raise", "ignore"] = "raise",
@@ -50,8 +50,9 @@ def curvefit(
         The dimensions to fit along, besides those whose coordinate is among `coords`.
     skipna : bool, default True
         Whether to leave out points that are NaN. If not, data sets that hold any fail.
-    p0 : dict of float or DataArray, optional
-        Parameters to start from, for all fits or along some of the dimensions that are kept. By default, those that
+    p0 : dict of float or DataArray, or callable ``p0(x, y) -> array_like``, optional
+        Parameters to start from, for all fits or along some of the dimensions that are kept; or what makes them from
+        the data, as for `curve_fit_many`. By default, those that
         the signature of `func` gives, or else one, within the bounds; where there is none of all that, what a compiled
         model guesses from the data.
     bounds : dict of pairs of float or DataArray, optional
@@ -70,7 +71,8 @@ def curvefit(
     -------
     Dataset
         ``curvefit_coefficients`` and ``curvefit_stderr`` with a further dimension ``param``, ``curvefit_covariance``
-        with ``cov_i`` and ``cov_j``, and ``curvefit_status``, see `ManyFits`; of a Dataset, each with the name of the
+        with ``cov_i`` and ``cov_j``, and ``curvefit_redchi``, ``curvefit_dof``, ``curvefit_nfev`` and
+        ``curvefit_status``, see `ManyFits`; of a Dataset, each with the name of the
         variable before it. Coordinates of the dimensions that are kept, and attributes, are those of `obj`.
 
     Raises
@@ -100,8 +102,8 @@ def curvefit(
     >>> result = curvefit(decays, "time", models.exponential)
     >>> result["curvefit_coefficients"].sel(pixel=20, param="rate").round(2).item()
     1.0
-    >>> sorted(result.data_vars)
-    ['curvefit_coefficients', 'curvefit_covariance', 'curvefit_status', 'curvefit_stderr']
+    >>> result["curvefit_dof"].values.tolist()
+    [27, 27, 27]
     """
     callable_argument(func, "func")
     if errors not in ("raise", "ignore"):
@@ -113,12 +115,15 @@ def curvefit(
     reduced = _reduced_dimensions(obj, predictors, reduce_dims)
     kept = [dim for dim in obj.dims if dim not in reduced]
     names, defaults = _parameters(func, param_names)
-    _refuse_other_dimensions(p0, bounds, names, kept)
+    named = {} if p0 is None or callable(p0) else p0
+    _refuse_other_dimensions(named, bounds, names, kept)
     limits = _limits(names, bounds or {})
-    given = [*predictors, *(p0 or {}).values(), *itertools.chain(*(bounds or {}).values()), options.get("sigma")]
+    given = [*predictors, *named.values(), *itertools.chain(*(bounds or {}).values()), options.get("sigma")]
     others = [other for other in given if isinstance(other, xarray.DataArray)]
     xarray.align(obj, *others, join="exact", copy=False)  # which refuses other labels, and another order
-    start = _start(names, defaults, p0 or {}, limits, guess=isinstance(func, Model) and func.guess is not None)
+    start: Any = p0
+    if not callable(p0):
+        start = _start(names, defaults, named, limits, guess=isinstance(func, Model) and func.guess is not None)
     predictors = list(xarray.broadcast(*predictors))
     options.setdefault("nan_policy", "omit" if skipna else "propagate")
     result = xarray.Dataset(attrs=obj.attrs)
@@ -293,7 +298,7 @@ def _fit(
     given = dict(options)
     if isinstance(given.get("sigma"), xarray.DataArray):
         given["sigma"] = _laid_out(given["sigma"], dims, reduced, data)
-    p0 = start if start is None else _with_dimensions(start, dims)
+    p0 = start if start is None or callable(start) else _with_dimensions(start, dims)
     fits = curve_fit_many(
         func,
         x if len(x) > 1 else x[0],
@@ -321,6 +326,9 @@ def _fit(
         "curvefit_coefficients": coefficients.where(solved),
         "curvefit_covariance": xarray.DataArray(fits.pcov, dims=[*dims, "cov_i", "cov_j"]).where(solved),
         "curvefit_stderr": xarray.DataArray(fits.stderr, dims=[*dims, "param"]).where(solved),
+        "curvefit_redchi": xarray.DataArray(fits.redchi, dims=dims).where(solved),
+        "curvefit_dof": xarray.DataArray(fits.dof, dims=dims),
+        "curvefit_nfev": xarray.DataArray(fits.nfev, dims=dims),
         "curvefit_status": status,
     }
 
