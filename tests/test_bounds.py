@@ -1,5 +1,6 @@
 """leastsq with bounds: least known minima, the box, what comes out, and what is refused."""
 
+import math
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import scipy.optimize
 
 from bounded_problems import bounded_problems, is_kkt
-from leastsq import leastsq
+from leastsq import leastsq, native
 
 pytestmark = pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:divide by zero")
 PROBLEMS = bounded_problems()
@@ -141,3 +142,21 @@ def test_tall_problems_are_folded_with_bounds():
     assert info["active_mask"].tolist() == [0, 0, -1]
     # Forward differences and ftol = 1.5e-8 leave half of the digits.
     np.testing.assert_allclose(x[:2], theirs.x[:2], rtol=1e-5)
+
+
+def test_native_residuals_by_differences_stay_in_the_box():
+    numba = pytest.importorskip("numba")
+    doubles = numba.types.CPointer(numba.types.float64)
+    signature = numba.types.int32(*[numba.types.int64] * 2, *[doubles] * 4, numba.types.voidptr)
+
+    @numba.cfunc(signature)
+    def root(m, n, x, p, out, jac, data):
+        # NaN beyond 1, where the minimum would be.
+        for i in range(m):
+            out[i] = x[i] * p[0] - 2 * x[i] if p[0] <= 1 else math.nan
+        return 0
+
+    model = native.model(root, ["slope"])
+    t = np.linspace(1, 2, 5)
+    x, _, info, _, ier = leastsq(model, [1.0], args=(t,), full_output=True, bounds=(0, 1))
+    assert (x.tolist(), info["active_mask"].tolist(), ier) == ([1], [1], 4)

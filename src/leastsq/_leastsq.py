@@ -302,6 +302,10 @@ def _iterate_native(
     except ValueError:
         raise ValueError(f"args have {[one.size for one in given]} points, expected as many in each") from None
     enough_residuals(x.shape[1], start.size, "func")
+    if bounds is not None and model.jac is None:
+        # The compiled code takes the differences of native models without regard to bounds; the iteration itself does.
+        predictors = tuple(x) if len(x) > 1 else x[0]
+        return iterate(lambda p: model(predictors, *p), start, (), None, False, options, bounds=bounds)
     return iterate_model(model, x, np.zeros(x.shape[1]), None, start, options, names=Names(), bounds=bounds)
 
 
