@@ -33,9 +33,7 @@ end subroutine model_sizes
 !> Give the shape of what functions for groups get: fits in lockstep, and most rows of a block.
 subroutine group_shape(level, width, rows)
     use lane_kinds, only: lane_rows
-    use lane_widths_baseline, only: width_baseline => width
-    use lane_widths_v3, only: width_v3 => width
-    use lane_widths_v4, only: width_v4 => width
+    use lane_levels, only: width_baseline, width_v3, width_v4
     implicit none (type, external)
     integer, intent(in) :: level            !! which level
     integer, intent(out) :: width           !! fits
