@@ -2,9 +2,10 @@
 
     python examples/demo.py [figure.png]
 
-prints a table of all estimates, draws the data and the fitted curves, and fails if an estimate or a standard error
-differs from its published value in a digit that was printed, or if the errors of the images' fits are not what the
-truth says. The images are drawn in spots.png beside the figure.
+says first whether all came out as it should: estimates and standard errors as published, to the last digit printed, and
+errors of the images' fits as the truth says. It fails if they did not. Then come the estimates that were published,
+beside ours, and what the fits took. The data with the fitted curves are drawn in the figure, the images in spots.png
+beside it.
 """
 
 import csv
@@ -50,10 +51,11 @@ def text(value: float) -> str:
 
 
 def print_fit(fit: Fit, reference: dict[Key, tuple[str, str]]) -> None:
-    """Print a line for each parameter, with the published values beside ours."""
+    """Print a line for each parameter that was published, with the published values beside ours."""
     for key, values in computed(fit).items():
-        remark = "" if fit.solved else "not solved"
-        print(COLUMNS.format(key[0], fit.label, key[2], *map(text, values), *reference.get(key, "--"), remark).rstrip())
+        if key in reference:
+            remark = "" if fit.solved else "not solved"
+            print(COLUMNS.format(key[0], fit.label, key[2], *map(text, values), *reference[key], remark).rstrip())
 
 
 def print_summary(name: str, results: list[Fit]) -> None:
@@ -79,36 +81,46 @@ def deviations(results: list[Fit], reference: dict[Key, tuple[str, str]]) -> lis
     ]
 
 
-def fit_spots(path: Path) -> bool:
-    """Fit the images of spots and draw them; return whether the errors are what they should be."""
-    simulated = spots.simulate()
-    results = spots.fit(simulated.images)
-    print(f"\n{spots.COUNT} images of spots")
-    good = spots.report(results, spots.z_scores(simulated, results))
-    spots.draw(simulated, results, path)
-    print(f"figure: {path}")
-    return good
+def verdict(wrong: list[str], count: int, images_good: bool) -> int:
+    """Print what came out, in two lines and one for each deviation; return 1 if something is not as it should be."""
+    print(f"published values: {count}, not reproduced to the printed digits: {len(wrong)}")
+    for deviation in wrong:
+        print(f"    {deviation}")
+    print(f"errors of {spots.COUNT} images: {'as the truth says' if images_good else 'not what the truth says'}")
+    return 0 if images_good and not wrong else 1
+
+
+def print_table(everything: list[Fit], reference: dict[Key, tuple[str, str]]) -> None:
+    """Print our estimates beside those that were published."""
+    print("\n" + COLUMNS.format(*HEADINGS).rstrip())
+    for fit in everything:
+        print_fit(fit, reference)
+    print()
 
 
 def main(path: Path) -> int:
     """Run all fits; return 1 if a published value was not reproduced, or the errors of the images are not right."""
+    print("fitting measurements from textbooks ...", flush=True)
     results = {study.name: list(fits(study)) for study in STUDIES}
     everything = [fit for group in results.values() for fit in group]
     reference = published()
-    print(COLUMNS.format(*HEADINGS).rstrip())
-    for fit in everything:
-        print_fit(fit, reference)
-    print()
+    print(f"fitting {spots.COUNT} images of spots ...\n", flush=True)
+    simulated = spots.simulate()
+    images = spots.fit(simulated.images)
+    z = spots.z_scores(simulated, images)
+
+    code = verdict(deviations(everything, reference), 2 * len(reference), spots.good(images, z))
+    print_table(everything, reference)
     for name, group in results.items():
         print_summary(name, group)
+    print(f"\n{spots.COUNT} images of spots")
+    spots.report(images, z)
+
+    print("\ndrawing ...", flush=True)
     draw(results, path)
-    print(f"\nfigure: {path}")
-    wrong = deviations(everything, reference)
-    print(f"published values: {2 * len(reference)}, not reproduced to the printed digits: {len(wrong)}")
-    for deviation in wrong:
-        print(f"    {deviation}")
-    good = fit_spots(path.with_name("spots.png"))
-    return 0 if good and not wrong else 1
+    spots.draw(simulated, images, path.with_name("spots.png"))
+    print(f"figures: {path} and {path.with_name('spots.png')}")
+    return code
 
 
 if __name__ == "__main__":

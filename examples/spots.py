@@ -80,17 +80,20 @@ def z_scores(spots: Spots, fits: ManyFits) -> Array:
     return (fits.popt - spots.truth) / fits.stderr
 
 
-def report(fits: ManyFits, z: Array) -> bool:
-    """Print what came out; return whether all fits are solved and their errors are what they should be."""
+def good(fits: ManyFits, z: Array) -> bool:
+    """Whether all fits are solved and their errors are what they should be."""
+    # Four times what chance does to the mean and the spread of so many.
+    means, spreads = np.abs(z.mean(axis=0)), np.abs(z.std(axis=0) - 1)
+    right = (means < 4 / np.sqrt(COUNT)) & (spreads < 4 / np.sqrt(2 * COUNT))
+    return bool(fits.success.all() and right.all())
+
+
+def report(fits: ManyFits, z: Array) -> None:
+    """Print what came out."""
     print(fits.summary())
     print("deviations from the truth, in standard errors; 0 and 1 are expected:")
-    good = bool(fits.success.all())
     for name, column in zip(fits.param_names, z.T, strict=True):
-        mean, spread = column.mean(), column.std()
-        print(f"  {name:<10} mean {mean:>6.3f}, spread {spread:.3f}")
-        # Four times what chance does to the mean and the spread of so many.
-        good &= abs(mean) < 4 / np.sqrt(COUNT) and abs(spread - 1) < 4 / np.sqrt(2 * COUNT)
-    return good
+        print(f"  {name:<10} mean {column.mean():>6.3f}, spread {column.std():.3f}")
 
 
 def draw(spots: Spots, fits: ManyFits, path: Path) -> None:
