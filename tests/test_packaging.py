@@ -155,9 +155,11 @@ def test_source_distribution_is_complete_and_builds(distributions, tmp_path):
 
 
 def test_version_is_one():
-    """That of meson.build is the one that counts."""
+    """That of meson.build is the one that counts; others repeat it."""
     (version,) = re.findall(r"^    version: '(.*)',$", (ROOT / "meson.build").read_text(encoding="utf-8"), re.M)
     assert re.findall(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M) == [version]
+    recipe = (ROOT / "tools" / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    assert re.findall(r'^  version: "(.*)"$', recipe, re.M) == [version]
     assert re.search(rf"^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
 
 
