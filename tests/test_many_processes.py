@@ -1,7 +1,6 @@
-"""What only a process of its own can show: that many fits can be interrupted, and how much memory they take."""
+"""What only a process of its own can show: how much memory many fits take."""
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -10,70 +9,8 @@ import pytest
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="signals and peak memory are those of Unix"),
+    pytest.mark.skipif(sys.platform == "win32", reason="peak memory is that of Unix"),
 ]
-
-# Jobs of minutes; each says when it has begun.
-JOBS = {
-    "compiled": """
-        x = np.linspace(-5, 5, 200)
-        y = np.broadcast_to(models.gaussian(x, 3.0, 0.2, 0.8, 0.5) + 0.1 * np.cos(40 * x), (3_000_000, 200))
-        fit = lambda **options: curve_fit_many(models.gaussian, x, y, p0=[1, 0, 1, 0], **options)
-        """,
-    "large": """
-        x = np.linspace(-5, 5, 5_000_000)
-        y = np.broadcast_to(models.gaussian(x, 3.0, 0.2, 0.8, 0.5) + 0.1 * np.cos(40 * x), (300, x.size))
-        fit = lambda **options: curve_fit_many(models.gaussian, x, y, p0=[1, 0.5, 1, 0], **options)
-        """,
-    "numpy": """
-        x = np.linspace(0, 5, 200)
-        y = np.broadcast_to(models.exponential(x, 3.0, 0.8, 0.5) + 0.1 * np.cos(40 * x), (3_000_000, 200))
-        def decay(x, a, b, c):
-            return a * np.exp(-b * x) + c
-        fit = lambda **options: curve_fit_many(decay, x, y, p0=[1, 1, 0], **options)
-        """,
-    "singly": """
-        x = np.linspace(0, 5, 200)
-        y = np.broadcast_to(models.exponential(x, 3.0, 0.8, 0.5) + 0.1 * np.cos(40 * x), (3_000_000, 200))
-        def decay(x, a, b, c):
-            return a * np.exp(-b * x) + c
-        fit = lambda **options: curve_fit_many(decay, x, y, p0=[1, 1, 0], vectorized=False, **options)
-        """,
-}
-START = """
-import sys, threading, time
-import numpy as np
-from leastsq import curve_fit_many, models
-{job}
-threading.Timer(0.5, lambda: print("begun", flush=True)).start()
-try:
-    fit(workers={workers})
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-    raise
-"""
-
-
-@pytest.mark.parametrize(
-    ("job", "workers"),
-    [("compiled", 1), ("compiled", 2), ("large", 1), ("large", 2), ("numpy", 1), ("numpy", 2), ("singly", 1)],
-)
-def test_fits_can_be_interrupted(job, workers):
-    code = START.format(job=textwrap.dedent(JOBS[job]), workers=workers)
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout.readline() == "begun\n"
-        process.send_signal(signal.SIGINT)
-        # A bound on hanging, not on speed: the jobs take minutes.
-        out, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-        process.communicate()
-    assert out == "interrupted\n", err
-    assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
-    assert err.rstrip().endswith("KeyboardInterrupt")
-    assert err.count("Traceback") == 1
-
 
 PEAK = """
 import resource, sys

@@ -143,3 +143,81 @@ def test_numbers_of_parameters_at_the_bounds(n):
 
 def scope_values(p, x):
     return sum(one * np.cos(j * x) for j, one in enumerate(p))
+
+
+def logistic(x, bottom, top, middle, slope):
+    return bottom + (top - bottom) / (1 + math.exp(slope * (middle - x)))
+
+
+def logistic_of_ten(x, bottom, top, middle, slope):
+    return bottom + (top - bottom) / (1 + 10 ** (slope * (middle - x)))
+
+
+def hill(x, top, dose, slope):
+    return top / (1 + (dose / x) ** slope)
+
+
+def log_logistic(x, top, dose, slope):
+    return top / (1 + math.exp(slope * (math.log(x) - math.log(dose))))
+
+
+def peak(x, height, centre, width):
+    return height * math.exp(-(((x - centre) / width) ** 2))
+
+
+def lorentzian(x, height, centre, width):
+    return height / (1 + ((x - centre) / width) ** 2)
+
+
+def stretched(x, height, time, exponent):
+    return height * math.exp(-((x / time) ** exponent))
+
+
+def saturating(x, height, rate):
+    return height * (math.tanh(rate * x) + math.atan(rate * x) + math.erf(rate * x))
+
+
+def michaelis_menten(x, rate, constant):
+    return rate / (1 + constant / x)
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "parameters", "value", "slopes"),
+    [
+        (logistic, -np.inf, (1, 2, 0.5, 3), 1, [1, 0, 0, 0]),
+        (logistic, np.inf, (1, 2, 0.5, 3), 2, [0, 1, 0, 0]),
+        (logistic_of_ten, -np.inf, (1, 2, 0.5, 3), 1, [1, 0, 0, 0]),
+        (hill, 0.0, (2, 0.5, 3), 0, [0, 0, 0]),
+        (hill, np.inf, (2, 0.5, 3), 2, [1, 0, 0]),
+        (log_logistic, 0.0, (2, 0.5, 3), 2, [1, 0, 0]),
+        (log_logistic, np.inf, (2, 0.5, 3), 0, [0, 0, 0]),
+        (peak, np.inf, (1, 0, 2), 0, [0, 0, 0]),
+        (peak, 1e200, (1, 0, 1e-200), 0, [0, 0, 0]),
+        (lorentzian, np.inf, (1, 0, 2), 0, [0, 0, 0]),
+        (stretched, np.inf, (1, 2, 0.5), 0, [0, 0, 0]),
+        (stretched, 0.0, (1, 2, 0.5), 1, [1, 0, 0]),
+        (saturating, np.inf, (1, 2), 2 + np.pi / 2, [2 + np.pi / 2, 0]),
+        (saturating, -400.0, (1, 2), None, None),
+        (michaelis_menten, 0.0, (1, 2), 0, [0, 0]),
+        (michaelis_menten, np.inf, (1, 2), 1, [1, 0]),
+    ],
+)
+def test_limits_at_infinity_and_at_poles(function, x, parameters, value, slopes):
+    """Controls at dose zero, and times without end: where a curve has a limit, its derivatives have one."""
+    model = native.jit(function, derivatives="dual")
+    found, derivatives = model(x, *parameters), model.jac(x, *parameters)
+    if slopes is None:  # far out, but not at infinity
+        assert np.isfinite(found)
+        assert np.isfinite(derivatives).all()
+        return
+    assert found == pytest.approx(value, rel=1e-14)
+    np.testing.assert_allclose(derivatives, slopes, rtol=1e-14)
+
+
+def test_a_fit_with_controls_at_dose_zero():
+    doses = np.repeat([0.0, 1, 2, 4, 8, 16], 3)
+    y = 2 / (1 + (3.0 / np.maximum(doses, 1e-300)) ** 1.5) + 0.02 * np.cos(9 * np.arange(18))
+    model = native.jit(hill, derivatives="dual")
+    popt, pcov = curve_fit(model, doses, y, [1.5, 2, 1])
+    assert np.isfinite(pcov).all()
+    assert popt == pytest.approx([2, 3, 1.5], abs=0.2)

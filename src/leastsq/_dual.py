@@ -153,6 +153,15 @@ def _binary(operators: tuple[Any, ...], plain: Any, both: Any, first: Any, secon
             )
 
 
+@numba.njit(**OPTIONS)
+def _chained(derivative: float, slope: float) -> float:
+    """Return a product in a derivative, 0 where either factor is, whatever the other one.
+
+    So sqrt(a*x) has derivative 0 by a at x = 0, a pole; and where exp(-a*x) has come to 0, at infinity, so have others.
+    """
+    return 0.0 if slope == 0.0 or derivative == 0.0 else derivative * slope
+
+
 _binary(
     (operator.add, operator.iadd),
     lambda a, b: constant(value_of(a) + value_of(b)),
@@ -178,12 +187,12 @@ _binary(
 
 def _divide_both(a: Any, b: Any) -> Any:
     quotient = a.value / b.value
-    return dual(quotient, (a.slope - quotient * b.slope) / b.value)
+    return dual(quotient, (a.slope - _chained(quotient, b.slope)) / b.value)
 
 
 def _divide_by_second(a: Any, b: Any) -> Any:
     quotient = value_of(a) / b.value
-    return dual(quotient, -quotient * b.slope / b.value)
+    return dual(quotient, -_chained(quotient, b.slope) / b.value)
 
 
 _binary(
@@ -193,15 +202,6 @@ _binary(
     lambda a, b: dual(a.value / value_of(b), a.slope / value_of(b)),
     _divide_by_second,
 )
-
-
-@numba.njit(**OPTIONS)
-def _chained(derivative: float, slope: float) -> float:
-    """Return the derivative of a function of a function: 0 where the inner one is constant, at poles too.
-
-    So sqrt(a*x) has the derivative 0 by a where x is 0.
-    """
-    return 0.0 if slope == 0.0 else derivative * slope
 
 
 @numba.njit(**OPTIONS)

@@ -5,14 +5,18 @@ from numpy.typing import NDArray
 
 from . import _kernel
 from ._block import Block
+from ._interruptible import interruptibly
 from ._iterate import iterate_model
 from ._kernel import TO_FIT
 from ._model import Model
+from ._native import NativeModel
 from ._problem import Problem
 from ._solution import Solutions, empty_solutions
 
 # From this many points on, a fit is long enough to be made by itself, and to look for an interruption at each step.
 _LARGE = 2**16
+# Up to so many numbers, fits are over before anybody notices.
+_SHORT = 2**14
 
 
 def fit_compiled(problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> Solutions:
@@ -34,23 +38,35 @@ def _fit_large(model: Model, problem: Problem, block: Block, interrupt: NDArray[
             return
         x = np.array(np.broadcast_arrays(*block.predictors_of(fit)))
         weights, start = block.weights_of(fit), block.p0[fit].copy()
-        solutions.store(fit, iterate_model(model, x, block.y[fit], weights, start, problem.options, False))
+        one = iterate_model(
+            model, x, block.y[fit], weights, start, problem.options, must_be_finite=False, interrupt=interrupt
+        )
+        solutions.store(fit, one)
 
 
 def _fit_groups(
     model: Model, problem: Problem, block: Block, interrupt: NDArray[np.intc], solutions: Solutions
 ) -> None:
-    _kernel.fit_models(
-        model.numbers,
-        np.ascontiguousarray(np.stack(np.broadcast_arrays(*block.x), axis=1)),
-        block.y,
-        block.weights,
-        block.p0,
-        problem.options,
-        interrupt,
-        solutions.popt,
-        solutions.triangle,
-        solutions.fnorm,
-        solutions.nfev,
-        solutions.status,
-    )
+    x = np.ascontiguousarray(np.stack(np.broadcast_arrays(*block.x), axis=1))
+
+    def fit() -> None:
+        _kernel.fit_models(
+            model.numbers,
+            x,
+            block.y,
+            block.weights,
+            block.p0,
+            problem.options,
+            interrupt,
+            solutions.popt,
+            solutions.triangle,
+            solutions.fnorm,
+            solutions.nfev,
+            solutions.status,
+        )
+
+    # A function of the user's may take any time.
+    if block.y.size > _SHORT or isinstance(model, NativeModel):
+        interruptibly(fit, interrupt)
+    else:
+        fit()

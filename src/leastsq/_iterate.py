@@ -6,6 +6,7 @@ all it remembers is in one packed array that belongs to the fit.
 
 import math
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from . import _kernel, _status
 from ._bounds import Bounds
+from ._interruptible import interruptibly
 from ._kernel import DONE, JACOBIAN, NOT_READY, RESIDUALS
 from ._model import Model
 from ._problem import Options
@@ -30,6 +32,9 @@ from ._validate import (
 )
 
 _NO_WEIGHTS = np.empty(0)
+# Fits that are over so soon, and of no more points than this, need no thread to be interrupted.
+_SECONDS_OF_SHORT_FITS = 0.02
+_TALL, _TALL_NATIVE = 2**18, 2**10
 
 # Where references are not counted, a count that differs from itself makes every point a new array.
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda _: math.nan)
@@ -201,6 +206,7 @@ def iterate_model(
     must_be_finite: bool = True,
     names: Names = _NAMES_OF_MODEL,
     bounds: Bounds | None = None,
+    interrupt: NDArray[np.intc] | None = None,
 ) -> Fit:
     """Minimise the sum of squares of the residuals of a model that the compiled code evaluates.
 
@@ -212,9 +218,21 @@ def iterate_model(
     state = _kernel.begin(y.size, x0, analytic, options, bounds=bounds)
     point, work = x0.copy(), np.empty(whole)
     weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
-    task = RESIDUALS
-    while task == RESIDUALS:
-        task = _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, state, work, point)
+    stop = np.zeros(1, dtype=np.intc) if interrupt is None else interrupt
+
+    def take_steps(seconds: float) -> int:
+        task, begun = RESIDUALS, time.monotonic()
+        while task == RESIDUALS and not stop[0] and time.monotonic() - begun < seconds:
+            task = _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, state, work, point)
+        return task
+
+    # A thread of its own takes longer than many a fit.
+    long = y.size > (_TALL_NATIVE if model.guess is None else _TALL)
+    task = RESIDUALS if long else take_steps(_SECONDS_OF_SHORT_FITS)
+    if task == RESIDUALS:
+        task = interruptibly(lambda: take_steps(math.inf), stop)
+    if task == RESIDUALS:
+        raise KeyboardInterrupt("the fit was interrupted")
     if task != DONE:
         raise RuntimeError("compiled code refused a fit that had been made ready for it; please report this")
 

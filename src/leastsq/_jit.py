@@ -29,10 +29,13 @@ from ._validate import callable_argument
 _DOUBLES: Final = types.CPointer(types.float64)
 _SIGNATURE: Final = types.int32(*[types.int64] * 4, *[_DOUBLES] * 4, types.voidptr)
 
-# Models of this process by the functions they were made from, and by what pickles call them: all that are in use, and
-# the last ones whether or not they are.
+# Models of this process by the functions they were made from, and by what pickles call them: those in use, and the last
+# ones whether or not they are; each may take some megabytes. Of names, one that is forgotten costs a compilation.
+_MOST_KEPT = 16
+_MOST_NAMES = 1024
 _models: WeakValueDictionary[Any, NativeModel] = WeakValueDictionary()
-_last: deque[NativeModel] = deque(maxlen=64)
+_names: deque[str] = deque()
+_last: deque[NativeModel] = deque(maxlen=_MOST_KEPT)
 _lock: Final = threading.RLock()
 
 _REASONS: Final = {
@@ -56,7 +59,7 @@ def compiled_model(
     for name, function in (("f", f), ("jac", jac)):
         if function is not None:
             _refuse_other_kinds(name, function)
-    return _known((f, jac, predictors, derivatives), uuid.uuid4().hex)
+    return _known((f, jac, predictors, derivatives), None)
 
 
 def _refuse_other_kinds(name: str, function: Any) -> None:
@@ -71,16 +74,24 @@ def _refuse_other_kinds(name: str, function: Any) -> None:
         raise TypeError(f"{name} has arguments by keyword only, {', '.join(keywords)}: a model has none to give")
 
 
-def _known(made_from: tuple[Any, ...], token: str) -> NativeModel:
-    """Return the model that was made from the same, here or in the process where it was pickled, or make it."""
+def _known(made_from: tuple[Any, ...], token: str | None) -> NativeModel:
+    """Return the model that was made from the same, here or in the process where it was pickled, or make it.
+
+    Pickles have a `token` for a name.
+    """
     f, jac, *_ = made_from
     lasting = _refers_to_nothing_else(f) and (jac is None or _refers_to_nothing_else(jac))
     with _lock:
         model = _models.get(token) or (_models.get(made_from) if lasting else None)
         if model is None:
+            token = token or uuid.uuid4().hex
             model = _compile(*made_from, (_known, (made_from, token)))
             _last.append(model)
-        _models[token] = model
+        if token is not None and token not in _models:
+            _models[token] = model
+            _names.append(token)
+            if len(_names) > _MOST_NAMES:
+                _models.pop(_names.popleft(), None)
         if lasting:
             _models[made_from] = model
     return model

@@ -1,11 +1,14 @@
 """Who fits the pieces: this thread, several, or whatever map the user brings; and what the user sees meanwhile."""
 
+import contextlib
 import itertools
+import math
 import os
+import queue
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -20,6 +23,10 @@ Progress: TypeAlias = bool | Callable[[int, int, int], Any]
 _WAITING = 2
 _MOST_THREADS = 4096
 _SECONDS_BETWEEN_LINES = 0.5
+# How long pieces under way may take to leave off after Ctrl-C; after that they end by themselves, or with the process.
+_PATIENCE = 0.2
+# How late Ctrl-C is noticed on systems where waiting cannot be interrupted.
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def checked_workers(workers: Any) -> Workers:
@@ -59,20 +66,60 @@ def run(
 def _run_threads(
     task: Callable[[Piece], Fitted], pieces: Iterator[Piece], threads: int, interrupt: NDArray[Any]
 ) -> Iterator[Fitted]:
-    with ThreadPoolExecutor(threads, thread_name_prefix="leastsq") as pool:
-        try:
-            under_way: set[Future[Fitted]] = {
-                pool.submit(task, piece) for piece in itertools.islice(pieces, _WAITING * threads)
-            }
-            while under_way:
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                under_way |= {pool.submit(task, piece) for piece in itertools.islice(pieces, len(done))}
-                for future in done:
-                    yield future.result()
-        except BaseException:
-            interrupt[0] = 1
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    """Fit pieces in threads that no exit of the process waits for, so that Ctrl-C ends it whatever they compute."""
+    waiting: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[tuple[Fitted | None, BaseException | None]] = queue.SimpleQueue()
+
+    def serve() -> None:
+        while (piece := waiting.get()) is not None and not interrupt[0]:
+            try:
+                ended.put((task(piece), None))
+            except BaseException as error:
+                ended.put((None, error))
+
+    pool: list[threading.Thread] = []
+    patience = math.inf
+    under_way = 0
+    try:
+        for piece in itertools.islice(pieces, _WAITING * threads):
+            waiting.put(piece)
+            under_way += 1
+            if len(pool) < threads:
+                pool.append(threading.Thread(target=serve, name=f"leastsq_{under_way}", daemon=True))
+                pool[-1].start()
+        while under_way:
+            fitted, error = _next(ended)
+            under_way -= 1
+            if error is not None:
+                raise error
+            for piece in itertools.islice(pieces, 1):
+                waiting.put(piece)
+                under_way += 1
+            if fitted is not None:
+                yield fitted
+    except BaseException as error:
+        interrupt[0] = 1
+        patience = math.inf if isinstance(error, Exception) else _PATIENCE
+        raise
+    finally:
+        for _ in pool:
+            waiting.put(None)
+        _join([thread for thread in pool if thread.ident is not None], patience)
+
+
+def _next(ended: "queue.SimpleQueue[Any]") -> Any:
+    """Return what comes next, looking up now and then, where waiting cannot be interrupted."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return ended.get(timeout=_SECONDS_BETWEEN_LOOKS)
+
+
+def _join(pool: list[threading.Thread], patience: float) -> None:
+    """Wait for threads to end, for so many seconds at most."""
+    end = time.monotonic() + patience
+    for thread in pool:
+        while thread.is_alive() and time.monotonic() < end:
+            thread.join(min(_SECONDS_BETWEEN_LOOKS, patience))
 
 
 def reporter(progress: Progress, total: int) -> tuple[Callable[[int, int, int], Any], Callable[[], Any]]:

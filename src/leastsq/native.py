@@ -139,7 +139,9 @@ def jit(
     -------
     NativeModel
         The model. It can be pickled: the function travels, and is compiled again where it arrives, once a process.
-        For functions that refer to nothing but ``math`` and NumPy, a second call returns the same model.
+        For functions that refer to nothing but ``math`` and NumPy, a second call returns the same model. The last 16
+        models are kept for that. What numba compiles takes megabytes, which it does not always give back: do not
+        compile a function in a loop for the sake of other constants, but make them predictors.
 
     Raises
     ------
