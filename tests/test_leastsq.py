@@ -471,3 +471,14 @@ def test_version_is_that_of_the_distribution():
     from importlib.metadata import version
 
     assert package.__version__ == version("leastsq")
+
+
+def test_no_parameters_are_answered_as_by_scipy():
+    """With full output; lmfit's confidence regions of two parameters of two live on it."""
+    x, cov_x, infodict, message, ier = leastsq(lambda x: np.ones(3), [], full_output=True)
+    assert x.shape == (0,)
+    assert cov_x is None
+    assert (message, ier) == ("Improper input parameters.", 0)
+    np.testing.assert_array_equal(infodict["fvec"], np.ones(3))
+    with pytest.raises(TypeError, match="x0 is empty"):
+        leastsq(lambda x: np.ones(3), [])

@@ -373,8 +373,8 @@ def _jacobian_function(
 
     def weighted(parameters: FloatArray) -> FloatArray:
         jacobian, by_columns = jacobian_array(derivatives(parameters), m, n, col_deriv, _NAMES.dfun)
-        refuse_not_finite(jacobian, _NAMES.dfun)
         whitened = data.whiten_jacobian(jacobian, by_columns)
+        refuse_not_finite(whitened, _NAMES.dfun)
         return whitened if by_columns == col_deriv else whitened.T
 
     return weighted

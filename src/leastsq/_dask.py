@@ -1,7 +1,7 @@
 """Many fits of dask arrays: a lazy result, with one task for each block of data sets."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from dask.base import DaskMethodsMixin
 from numpy.typing import NDArray
 
-from ._pieces import arrange, fit_axes, is_dask, move, real_numbers
+from ._pieces import arrange, data_sets, fit_axes, is_dask, move, real_numbers
 from ._problem import Problem
 from ._record import ARRAYS, record_type
 from ._result import ManyFits
@@ -111,16 +111,15 @@ def _attribute(records: NDArray[Any], name: str, problem: Problem) -> Any:
 
 
 def fit_lazily(
-    fit: Callable[..., ManyFits],
-    problem: Problem,
+    call: Any,
     xdata: Any,
     ydata: Any,
     p0: Any,
     sigma: Any,
     axis: int | Sequence[int],
-    keywords: dict[str, Any],
 ) -> LazyFits:
-    """Return the fits that `fit` would make of arrays as tasks; the arguments have been checked."""
+    """Return the fits that a call would make of arrays as tasks; the arguments have been checked."""
+    problem = call.problem
     predictors = xdata if isinstance(xdata, tuple) else (xdata,)
     y = _as_dask(ydata, "ydata")
     axes = fit_axes(axis, y.ndim)
@@ -128,8 +127,6 @@ def fit_lazily(
     arrays = [_merged(move(y, axes), len(axes), axes)]
     for i, predictor in enumerate(predictors):
         arrays.append(_whole(arrange(_as_dask(predictor, f"xdata[{i}]"), axes, tail, "xdata"), len(axes)))
-    if sigma is None and keywords["absolute_sigma"]:
-        sigma = 1.0  # what it means, without the warning in every task
     if sigma is not None:
         arrays.append(_whole(arrange(_as_dask(sigma, "sigma"), axes, tail, "sigma"), len(axes)))
     start = None
@@ -150,14 +147,12 @@ def fit_lazily(
         concatenate=True,
         dtype=record_type(problem.n),
         meta=np.empty((0,) * lead, record_type(problem.n)),
-        fit=fit,
-        f=problem.f,
+        call=call,
         predictors=len(predictors),
         weighted=sigma is not None,
         p0=None if start is not None else p0,
         started=start is not None,
         axes=len(axes),
-        keywords=keywords,
         token="curve_fit_many",
     )
     return LazyFits(records, problem)
@@ -165,14 +160,12 @@ def fit_lazily(
 
 def _fit_block(
     *arrays: Any,
-    fit: Callable[..., ManyFits],
-    f: Callable[..., Any],
+    call: Any,
     predictors: int,
     weighted: bool,
     p0: Any,
     started: bool,
     axes: int,
-    keywords: dict[str, Any],
 ) -> NDArray[Any]:
     """Fit a block of data sets, wherever that happens."""
     y, *others = arrays
@@ -180,7 +173,7 @@ def _fit_block(
     sigma = others[predictors] if weighted else None
     start = others[-1] if started else p0
     try:
-        fits = fit(f, x, y, start, sigma, axis=tuple(range(-axes, 0)), **keywords)
+        fits = call.fit(data_sets(x, y, sigma, start, tuple(range(-axes, 0))))
     except (RuntimeError, ValueError) as error:
         raise type(error)(f"{error} (numbers and positions are those within a block of dask's)") from error
     records = np.empty(fits.shape, record_type(len(fits.param_names)))

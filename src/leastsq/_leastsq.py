@@ -190,7 +190,7 @@ def leastsq(
     mesg : str
         What happened, in words, with the tolerance or count that decided. Only with `full_output`.
     ier : int
-        1 to 4: solved (1 `ftol`, 2 `xtol`, 3 both, 4 `gtol`). 5: `maxfev` reached. 6, 7, 8: `ftol`, `xtol`,
+        0: `x0` is empty, with `full_output`. 1 to 4: solved (1 `ftol`, 2 `xtol`, 3 both, 4 `gtol`). 5: `maxfev` reached. 6, 7, 8: `ftol`, `xtol`,
         `gtol` cannot be met in double precision. 9: the steps shrank away from residuals that are not finite.
         Negative: a native model asked to stop, with that code.
 
@@ -261,6 +261,8 @@ def leastsq(
     if Dfun is not None:
         callable_argument(Dfun, "Dfun")
     full_output, by_columns = flag(full_output, "full_output"), flag(col_deriv, "col_deriv")
+    if full_output and np.size(x0) == 0:
+        return _nothing_to_fit(func, args if isinstance(args, tuple) else (args,))
     start = starting_point(x0, "x0")
     analytic = Dfun is not None or (isinstance(func, NativeModel) and func.jac is not None)
     options = checked_options(start.size, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
@@ -280,6 +282,14 @@ def leastsq(
     elif fit.info == _status.GTOL and fit.fnorm > 0 and not fit.inverse().norms.any():
         warnings.warn(_status.NOTHING_MOVED, RuntimeWarning, stacklevel=2)
     return fit.x, fit.info
+
+
+def _nothing_to_fit(func: Callable[..., Any], args: tuple[Any, ...]) -> _Full:
+    """Return what SciPy does where there are no parameters, which its users' profiles of single parameters live on."""
+    fvec = real_array(func(np.empty(0), *args), "func").ravel()
+    none = np.empty(0)
+    infodict = {"fvec": fvec, "nfev": 1, "fjac": np.empty((0, fvec.size)), "ipvt": none.astype(np.intc), "qtf": none}
+    return none.copy(), None, infodict, _status.IMPROPER_INPUT, 0
 
 
 def _iterate_native(

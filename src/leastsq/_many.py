@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -34,22 +34,6 @@ from ._workers import Progress, Workers, checked_workers, reporter, run
 
 Sets: TypeAlias = DataSets | GroupedSets
 
-# What a call for dask arrays hands on to the call for each block.
-_OF_EACH_BLOCK = (
-    "absolute_sigma",
-    "jac",
-    "nan_policy",
-    "ftol",
-    "xtol",
-    "gtol",
-    "maxfev",
-    "epsfcn",
-    "factor",
-    "diag",
-    "vectorized",
-    "workers",
-    "errors",
-)
 _NAN_POLICIES = ("omit", "raise", "propagate")
 
 
@@ -242,16 +226,30 @@ def curve_fit_many(
     names = _parameter_names(f, p0, sets)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     problem = Problem(f, jac, names, options, absolute, at_once or isinstance(f, Model), sigma is not None)
+    call = Call(problem, nan_policy, p0 if callable(p0) else None, threads, errors)
     if lazy:
-        given = locals()
-        keywords = {name: given[name] for name in _OF_EACH_BLOCK}
-        return _fit_lazily(  # type: ignore[no-any-return]
-            curve_fit_many, progress, workers, problem, xdata, ydata, p0, sigma, axis, keywords
-        )
-    task = _Task(problem, nan_policy, p0 if callable(p0) else None, np.zeros(1, dtype=np.intc))
-    task = _tried(task, sets)
-    fits = _collect(task, sets, threads, progress, errors)
+        return _fit_lazily(call, progress, workers, xdata, ydata, p0, sigma, axis)  # type: ignore[no-any-return]
+    fits = call.fit(sets, progress)
     return replace(fits, coords=coordinates_of(ydata, axis, fits.shape))
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is to be done, once checked, with whatever data sets."""
+
+    problem: Problem
+    nan_policy: str
+    guess: Callable[[Any, Any], Any] | None
+    workers: Workers
+    errors: str
+
+    def fit(self, sets: Sets, progress: Progress = False) -> ManyFits:
+        """Fit the data sets."""
+        task = _Task(self.problem, self.nan_policy, self.guess, np.zeros(1, dtype=np.intc))
+        task = _tried(task, sets)
+        if callable(self.workers):  # who would carry what is ready to every process
+            task = replace(task, ready={})
+        return _collect(task, sets, self.workers, progress, self.errors)
 
 
 @dataclass(frozen=True)
@@ -262,6 +260,8 @@ class _Task:
     nan_policy: str
     guess: Callable[[Any, Any], Any] | None
     interrupt: NDArray[np.intc]
+    # Pieces that have been made ready already, by their start, so that no guess is asked twice.
+    ready: dict[int, Block] = field(default_factory=dict)
 
     def __call__(self, piece: Piece) -> Fitted:
         """Fit the data sets of a piece."""
@@ -269,7 +269,7 @@ class _Task:
             return self._fitted(piece)
 
     def _fitted(self, piece: Piece) -> Fitted:
-        block = self.block(piece)
+        block = self.ready.pop(piece.start, None) or self.block(piece)
         if not (block.status == TO_FIT).any():
             solutions = empty_solutions(block)
         elif isinstance(self.problem.f, Model):
@@ -314,7 +314,7 @@ class _Task:
         return prepare_block(piece, self.problem.n, self.nan_policy, self.guess, not self.problem.vectorized)
 
 
-def _fit_lazily(call: Callable[..., ManyFits], progress: Any, workers: Any, *arguments: Any) -> Any:
+def _fit_lazily(call: Call, progress: Any, workers: Any, *arguments: Any) -> Any:
     """Return the fits of dask arrays as tasks."""
     if progress:
         raise ValueError("progress is not for dask arrays: use dask's own, such as dask.diagnostics.ProgressBar")
@@ -380,9 +380,11 @@ def _tried(task: _Task, sets: Sets) -> _Task:
     if isinstance(problem.f, Model):
         return task
     with np.errstate(all="ignore"):
-        blocks = (task.block(piece) for piece in sets.pieces())
-        block = next((block for block in blocks if (block.status == TO_FIT).any()), None)
-        if block is None:
+        for piece in sets.pieces():
+            block = task.ready[piece.start] = task.block(piece)
+            if (block.status == TO_FIT).any():
+                break
+        else:
             return task
         error = try_function(problem.f, problem.jac, block, problem.vectorized)
     if problem.options.epsfcn is None:

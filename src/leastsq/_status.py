@@ -28,8 +28,10 @@ SOLVED: Final = frozenset({1, 2, 3, 4})
 # Of fits whose model was never evaluated.
 NOT_FITTED: Final = (TOO_FEW_POINTS, P0_NOT_FINITE, DATA_NOT_USABLE)
 
+IMPROPER_INPUT: Final = "Improper input parameters."
+
 _SENTENCES: Final = {
-    0: "Improper input parameters.",
+    0: IMPROPER_INPUT,
     1: "Solved: actual and predicted relative reductions in the sum of squares are at most ftol = {ftol:g}.",
     2: "Solved: the relative change between two consecutive iterates is at most xtol = {xtol:g}.",
     3: (
