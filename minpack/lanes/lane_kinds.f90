@@ -75,7 +75,7 @@ module lane_kinds
         logical :: scaled                                       !! whether the scaling is given
         real(wp), pointer, contiguous :: x(:, :, :)             !! predictors (m, predictors, x_sets)
         real(wp), pointer, contiguous :: y(:, :)                !! observations (m, fits)
-        real(wp), pointer, contiguous :: weights(:, :)          !! reciprocal errors (m, weight_sets); 0 leaves a point out
+        real(wp), pointer, contiguous :: weights(:, :)       !! reciprocal errors (m, weight_sets); 0 leaves a point out
         real(wp), pointer, contiguous :: p0(:, :)               !! where to start (n, fits)
         real(wp), pointer, contiguous :: diag(:)                !! that scaling (n)
         real(wp), pointer, contiguous :: bounds(:, :, :)        !! lower and upper (n, 2, bound_sets); equal: fixed
@@ -87,7 +87,7 @@ module lane_kinds
         real(wp), pointer, contiguous :: triangle(:, :, :)      !! last R, head of Qᵀ f after it (n, n + 1, fits)
         real(wp), pointer, contiguous :: fnorm(:)               !! norms of the residuals (fits)
         integer, pointer, contiguous :: nfev(:)                 !! evaluations (fits)
-        integer, pointer, contiguous :: status(:)               !! in: info_running, or no fit is wanted; out: exit codes
+        integer, pointer, contiguous :: status(:)              !! in: info_running, or no fit is wanted; out: exit codes
     end type lane_outcome
 
     !> Where each part of the work of `fit_queue` begins.
@@ -108,7 +108,7 @@ module lane_kinds
         integer :: blocks                                       !! blocks of rows of a data set
         real(wp), pointer, contiguous :: x(:, :, :, :)          !! predictors (width, lane_rows, predictors, blocks)
         real(wp), pointer, contiguous :: y(:, :, :)             !! observations (width, lane_rows, blocks)
-        real(wp), pointer, contiguous :: w(:, :, :)             !! weights, where there are any (width, lane_rows, blocks)
+        real(wp), pointer, contiguous :: w(:, :, :)           !! weights, where there are any (width, lane_rows, blocks)
         real(wp), pointer, contiguous :: s(:, :)                !! scalars (width, scalars)
         real(wp), pointer, contiguous :: v(:, :, :)             !! vectors (width, n, vectors)
         real(wp), pointer, contiguous :: head(:, :, :)          !! triangles (width, n, n + 1)

@@ -10,7 +10,8 @@ program test_twins
     use lm_parameter, only: lmpar
     use active, only: find_held, bounded_step, hesitate
     use lane_widths_baseline, only: width
-    use lane_kinds, only: lane_rows, scalars, vectors, of_par, of_hesitant, of_x, of_trial, of_diag, of_lower, of_upper, &
+    use lane_kinds, only: lane_rows, scalars, vectors, of_par, of_hesitant, of_x, of_trial, of_diag, of_lower, &
+        of_upper, &
         of_held, of_hits, of_reached
     use lane_rows_baseline, only: make_rows
     use lane_damping_baseline, only: find_steps
@@ -109,7 +110,8 @@ contains
         worst = 0.0_wp
         do l = 1, width
             own_par = 0.0_wp
-            call lmpar(n, head(l, :, 1:n), ipvt, diag(l, :), head(l, :, n + 1), delta(l), own_par, own, s, wa1, wa2, wa3)
+            call lmpar(n, head(l, :, 1:n), ipvt, diag(l, :), head(l, :, n + 1), delta(l), own_par, own, s, wa1, wa2, &
+                       wa3)
             worst = max(worst, maxval(abs(z(l, :) - own)), abs(par(l) - own_par)/(1.0_wp + own_par))
         end do
         call check_at_most(worst, 1.0e4_wp*eps, "steps of "//digits_of(n)//" parameters")
@@ -162,7 +164,8 @@ contains
         real(wp), intent(inout) :: worst
         integer, intent(inout) :: different
 
-        real(wp) :: gradient(n), step(n), trial(n), rows(n*(n + 1)), free(n*n), damped(n*(n + 1)), par, whole(n), there(n)
+        real(wp) :: gradient(n), step(n), trial(n), rows(n*(n + 1)), free(n*n), damped(n*(n + 1)), par, whole(n), &
+            there(n)
         real(wp) :: bent(n)
         logical :: held(n), reached(n), hesitant
         integer :: ipvt(n), l, j
@@ -175,7 +178,8 @@ contains
             call find_held(n, v(l, :, of_x), v(l, :, of_lower), v(l, :, of_upper), gradient, held)
             par = 0.0_wp
             call bounded_step(n, v(l, :, of_x), v(l, :, of_lower), v(l, :, of_upper), held, head(l, :, 1:n), &
-                              head(l, :, n + 1), ipvt, v(l, :, of_diag), delta(l), par, step, trial, reached, rows, free, &
+                              head(l, :, n + 1), ipvt, v(l, :, of_diag), delta(l), par, step, trial, reached, rows, &
+                              free, &
                               damped)
             whole = step
             there = trial
@@ -188,7 +192,8 @@ contains
                     hesitant = .false.
                 end if
             end if
-            if (any(held .neqv. v(l, :, of_held) == 1.0_wp) .or. any(reached .neqv. v(l, :, of_reached) == 1.0_wp) .or. &
+            if (any(held .neqv. v(l, :, of_held) == 1.0_wp) .or. &
+                any(reached .neqv. v(l, :, of_reached) == 1.0_wp) .or. &
                 (hesitant .neqv. s(l, of_hesitant) == 1.0_wp)) then
                 different = different + 1
                 cycle
