@@ -49,6 +49,7 @@ def test_some_points_of_many_are_enough(name, order):
     assert np.all(np.abs(popt - truth) < 6 * np.sqrt(np.diag(pcov)))
 
 
+@pytest.mark.slow
 @each_model
 def test_guesses_take_a_tenth_of_the_time_of_the_fit_and_no_copy_of_the_data(name):
     model, x, y, _ = data(name, 1_000_000)

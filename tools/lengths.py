@@ -25,7 +25,6 @@ TO_BE_SPLIT = {
     "minpack/lm.f90",
     "minpack/lm_parameter.f90:lmpar",
     "src/leastsq/_curve_fit.py",
-    "src/leastsq/_guesses.py",
     "src/leastsq/_iterate.py:iterate",
     "src/leastsq/_jit.py:_source",
     "src/leastsq/_many.py",

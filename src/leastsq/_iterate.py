@@ -218,23 +218,11 @@ def iterate_model(
     state = _kernel.begin(y.size, x0, analytic, options, bounds=bounds)
     point, work = x0.copy(), np.empty(whole)
     weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
-    stop = np.zeros(1, dtype=np.intc) if interrupt is None else interrupt
-
-    def take_steps(seconds: float) -> int:
-        task, begun = RESIDUALS, time.monotonic()
-        while task == RESIDUALS and not stop[0] and time.monotonic() - begun < seconds:
-            task = _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, state, work, point)
-        return task
-
-    # A thread of its own takes longer than many a fit.
     long = y.size > (_TALL_NATIVE if model.guess is None else _TALL)
-    task = RESIDUALS if long else take_steps(_SECONDS_OF_SHORT_FITS)
-    if task == RESIDUALS:
-        task = interruptibly(lambda: take_steps(math.inf), stop)
-    if task == RESIDUALS:
-        raise KeyboardInterrupt("the fit was interrupted")
-    if task != DONE:
-        raise RuntimeError("compiled code refused a fit that had been made ready for it; please report this")
+    stop = np.zeros(1, dtype=np.intc) if interrupt is None else interrupt
+    _run(
+        lambda: _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, state, work, point), long, stop
+    )
 
     def residuals(parameters: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
@@ -248,6 +236,25 @@ def iterate_model(
     return Fit(
         point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == _kernel.BY_CALLER else residuals
     )
+
+
+def _run(step: Callable[[], int], long: bool, interrupt: NDArray[np.intc]) -> None:
+    """Take steps to the end, in a thread that Ctrl-C can stop if they take long."""
+
+    def take_steps(seconds: float) -> int:
+        task, begun = RESIDUALS, time.monotonic()
+        while task == RESIDUALS and not interrupt[0] and time.monotonic() - begun < seconds:
+            task = step()
+        return task
+
+    # A thread of its own takes longer than many a fit.
+    task = RESIDUALS if long else take_steps(_SECONDS_OF_SHORT_FITS)
+    if task == RESIDUALS:
+        task = interruptibly(lambda: take_steps(math.inf), interrupt)
+    if task == RESIDUALS:
+        raise KeyboardInterrupt("the fit was interrupted")
+    if task != DONE:
+        raise RuntimeError("compiled code refused a fit that had been made ready for it; please report this")
 
 
 def _raise_not_finite(info: int, column: int, residuals: Any, jacobian: Any, analytic: bool, names: Names) -> None:
