@@ -45,6 +45,38 @@ subroutine group_shape(level, width, rows)
     rows = lane_rows
 end subroutine group_shape
 
+!> Give the addresses of the functions that evaluate sums of models: for groups, and for a fit.
+subroutine sum_functions(level, for_groups, for_a_fit)
+    use, intrinsic :: iso_c_binding, only: c_funptr, c_funloc
+    use kinds, only: long
+    use lane_sums_baseline, only: sum_for_groups_baseline => sum_for_groups
+    use lane_sums_v3, only: sum_for_groups_v3 => sum_for_groups
+    use lane_sums_v4, only: sum_for_groups_v4 => sum_for_groups
+    use lane_whole_sums_baseline, only: sum_for_a_fit_baseline => sum_for_a_fit
+    use lane_whole_sums_v3, only: sum_for_a_fit_v3 => sum_for_a_fit
+    use lane_whole_sums_v4, only: sum_for_a_fit_v4 => sum_for_a_fit
+    implicit none (type, external)
+    integer, intent(in) :: level                !! which level
+    integer(long), intent(out) :: for_groups    !! address of the function for groups
+    integer(long), intent(out) :: for_a_fit     !! address of the function for a fit
+
+    type(c_funptr) :: groups, whole
+
+    select case (level)
+    case (3)
+        groups = c_funloc(sum_for_groups_v4)
+        whole = c_funloc(sum_for_a_fit_v4)
+    case (2)
+        groups = c_funloc(sum_for_groups_v3)
+        whole = c_funloc(sum_for_a_fit_v3)
+    case default
+        groups = c_funloc(sum_for_groups_baseline)
+        whole = c_funloc(sum_for_a_fit_baseline)
+    end select
+    for_groups = transfer(groups, for_groups)
+    for_a_fit = transfer(whole, for_a_fit)
+end subroutine sum_functions
+
 !> Give the bounds that work space and native models depend on.
 subroutine bounds(rows, width, parameters, predictors)
     use kinds, only: row_block

@@ -12,7 +12,7 @@ module native
     use active, only: difference_in_box
     implicit none (type, external)
     private
-    public :: fit_model, model_of, group_function, evaluate_fit, differentiate_fit
+    public :: fit_model, model_of, fit_function, group_function, evaluate_fit, differentiate_fit
 
     integer, parameter, public :: by_group = 0      !! in place of the number of a compiled model: for a group
     integer, parameter, public :: by_fit = -1       !! for a fit

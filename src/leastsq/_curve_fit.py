@@ -18,6 +18,7 @@ from ._leastsq import information
 from ._model import Model
 from ._problem import Options, checked_options
 from ._status import OptimizeWarning, warn_of_absolute_without
+from ._sums import understood
 from ._validate import (
     FloatArray,
     callable_argument,
@@ -201,6 +202,7 @@ def curve_fit(
     _refuse_other_methods(method, bounds, jac)
     absolute_sigma, full_output = flag(absolute_sigma, "absolute_sigma"), flag(full_output, "full_output")
     col_deriv = flag(kwargs.pop("col_deriv", False), "col_deriv")
+    f = understood(f)
     data = prepare(xdata, ydata, sigma, check_finite, nan_policy)
     start = _start(f, p0, data)
     n, m = start.size, data.y.size

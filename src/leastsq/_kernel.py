@@ -47,6 +47,7 @@ covariance_matrix = _minpack.covariance_matrix
 model_sizes = _minpack.model_sizes
 step_model = _minpack.step_model
 evaluate_model = _minpack.evaluate_model
+sum_functions = _minpack.sum_functions
 evaluate_function = _minpack.evaluate_function
 slot_size = _minpack.slot_size
 open_slots = _minpack.open_slots

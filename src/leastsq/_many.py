@@ -29,6 +29,7 @@ from ._result import ManyFits
 from ._settle import Settler
 from ._solution import Fitted, Solutions, empty_solutions
 from ._status import warn_of_absolute_without
+from ._sums import understood
 from ._validate import callable_argument, flag
 from ._workers import Progress, Workers, checked_workers, reporter, run
 
@@ -197,6 +198,7 @@ def curve_fit_many(
     [[2.0, 0.5], [2.0, 1.0], [2.0, 1.5]]
     """
     callable_argument(f, "f")
+    f = understood(f)
     if data is not None:
         xdata, ydata, sigma, groups = columns_of(data, xdata, ydata, sigma, groups)
     _refuse_choice("nan_policy", nan_policy, _NAN_POLICIES)

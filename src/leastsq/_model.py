@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from . import _kernel
 from ._missing import plain_array, points_first
 from ._validate import FloatArray, refuse_unreal
+
+if TYPE_CHECKING:
+    from ._sums import SumModel
 
 
 class Model:
@@ -67,11 +70,98 @@ class Model:
             _kernel.evaluate_model(_kernel.LEVEL, self.numbers, rows, of_each, values, int(derivatives), slopes.ravel())
         return values.reshape(shape), slopes.reshape((len(slopes), *shape))
 
+    def of_one_size(self, x: Any, y: Any) -> tuple[tuple[FloatArray, ...], FloatArray]:
+        """Return predictors and observations as arrays; raise unless they have as many points."""
+        predictors = self.predictor_arrays(x)
+        y = np.asarray(y, dtype=np.float64)
+        sizes = [predictor.shape[-1:] for predictor in predictors]
+        if y.ndim == 0 or any(size not in ((1,), y.shape[-1:]) for size in sizes):
+            raise ValueError(
+                f"the last axes of x and y are those of the points: expected one size, got "
+                f"{', '.join(map(str, sizes))} and {y.shape[-1:]}"
+            )
+        return predictors, y
+
+    # --- Models made of this one ---
+
+    def fix(self, **values: Any) -> "SumModel":
+        """Return the model of the other parameters, with these fixed.
+
+        Parameters
+        ----------
+        **values : float
+            Values of parameters, the same for all fits.
+
+        Returns
+        -------
+        SumModel
+            A model with fewer parameters, compiled as this one is.
+
+        Raises
+        ------
+        ValueError
+            If a name or a value is not one, or no parameter is left.
+
+        Examples
+        --------
+        >>> from leastsq import models
+        >>> models.exponential.fix(offset=0.0).param_names
+        ('amplitude', 'rate')
+        """
+        from ._sums import fixed
+
+        return fixed(self, values)
+
+    def prefix(self, prefix: str) -> "SumModel":
+        """Return the same model with other names of parameters.
+
+        Parameters
+        ----------
+        prefix : str
+            What all names begin with from now on.
+
+        Returns
+        -------
+        SumModel
+            The model with longer names.
+
+        Raises
+        ------
+        ValueError
+            If `prefix` is not the beginning of a name.
+
+        Examples
+        --------
+        >>> from leastsq import models
+        >>> models.line.prefix("sky_").param_names
+        ('sky_slope', 'sky_intercept')
+        """
+        from ._sums import prefixed
+
+        return prefixed(self, prefix)
+
+    def __add__(self, other: Any) -> "SumModel":
+        """Return the sum of two models, whose parameters have different names."""
+        from ._sums import added
+
+        return added(self, other)
+
+    def __mul__(self, other: Any) -> "SumModel":
+        """Return the product of two models, whose parameters have different names."""
+        from ._sums import multiplied
+
+        return multiplied(self, other)
+
+    def predictor_name(self) -> str:
+        """Return how calls name the predictors."""
+        names = list(inspect.signature(self).parameters)
+        return names[0] if len(names) == len(self.param_names) + 1 else "x"
+
     def positional(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         """Return predictors and parameters in order, as a call with keywords means them."""
         if not named:
             return arguments
-        names = (next(iter(inspect.signature(self).parameters)), *self.param_names)
+        names = (self.predictor_name(), *self.param_names)
         found = dict(zip(names, arguments, strict=False))
         unknown = [name for name in named if name not in names]
         twice = [name for name in named if name in found]
@@ -156,14 +246,7 @@ class CompiledModel(Model):
         ValueError
             If `x` and `y` have different numbers of points.
         """
-        predictors = self.predictor_arrays(x)
-        y = np.asarray(y, dtype=np.float64)
-        sizes = [predictor.shape[-1:] for predictor in predictors]
-        if y.ndim == 0 or any(size not in ((1,), y.shape[-1:]) for size in sizes):
-            raise ValueError(
-                f"the last axes of x and y are those of the points: expected one size, got "
-                f"{', '.join(map(str, sizes))} and {y.shape[-1:]}"
-            )
+        predictors, y = self.of_one_size(x, y)
         start: FloatArray = self._guess(predictors if self.predictors > 1 else predictors[0], y)
         return start
 

@@ -16,6 +16,7 @@ from . import _status
 from ._many import curve_fit_many
 from ._model import Model
 from ._pieces import is_dask
+from ._sums import understood
 from ._validate import callable_argument
 
 __all__ = ["curvefit"]
@@ -114,6 +115,7 @@ def curvefit(
     predictors = _predictors(obj, coords)
     reduced = _reduced_dimensions(obj, predictors, reduce_dims)
     kept = [dim for dim in obj.dims if dim not in reduced]
+    func = understood(func)
     names, defaults = _parameters(func, param_names)
     named = {} if p0 is None or callable(p0) else p0
     _refuse_other_dimensions(named, bounds, names, kept)
