@@ -307,3 +307,42 @@ def test_too_many_parameters_are_counted():
     assert len(model.param_names) == 32
     with pytest.raises(ValueError, match=f"at most {MOST_PARAMETERS} parameters, .* 35: fix some"):
         model + bare.prefix("last_")
+
+
+# --- Where to start ---
+
+
+@pytest.mark.parametrize("peak", [models.gaussian, models.lorentzian], ids=str)
+def test_two_peaks_and_a_line_are_found(peak):
+    """Of realistic spectra with two separated peaks, at least 95 % end where fits from the truth do."""
+    rng = np.random.default_rng(4)
+    bare_peak = peak.fix(offset=0.0)
+    model = bare_peak.prefix("left_") + bare_peak.prefix("right_") + models.line
+    x, fits = np.linspace(0, 100, 200), 300
+    widths = rng.uniform(1.5, 3.5, (2, fits))
+    left = rng.uniform(12, 45, fits)
+    right = left + rng.uniform(3, 5, fits) * 2.355 * widths.max(axis=0)
+    heights = rng.uniform(0.5, 1.5, (2, fits))
+    line = [rng.uniform(-0.02, 0.02, fits), rng.uniform(-2, 2, fits)]
+    truth = np.stack([heights[0], left, widths[0], heights[1], right, widths[1], *line], axis=1)
+    y = model(x, *truth.T[:, :, None]) + 0.05 * rng.standard_normal((fits, x.size))
+    best = curve_fit_many(model, x, y, p0=truth)
+    found = curve_fit_many(model, x, y)
+    assert best.success.mean() > 0.99
+    right_ones = found.success & (found.chisq <= 1.001 * best.chisq)
+    assert right_ones.mean() >= 0.95
+    # The left one is on the left.
+    assert (found.popt[right_ones, 1] < found.popt[right_ones, 4]).all()
+
+
+def test_starts_of_sums_are_of_the_shape_of_the_data():
+    y = noisy(two_peaks, TRUTH, 6)
+    assert two_peaks.guess(X, y.reshape(2, 3, 100)).shape == (2, 3, 8)
+    assert two_peaks.guess(X, y[0]).shape == (8,)
+    y[0, 20:30], y[1] = np.nan, np.nan
+    starts = two_peaks.guess(X, y)
+    assert np.isfinite(starts).all()
+    np.testing.assert_array_equal(starts[2:], two_peaks.guess(X, y[2:]))
+    with pytest.raises(ValueError, match="expected one size"):
+        two_peaks.guess(X, y[:, 1:])
+    np.testing.assert_allclose(models.exponential.fix(offset=0).guess(X, 2 * np.exp(-0.5 * X)), [2, 0.5], rtol=0.4)

@@ -163,7 +163,8 @@ def _one_peak(factor: "Factor", x: FloatArray, y: FloatArray, center: float | No
     near = np.minimum(top - np.take_along_axis(before, top, -1), np.take_along_axis(after, top, -1) - top)
     # The nearer side, because on the other there may be a neighbour.
     width = np.maximum(np.ceil(_WINDOW * near), 4)
-    start = _of_factor(factor, (x,), np.where(np.abs(place - top) <= width, y, np.nan))
+    near = np.abs(place - top) <= width
+    start = _of_factor(factor, (np.where(near, x, np.nan),), np.where(near, y, np.nan))
     if "offset" in factor.model.param_names and _free(factor, "offset"):
         start[:, factor.model.param_names.index("offset")] = 0.0
     return start
