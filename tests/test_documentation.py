@@ -110,6 +110,11 @@ def test_every_picture_has_a_script():
     assert sorted(scripts) == [
         "../benchmarks/figures.py many_fits",
         "../benchmarks/figures.py pipelines",
+        "../examples/catalogue.py curves",
+        "../examples/catalogue.py decays",
+        "../examples/catalogue.py images",
+        "../examples/catalogue.py peaks",
+        "../examples/catalogue.py waves",
         "../examples/cube.py",
     ]
     assert all((ROOT / "docs" / name.partition(" ")[0]).is_file() for name in scripts)
