@@ -2,8 +2,8 @@
 Lines on a slope
 ================
 
-A cube of spectra with an emission line on a continuum that slopes, fitted by a sum of two compiled models; maps of flux,
-velocity and width, with their errors.
+A cube of spectra with an emission line on a continuum that slopes, fitted by a sum of two compiled models; maps of
+flux, velocity and width, with their errors.
 """
 
 import matplotlib.pyplot as plt
@@ -32,8 +32,8 @@ cube = cube + rng.normal(0, 0.25, cube.shape)
 print(model)
 
 # %%
-# All 1600 spectra in one call. The background comes from the ends of the spectra, the peak from what is left: no start is
-# needed.
+# All 1600 spectra in one call. The background comes from the ends of the spectra, the peak from what is left: no start
+# is needed.
 
 fits = curve_fit_many(model, shift, cube)
 amplitude, center, sigma = (fits[name] for name in ("amplitude", "center", "sigma"))
