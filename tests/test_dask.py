@@ -317,3 +317,12 @@ def _peak_memory():
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_covariances_can_be_left_out():
+    y = dask.array.from_array(np.exp(-np.linspace(0.5, 1, 6)[:, None] * np.linspace(0, 3, 20)) + 0.1, chunks=(3, 20))
+    lazy = curve_fit_many(models.exponential, np.linspace(0, 3, 20), y, pcov=False)
+    assert lazy.pcov is None
+    fits = lazy.compute()
+    assert fits.pcov is None
+    np.testing.assert_array_equal(lazy.stderr.compute(), fits.stderr)

@@ -229,6 +229,53 @@ def test_views_share_memory():
     assert np.shares_memory(FITS[1:].popt, FITS.popt)
 
 
+# --- Without covariances ---
+
+
+def without(duplicate=lambda fits: fits):
+    fits, bare = make(), duplicate(make(pcov=False))
+    assert bare.pcov is None
+    for name in ARRAYS:
+        if name != "pcov":
+            np.testing.assert_array_equal(getattr(bare, name), getattr(fits, name), err_msg=name)
+    return fits, bare
+
+
+def test_covariances_can_be_left_out():
+    fits, bare = without()
+    np.testing.assert_array_equal(bare.conf_interval(), fits.conf_interval())
+    np.testing.assert_array_equal(bare[1].stderr, fits[1].stderr)
+    np.testing.assert_array_equal(bare.predict(X), fits.predict(X))
+    assert bare.summary() == fits.summary()
+    assert bare.report((0, 0)).splitlines() == fits.report((0, 0)).splitlines()[:8]
+    for call in (lambda: bare.correlation, lambda: bare.predict(X, return_std=True), lambda: bare.derived(np.log)):
+        with pytest.raises(ValueError, match="needs covariances, which pcov=False left out"):
+            call()
+    with pytest.raises(ValueError, match="read-only"):
+        bare.stderr[...] = 0
+    with pytest.raises(TypeError, match="pcov"):
+        make(pcov="no")
+
+
+def test_results_without_covariances_travel():
+    without(lambda fits: pickle.loads(pickle.dumps(fits)))
+    without(lambda fits: ManyFits.concatenate([fits[:1], fits[1:]]))
+    with pytest.raises(ValueError, match="some of the results have pcov"):
+        ManyFits.concatenate([make(), make(pcov=False)])
+
+
+def test_seven_parameters_take_less_than_200_bytes():
+    fits = curve_fit_many(
+        lambda x, a, b, c, d, e, f, g: np.polyval([a, b, c, d, e, f, g], x),
+        X,
+        np.ones((50, 24)),
+        np.ones(7),
+        pcov=False,
+    )
+    arrays = [getattr(fits, field.name) for field in dataclasses.fields(fits)]
+    assert sum(array.nbytes for array in arrays if isinstance(array, np.ndarray)) <= 50 * 200
+
+
 # --- Words ---
 
 

@@ -77,7 +77,7 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
 
     def __getattr__(self, name: str) -> Any:
         if name in ARRAYS:
-            return self.records[name]
+            return self.records[name] if name in self.records.dtype.names else None
         if name not in ("stderr", "redchi", "success"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}: compute() returns the whole result")
         return self._derived(name)
@@ -96,7 +96,8 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
 def many_fits(records: NDArray[Any], problem: Problem) -> ManyFits:
     """Return records of fits as the result of many."""
     records = np.asarray(records)
-    found: dict[str, Any] = {name: np.asarray(records[name]).copy() for name in records.dtype.names or ()}
+    found: dict[str, Any] = {"pcov": None}
+    found |= {name: np.asarray(records[name]).copy() for name in records.dtype.names or ()}
     return ManyFits(**found, problem=problem)
 
 
@@ -145,8 +146,8 @@ def fit_lazily(
         tuple(range(lead)),
         *operands,
         concatenate=True,
-        dtype=record_type(problem.n),
-        meta=np.empty((0,) * lead, record_type(problem.n)),
+        dtype=record_type(problem.n, problem.covariances),
+        meta=np.empty((0,) * lead, record_type(problem.n, problem.covariances)),
         call=call,
         predictors=len(predictors),
         weighted=sigma is not None,
@@ -176,7 +177,7 @@ def _fit_block(
         fits = call.fit(data_sets(x, y, sigma, start, tuple(range(-axes, 0))))
     except (RuntimeError, ValueError) as error:
         raise type(error)(f"{error} (numbers and positions are those within a block of dask's)") from error
-    records = np.empty(fits.shape, record_type(len(fits.param_names)))
+    records = np.empty(fits.shape, record_type(len(fits.param_names), fits.problem.covariances))
     for name in records.dtype.names or ():
         records[name] = getattr(fits, name)
     return records

@@ -83,7 +83,8 @@ def criterion(fits: "ManyFits", of_each: Any) -> FloatArray:
     points = fits.dof + n
     with np.errstate(invalid="ignore", divide="ignore"):
         misfit = fits.chisq if fits.problem.absolute_sigma else points * np.log(fits.chisq / points)
-        value: FloatArray = np.where(fits.success, misfit + of_each(points) * n, np.nan)
+        known = fits.success & np.isfinite(fits.stderr).all(axis=-1)  # dof is less by N then
+        value: FloatArray = np.where(known, misfit + of_each(points) * n, np.nan)
     return value
 
 

@@ -63,6 +63,7 @@ def curve_fit_many(
     groups: ArrayLike | None = None,
     lengths: ArrayLike | None = None,
     data: Any = None,
+    pcov: bool = True,
 ) -> ManyFits:
     """Fit one model to many data sets.
 
@@ -128,6 +129,9 @@ def curve_fit_many(
     data : data frame of pandas or polars, optional
         A table. `xdata`, `ydata`, `sigma` and `groups` can then be names of its columns: a list of names for several
         predictors, for data sets side by side, or for labels of several parts, which are tuples.
+    pcov : bool, default True
+        Whether to keep covariances, 8 N**2 bytes for each fit. Without them ``pcov`` is None; standard errors and
+        intervals of parameters are there, errors of predictions are not.
 
     Returns
     -------
@@ -227,7 +231,9 @@ def curve_fit_many(
         sets = grouped_sets(xdata, ydata, sigma, p0, groups, lengths, axis)
     names = _parameter_names(f, p0, sets)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
-    problem = Problem(f, jac, names, options, absolute, at_once or isinstance(f, Model), sigma is not None)
+    problem = Problem(
+        f, jac, names, options, absolute, at_once or isinstance(f, Model), sigma is not None, flag(pcov, "pcov")
+    )
     call = Call(problem, nan_policy, p0 if callable(p0) else None, threads, errors)
     if lazy:
         return _fit_lazily(call, progress, workers, xdata, ydata, p0, sigma, axis)  # type: ignore[no-any-return]
@@ -308,8 +314,11 @@ class _Task:
             solutions.nfev,
             solutions.status,
             settled.offset,
+            np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2)),
         )
-        return Fitted(start, dict(zip(ARRAYS, known, strict=True)))
+        arrays = dict(zip(ARRAYS, known, strict=True))
+        del arrays["errors" if problem.covariances else "pcov"]
+        return Fitted(start, arrays)
 
     def block(self, piece: Piece) -> Block:
         """Make the data sets of a piece ready."""
@@ -409,7 +418,7 @@ def _refuse_other_part(part: Any, begun: set[int]) -> None:
 def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, errors: str) -> ManyFits:
     """Run the task on all pieces and put the results together."""
     fits, n = sets.fits, task.problem.n
-    arrays = empty_arrays((fits,), n)
+    arrays = empty_arrays((fits,), n, task.problem.covariances)
     done = failed = 0
     begun: set[int] = set()
     report, end = reporter(progress, fits)
@@ -428,7 +437,8 @@ def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, erro
     if done != fits:
         raise RuntimeError(f"workers returned results of {done} of {fits} fits; expected those of all pieces")
     lead = sets.lead
-    found: dict[str, Any] = {name: array.reshape((*lead, *array.shape[1:])) for name, array in arrays.items()}
+    found: dict[str, Any] = {"pcov": None}
+    found |= {name: array.reshape((*lead, *array.shape[1:])) for name, array in arrays.items()}
     result = ManyFits(
         **found,
         problem=task.problem,

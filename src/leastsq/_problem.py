@@ -49,6 +49,8 @@ class Problem:
     vectorized: bool = True
     # Whether the data had standard deviations.
     weighted: bool = False
+    # Whether covariances are kept, or standard errors alone.
+    covariances: bool = True
 
     @property
     def n(self) -> int:

@@ -167,9 +167,8 @@ def _of_one(fit: "ManyFits", level: float, least: float) -> list[str]:
     """Return the lines about one fit, of shape ()."""
     n = len(fit.param_names)
     lines = [message(fit)]
-    lines.append(
-        f"  points {int(fit.dof) + n}, parameters {n}, degrees of freedom {int(fit.dof)}, evaluations {int(fit.nfev)}"
-    )
+    points = "" if np.isinf(fit.stderr).any() else f"points {int(fit.dof) + n}, "  # dof is less by N elsewhere
+    lines.append(f"  {points}parameters {n}, degrees of freedom {int(fit.dof)}, evaluations {int(fit.nfev)}")
     if not np.isnan(fit.chisq):
         lines.append(
             f"  chi-square {float(fit.chisq):.4g}, reduced {float(fit.redchi):.4g}, AIC {float(fit.aic):.2f}, "

@@ -26,7 +26,8 @@ class ManyFits:
     popt : ndarray of shape L + (N,)
         The parameters; of fits without success the best so far, NaN where no fit was begun.
     pcov : ndarray of shape L + (N, N)
-        Their covariance: inf in rows and columns that the data leave open, NaN for fits without success.
+        Their covariance: inf in rows and columns that the data leave open, NaN for fits without success. None after a
+        call with ``pcov=False``.
     chisq : ndarray of shape L
         Sums of squares of the weighted residuals; NaN where no model was evaluated.
     dof : ndarray of shape L, integers
@@ -77,6 +78,7 @@ class ManyFits:
     problem: Problem
     groups: NDArray[Any] | None = None
     coords: Coordinates | None = None
+    errors: FloatArray | None = None  # standard errors, in the place of covariances
 
     def __post_init__(self) -> None:
         for name in (*ARRAYS, "groups"):
@@ -120,6 +122,8 @@ class ManyFits:
     @property
     def stderr(self) -> FloatArray:
         """Standard errors of the parameters, shape L + (N,)."""
+        if self.errors is not None:
+            return self.errors
         variances = np.diagonal(self.pcov, axis1=-2, axis2=-1)
         errors: FloatArray = np.sqrt(variances)
         return errors
@@ -144,7 +148,8 @@ class ManyFits:
         """Akaike's information criterion, to compare models of the same data: the least is the best.
 
         ``M * log(chisq / M) + 2 * N`` for M points and N parameters; the variance of the data, which every model has to
-        estimate as well, is not counted. With ``absolute_sigma`` it is known: ``chisq + 2 * N``. NaN without success.
+        estimate as well, is not counted. With ``absolute_sigma`` it is known: ``chisq + 2 * N``. NaN without
+        success, and where the data leave parameters open.
         """
         return _intervals.criterion(self, lambda points: 2.0)
 

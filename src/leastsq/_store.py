@@ -147,6 +147,7 @@ def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
         about["absolute_sigma"],
         about["vectorized"],
         weighted=about["weighted"],
+        covariances=arrays["pcov"] is not None,
     )
     coords = None if dims is None else tuple((name, labels.get(i)) for i, name in enumerate(dims))
     return ManyFits(**arrays, problem=problem, coords=coords)  # type: ignore[arg-type]

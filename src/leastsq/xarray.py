@@ -112,6 +112,8 @@ def curvefit(
     options = dict(kwargs or {})
     if options.pop("method", "lm") not in (None, "lm"):
         raise ValueError("method must be 'lm': leastsq has no other")
+    if not options.get("pcov", True):
+        raise ValueError("pcov=False is for curve_fit_many: curvefit returns covariances, as xarray's own does")
     predictors = _predictors(obj, coords)
     reduced = _reduced_dimensions(obj, predictors, reduce_dims)
     kept = [dim for dim in obj.dims if dim not in reduced]
