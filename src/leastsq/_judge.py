@@ -11,7 +11,7 @@ from . import _kernel
 from ._data import Data
 from ._derivatives import norm, one_steps_are_good
 from ._iterate import Fit, iterate
-from ._settle import FAR, Settler, is_tolerant
+from ._settle import FAR, Settler, all_but_open, is_tolerant
 from ._solution import Solutions
 from ._statistics import ANALYTIC, FORWARD, standard_deviation
 from ._validate import NO_VALUE, FloatArray
@@ -79,7 +79,10 @@ def judge(
         and (_distance(offset, fit, n, points, absolute) <= FAR or is_tolerant(fit.options))
     ):
         error = fit.options.epsfcn or 0.0
-        if jacobian is not None or one_steps_are_good(fit.x, norms, fit.fnorm, _sizes(data), ratio, error):
+        if jacobian is not None:
+            if not all_but_open(fit.x, np.diagonal(cov)).any():
+                return Judged(fit, cov, n, offset)
+        elif one_steps_are_good(fit.x, norms, fit.fnorm, _sizes(data), ratio, error):
             return Judged(fit, cov, n, offset)
     return _judge_as_many(fit, start, _One(residuals, jacobian, data, fit.m), jacobian is not None, points, absolute)
 

@@ -190,7 +190,8 @@ def leastsq(
     mesg : str
         What happened, in words, with the tolerance or count that decided. Only with `full_output`.
     ier : int
-        0: `x0` is empty, with `full_output`. 1 to 4: solved (1 `ftol`, 2 `xtol`, 3 both, 4 `gtol`). 5: `maxfev` reached. 6, 7, 8: `ftol`, `xtol`,
+        0: `x0` is empty, with `full_output`.
+        1 to 4: solved (1 `ftol`, 2 `xtol`, 3 both, 4 `gtol`). 5: `maxfev` reached. 6, 7, 8: `ftol`, `xtol`,
         `gtol` cannot be met in double precision. 9: the steps shrank away from residuals that are not finite.
         Negative: a native model asked to stop, with that code.
 

@@ -33,6 +33,9 @@ from ._validate import FloatArray
 FAR = 0.45
 # Tolerances from which on a fit is to end where they say, wherever that is.
 _TIGHT = 1e-6
+# Standard errors of parameters that a model hardly depends on, and of those that are zero, relative to the parameters.
+_SATURATED = 1e5
+_AT_ZERO = 1e9
 # Multiples of rounding that residuals consist of nothing but rounding below.
 _ROUNDING = 8.0
 # Ends of fits that went on whose steps did not shrink to nothing: ftol, gtol, maxfev, and the former two to rounding.
@@ -48,6 +51,17 @@ _NUMBERS_AT_ONCE = 2**20
 def is_tolerant(options: Options) -> bool:
     """Return whether the user asked for less than a minimum."""
     return max(options.ftol, options.xtol) > _TIGHT or options.gtol > 0
+
+
+def all_but_open(x: FloatArray, variances: FloatArray) -> NDArray[np.bool_]:
+    """Return which parameters have errors so large that they come from a model which saturates.
+
+    Its derivatives change by factors within one step, so that those before the last one tell nothing.
+    """
+    with np.errstate(all="ignore"):
+        share: FloatArray = np.sqrt(variances) / np.abs(x)
+    found: NDArray[np.bool_] = (share > _SATURATED) & (share < _AT_ZERO)
+    return found
 
 
 class Evaluator(Protocol):
@@ -139,6 +153,9 @@ class Settler:
             settled.offset[solved[rounding]], bad[rounding] = 0.0, False
             if not self.exact:
                 bad |= singular | ~steps_are_good(x, norms, of, self.error)
+        if self.exact:
+            variances = np.diagonal(settled.pcov[solved], axis1=1, axis2=2)
+            bad |= np.any(all_but_open(x, variances), axis=1)
         return solved[bad]
 
     def _far(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
