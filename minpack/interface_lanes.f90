@@ -174,7 +174,7 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
 end subroutine fit_models
 
 !> Evaluate a model where a single fit asks, and get the next task and point.
-subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, state, whole, p, task)
+subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, interrupt, state, whole, p, task)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long, task_wrong_size
     use native, only: model_of
@@ -192,6 +192,7 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, s
     real(wp), intent(in), target :: y(m, 1)                 !! observations
     integer, intent(in) :: weighted                         !! 1: with weights
     real(wp), intent(in), target :: weights(m*weighted, 1)  !! reciprocal standard deviations; 0 leaves a point out
+    integer, intent(inout), volatile :: interrupt(1)        !! leave off once this is not 0, with the same to evaluate
     real(wp), intent(inout), target :: state(*)             !! the packed array of a fit begun with `start`
     real(wp), intent(inout) :: whole(*)                     !! work, see model_sizes
     real(wp), intent(inout) :: p(n)                         !! in: where to evaluate; out: where next, or the solution
@@ -215,11 +216,11 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, s
     end if
     select case (level)
     case default
-        call step_alone_baseline(model_of(model), data, 1, fit, ipvt, state(work_begins(n)), whole, p, task)
+        call step_alone_baseline(model_of(model), data, 1, interrupt(1), fit, ipvt, state(work_begins(n)), whole, p, task)
     case (2)
-        call step_alone_v3(model_of(model), data, 1, fit, ipvt, state(work_begins(n)), whole, p, task)
+        call step_alone_v3(model_of(model), data, 1, interrupt(1), fit, ipvt, state(work_begins(n)), whole, p, task)
     case (3)
-        call step_alone_v4(model_of(model), data, 1, fit, ipvt, state(work_begins(n)), whole, p, task)
+        call step_alone_v4(model_of(model), data, 1, interrupt(1), fit, ipvt, state(work_begins(n)), whole, p, task)
     end select
 end subroutine step_model
 

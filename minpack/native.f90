@@ -88,7 +88,7 @@ contains
     end subroutine evaluate_fit
 
     !> Take the derivatives of a function for a fit where its values are known; it may set these again.
-    subroutine differentiate_fit(model, m, n, x, p, epsfcn, f, jac, shifted, code, bounds)
+    subroutine differentiate_fit(model, m, n, x, p, epsfcn, f, jac, shifted, code, bounds, interrupt)
         type(fit_model), intent(in) :: model
         integer, intent(in) :: m                    !! points
         integer, intent(in) :: n                    !! parameters
@@ -100,6 +100,7 @@ contains
         real(wp), intent(inout) :: shifted(*)       !! work (m) where it takes differences
         integer, intent(out) :: code                !! 0, or the code to stop with, from 1 to most_code
         real(wp), intent(in), optional :: bounds(n, 2)  !! lower and upper, which differences do not leave; equal: fixed
+        integer, intent(inout), volatile, optional :: interrupt !! leave off between evaluations once this is not 0
 
         procedure(fit_function), pointer :: function
         real(wp) :: point(n), h
@@ -110,8 +111,12 @@ contains
             code = limited(function(int(m, long), int(n, long), x, p, f, jac, model%data))
             return
         end if
+        code = 0
         point = p
         do j = 1, n
+            if (present(interrupt)) then
+                if (interrupt /= 0) return
+            end if
             h = difference_step(p(j), epsfcn)
             point(j) = p(j) + h
             if (present(bounds)) call difference_in_box(p(j), bounds(j, 1), bounds(j, 2), epsfcn, h, point(j))

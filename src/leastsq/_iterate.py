@@ -211,7 +211,7 @@ def iterate_model(
     """Minimise the sum of squares of the residuals of a model that the compiled code evaluates.
 
     `x` is (predictors, M). Each step is one compiled call; of many points neither residuals nor Jacobian are stored,
-    unless a function evaluates them all at once.
+    unless a function evaluates them all at once. Once `interrupt` is not 0, the fit is left as it is, still to be made.
     """
     enough_residuals(y.size, x0.size, names.func)
     _, whole, analytic = _kernel.model_sizes(model.numbers, x0.size, model.predictors, y.size)
@@ -221,7 +221,9 @@ def iterate_model(
     long = y.size > (_TALL_NATIVE if model.guess is None else _TALL)
     stop = np.zeros(1, dtype=np.intc) if interrupt is None else interrupt
     _run(
-        lambda: _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, state, work, point), long, stop
+        lambda: _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, stop, state, work, point),
+        long,
+        stop,
     )
 
     def residuals(parameters: FloatArray) -> FloatArray:

@@ -67,6 +67,7 @@ def step_model(
     y: _Floats,
     weighted: int,
     weights: _Floats,
+    interrupt: _Integers,
     state: _Floats,
     whole: _Floats,
     p: _Floats,
