@@ -126,6 +126,7 @@ contains
         real(wp) :: scale(width, n), delta(width), running(width), z(width, n), pnorm(width), dz(width, n), w(width, n)
         real(wp) :: triangle(width, n, n), worst
         integer :: round, different
+        logical :: any_held
 
         worst = 0.0_wp
         different = 0
@@ -143,7 +144,8 @@ contains
             if (n > 2) v(:, 2, of_x) = v(:, 2, of_lower)
             s(:, of_par) = 0.0_wp
             running = 1.0_wp
-            call hold(n, head, v, reduced)
+            call hold(n, head, v, reduced, any_held)
+            if (.not. any_held) reduced = head
             scale = merge(1.0_wp, v(:, :, of_diag), v(:, :, of_held) == 1.0_wp)
             call find_steps(n, reduced, scale, running, delta, s(:, of_par), z, pnorm, dz, w, triangle)
             v(:, :, of_trial) = v(:, :, of_x) - z
