@@ -55,15 +55,15 @@ def test_guesses_take_a_tenth_of_the_time_of_the_fit_and_no_copy_of_the_data(nam
     model, x, y, _ = data(name, 1_000_000)
     start = model.guess(x, y)
     times = {"guess": [], "fit": []}
-    for _ in range(3):
+    for _ in range(5):
         begun = time.process_time()
         model.guess(x, y)
         guessed = time.process_time()
         curve_fit(model, x, y, start)
         times["guess"].append(guessed - begun)
         times["fit"].append(time.process_time() - guessed)
-    # It takes a hundredth or so.
-    assert min(times["guess"]) < 0.1 * min(times["fit"])
+    # It takes a hundredth or so, but other work on the machine may spoil its caches.
+    assert min(times["guess"]) < 0.1 * np.median(times["fit"])
     tracemalloc.start()
     try:
         model.guess(x, y)

@@ -571,7 +571,7 @@ def test_predictors_of_each_fit(kind_of_fit):
 @each_kind
 def test_predictors_alone_can_differ(kind_of_fit):
     x = T * RNG.uniform(0.8, 1.2, (8, 1))
-    fits = curve_fit_many(**kind_of_fit, xdata=x, ydata=DECAYS[0], p0=[2, 1, 0.1])
+    fits = curve_fit_many(**kind_of_fit, xdata=x, ydata=np.broadcast_to(DECAYS[0], x.shape), p0=[2, 1, 0.1])
     assert fits.shape == (8,)
     for i in range(8):
         assert_same(fits[i], curve_fit_many(**kind_of_fit, xdata=x[i], ydata=DECAYS[0], p0=[2, 1, 0.1]))
