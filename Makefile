@@ -41,6 +41,7 @@ bench: setup
 	$(BIN)/python benchmarks/curve_fits.py
 	$(BIN)/python benchmarks/many_fits.py
 	$(BIN)/python benchmarks/native_fits.py
+	$(BIN)/python benchmarks/sums.py
 	$(BIN)/python benchmarks/pipelines.py
 
 docs: setup
