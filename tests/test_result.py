@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import inspect
 import pickle
 import sys
 import warnings
@@ -9,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from leastsq import ManyFits, curve_fit_many, models
+from leastsq import ManyFits, curve_fit, curve_fit_many, leastsq, models
 
 X = np.linspace(0, 5, 24)
 ARRAYS = ("popt", "pcov", "chisq", "dof", "nfev", "status", "stderr", "redchi", "success")
@@ -592,3 +593,10 @@ def test_without_the_package_the_error_says_how_to_get_it(package, method, monke
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"{method} needs {package}: pip install 'leastsq\[{package}\]'"):
         getattr(FITS, method)()
+
+
+@pytest.mark.parametrize("function", [curve_fit_many, curve_fit, leastsq])
+def test_signatures_are_short(function):
+    text = str(inspect.signature(function))
+    assert "_SupportsArray" not in text
+    assert len(text) < 1500

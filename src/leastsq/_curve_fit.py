@@ -1,5 +1,7 @@
 """The drop-in for scipy.optimize.curve_fit."""
 
+from __future__ import annotations  # so that help() shows ArrayLike by its name
+
 import inspect
 import warnings
 from collections.abc import Callable

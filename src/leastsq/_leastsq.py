@@ -1,5 +1,7 @@
 """The drop-in for scipy.optimize.leastsq."""
 
+from __future__ import annotations  # so that help() shows ArrayLike by its name
+
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, overload

@@ -1,5 +1,7 @@
 """Many fits in one call."""
 
+from __future__ import annotations  # so that help() shows ArrayLike by its name
+
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
