@@ -40,10 +40,10 @@ _AT_ZERO = 1e9
 _ROUNDING = 8.0
 # Ends of fits that went on whose steps did not shrink to nothing: ftol, gtol, maxfev, and the former two to rounding.
 _AT_REST = frozenset({1, 4, 5, 6, 8})
-# The first step is bounded by none of the lengths that parameters have so far, which may be zero.
+# A factor that bounds no step.
 _UNBOUNDED = 1e100
 # Further steps for each parameter and one, of a fit that goes on.
-_MOST_FURTHER = 20
+_MOST_FURTHER = 40
 # Numbers of the Jacobians that are held at once.
 _NUMBERS_AT_ONCE = 2**20
 
@@ -245,6 +245,13 @@ class Settler:
         return slopes, of
 
     def _go_on(self, fits: NDArray[np.intp], ftol: float) -> None:
+        """Go on with some fits; from zero, which has no length, steps are as long as they like."""
+        zero = ~self.solutions.popt[fits].any(axis=1)
+        for which, factor in ((~zero, self.options.factor), (zero, _UNBOUNDED)):
+            if which.any():
+                self._iterate_on(fits[which], ftol, factor)
+
+    def _iterate_on(self, fits: NDArray[np.intp], ftol: float, factor: float) -> None:
         """Iterate on from where fits ended, with derivatives that see the scales of the parameters, and no xtol."""
         count = len(fits)
         p0 = self.solutions.popt[fits]
@@ -257,7 +264,7 @@ class Settler:
             np.full(count, TO_FIT, dtype=np.intc),
         )
         most = min(self.options.maxfev, _MOST_FURTHER * (p0.shape[1] + 1))
-        options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=_UNBOUNDED)
+        options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
         slots = Slots(np.arange(count), np.zeros((count, m)), np.empty((0, m)), p0, options)
 
         def values_of(rows: NDArray[np.intp], points: FloatArray) -> FloatArray:
