@@ -95,7 +95,7 @@ def given_again(
     if groups is None and lengths is None:
         if fits.groups is not None and fits.groups.ndim and np.ndim(y) == 1:
             raise ValueError("these fits have groups: give the groups or lengths of the rows again as well")
-        sets = data_sets(x, y, sigma, fits.popt, axis)
+        sets = data_sets(x, y, sigma, {"p0": fits.popt}, axis)
         if sets.lead != fits.shape:
             raise ValueError(
                 f"the data are for fits of shape {sets.lead}, the result has shape {fits.shape}: give the data that "
@@ -104,10 +104,10 @@ def given_again(
         return sets
     if fits.status.ndim != 1:
         raise ValueError("groups and lengths are for the whole result, or give the data of one fit without them")
-    grouped = grouped_sets(x, y, sigma, None, groups, lengths, axis)
+    grouped = grouped_sets(x, y, sigma, {}, groups, lengths, axis)
     if not np.array_equal(grouped.labels, np.asarray(fits.groups)):
         raise ValueError(f"groups: the {grouped.fits} labels are not those of the result, which has {fits.size}")
-    return grouped._replace(p0=fits.popt)
+    return grouped._replace(of_parameters={"p0": fits.popt})
 
 
 def rows_of_fits(fits: "ManyFits", sets: DataSets | GroupedSets, numbers: Sequence[int]) -> Iterator[Rows]:

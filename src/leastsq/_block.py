@@ -1,14 +1,15 @@
 """A piece of the data sets made ready to fit: cast, weighted, freed of missing points, with somewhere to start."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _status
+from ._bounds import Bounds
 from ._kernel import TO_FIT
 from ._model import Model
+from ._parameters import Guess, Start
 from ._pieces import Piece
 from ._validate import MOST_DATA, FloatArray, real_array
 
@@ -21,6 +22,9 @@ class Block(NamedTuple):
     # Reciprocal standard deviations: no rows where there are none; 0 leaves a point out.
     weights: FloatArray
     p0: FloatArray
+    # Bounds: no rows where there are none, one row for all, or one for each; equal ones fix a parameter.
+    lower: FloatArray
+    upper: FloatArray
     # How many points of each data set count, and why it is not fitted, or TO_FIT.
     points: NDArray[np.intc]
     status: NDArray[np.intc]
@@ -30,18 +34,21 @@ class Block(NamedTuple):
         rows = len(self.weights)
         return None if rows == 0 else self.weights[min(fit, rows - 1)]
 
+    def box_of(self, fits: Any) -> Bounds | None:
+        """Return the bounds of a fit, or of some; None where there are none."""
+        rows = len(self.lower)
+        if rows == 0:
+            return None
+        which = fits if rows > 1 else np.zeros_like(fits)
+        return Bounds(self.lower[which], self.upper[which])
+
     def predictors_of(self, fit: int) -> tuple[FloatArray, ...]:
         """Return the predictors of one fit."""
         return tuple(x[min(fit, len(x) - 1)] for x in self.x)
 
 
-def prepare_block(
-    piece: Piece, n: int, nan_policy: str, guess: Callable[[Any, FloatArray], Any] | None, guess_each: bool
-) -> Block:
-    """Make a piece ready to fit `n` parameters.
-
-    `guess` gives parameters to start from where the piece has none, for all data sets at once or for each.
-    """
+def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool) -> Block:
+    """Make a piece ready to fit; the rule of `begin` is asked for all data sets at once, or for each."""
     x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
     y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
@@ -63,7 +70,8 @@ def prepare_block(
         missing = piece.absent if missing is None else missing | piece.absent
         y = np.where(missing, np.nan, y)
     weights = _weights(piece, missing, status)
-    p0 = _start(piece, x, y, n, guess, guess_each)
+    p0 = _start(piece, x, y, begin, guess_each)
+    lower, upper = _box(piece, begin, p0, status)
     if missing is not None:
         y[missing] = 0.0
         weights = np.where(missing, 0.0, weights if len(weights) else 1.0)
@@ -71,9 +79,25 @@ def prepare_block(
         counts = weights if len(weights) else np.ones((1, 1))
         status[(~(np.abs(y) < MOST_DATA) & (counts != 0)).any(axis=1)] = _status.DATA_NOT_USABLE
     points = _count_points(weights, y)
-    status[(points < n) & (status == TO_FIT)] = _status.TOO_FEW_POINTS
+    free = begin.given.size - np.count_nonzero(lower == upper, axis=1) if len(lower) else begin.given.size
+    status[(points < free) & (status == TO_FIT)] = _status.TOO_FEW_POINTS
     status[~np.isfinite(p0).all(axis=1) & (status == TO_FIT)] = _status.P0_NOT_FINITE
-    return Block(x, y, weights, p0, points, status)
+    return Block(x, y, weights, p0, lower, upper, points, status)
+
+
+def _box(piece: Piece, begin: Start, p0: FloatArray, status: NDArray[np.intc]) -> tuple[FloatArray, FloatArray]:
+    """Return bounds, which equal the start where that is fixed; move starts into them that nobody gave."""
+    n = p0.shape[1]
+    if piece.lower is None and not begin.fixed.any():
+        return np.empty((0, n)), np.empty((0, n))
+    lower = np.full((1, n), -np.inf) if piece.lower is None else np.array(piece.lower, dtype=np.float64)
+    upper = np.full((1, n), np.inf) if piece.upper is None else np.array(piece.upper, dtype=np.float64)
+    moved = ~begin.given | (lower == upper)
+    p0[:] = np.where(moved & (p0 < lower), lower, np.where(moved & (p0 > upper), upper, p0))
+    status[((p0 < lower) | (p0 > upper)).any(axis=1) & (status == TO_FIT)] = _status.INFEASIBLE
+    if begin.fixed.any():
+        lower, upper = (np.where(begin.fixed, p0, np.broadcast_to(side, p0.shape)) for side in (lower, upper))
+    return lower, upper
 
 
 def _weights(piece: Piece, missing: NDArray[np.bool_] | None, status: NDArray[np.intc]) -> FloatArray:
@@ -115,22 +139,39 @@ def _start(
     piece: Piece,
     x: tuple[FloatArray, ...],
     y: FloatArray,
-    n: int,
-    guess: Callable[[Any, FloatArray], Any] | None,
+    begin: Start,
     each: bool,
 ) -> FloatArray:
-    """Return the parameters to start from, one row for each fit."""
-    if guess is not None and y.shape[1] == 0:
-        return np.zeros((piece.fits, n))
+    """Return the parameters to start from, one row for each fit: those given, the others by the rule."""
+    n, guess = begin.given.size, begin.guess
+    if piece.p0 is not None:
+        given = np.array(np.broadcast_to(piece.p0, (piece.fits, n)), dtype=np.float64)
+    if begin.given.all():
+        return given
     if guess is None:
-        return np.ascontiguousarray(np.broadcast_to(piece.p0, (piece.fits, n)), dtype=np.float64)  # type: ignore[arg-type]
+        raise RuntimeError("there is neither a start nor a rule for one; please report this")
+    start = np.zeros((piece.fits, n)) if y.shape[1] == 0 else _guessed(guess, x, y, piece.absent, n, each)
+    if begin.given.any():
+        start[:, begin.given] = given[:, begin.given]
+    return start
+
+
+def _guessed(
+    guess: Guess,
+    x: tuple[FloatArray, ...],
+    y: FloatArray,
+    absent: NDArray[np.bool_] | None,
+    n: int,
+    each: bool,
+) -> FloatArray:
+    """Return what a rule gives for all data sets."""
     # A guess of the user's may do with its data as it likes.
     ours = isinstance(getattr(guess, "__self__", None), Model)
     own = y if ours else y.copy()
     if each:
         rows = []
         for i, row in enumerate(own):
-            keep = slice(None) if piece.absent is None else ~piece.absent[i]
+            keep = slice(None) if absent is None else ~absent[i]
             if row[keep].size == 0:
                 rows.append(np.zeros(n))
                 continue
@@ -147,7 +188,7 @@ def _start(
             f"p0(x, y) returned an array of shape {start.shape[1:] if each else start.shape}, expected {wanted}: {n} "
             f"parameters" + ("" if each else f" for each of the {len(y)} data sets, which are the rows of y")
         )
-    return np.ascontiguousarray(np.broadcast_to(start, (len(y), n)))
+    return np.array(np.broadcast_to(start, (len(y), n)))
 
 
 def as_argument(predictors: tuple[FloatArray, ...]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
-import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, overload
@@ -18,6 +17,7 @@ from ._judge import judge as _judge
 from ._kernel import with_data
 from ._leastsq import information
 from ._model import Model
+from ._parameters import positional_arguments
 from ._problem import Options, checked_options
 from ._status import OptimizeWarning, warn_of_absolute_without
 from ._sums import understood
@@ -325,15 +325,6 @@ def _count_parameters(f: Callable[..., Any]) -> int:
             "Unable to determine number of fit parameters. f must look like f(x, a, b, ...); otherwise give p0"
         )
     return n
-
-
-def positional_arguments(f: Callable[..., Any]) -> list[str]:
-    """List the names of the positional arguments of a function; none where it does not tell."""
-    try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def _solver_options(n: int, analytic: bool, given: dict[str, Any]) -> Options:

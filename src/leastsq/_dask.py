@@ -10,6 +10,7 @@ import numpy as np
 from dask.base import DaskMethodsMixin
 from numpy.typing import NDArray
 
+from ._bounds import Bounds, refuse_unusable
 from ._pieces import arrange, data_sets, fit_axes, is_dask, move, real_numbers
 from ._problem import Problem
 from ._record import ARRAYS, record_type
@@ -115,7 +116,7 @@ def fit_lazily(
     call: Any,
     xdata: Any,
     ydata: Any,
-    p0: Any,
+    of_parameters: dict[str, Any],
     sigma: Any,
     axis: int | Sequence[int],
 ) -> LazyFits:
@@ -130,16 +131,13 @@ def fit_lazily(
         arrays.append(_whole(arrange(_as_dask(predictor, f"xdata[{i}]"), axes, tail, "xdata"), len(axes)))
     if sigma is not None:
         arrays.append(_whole(arrange(_as_dask(sigma, "sigma"), axes, tail, "sigma"), len(axes)))
-    start = None
-    if p0 is not None and not callable(p0):
-        start = _as_dask(p0, "p0")
-        arrays.append(_whole(start.reshape((1,) * (1 - start.ndim) + start.shape), 1))
-    tails = [len(axes)] * (len(arrays) - (start is not None)) + [1] * (start is not None)
+    tails = [len(axes)] * len(arrays) + [1] * len(of_parameters)
+    arrays += [_whole(_as_dask(array, name), 1) for name, array in of_parameters.items()]
     lead = max(array.ndim - own for array, own in zip(arrays, tails, strict=True))
     operands: list[Any] = []
-    for array, own in zip(arrays, tails, strict=True):
+    for k, (array, own) in enumerate(zip(arrays, tails, strict=True)):
         # Axes are numbered: those of the fits, then those of the points, then that of the parameters.
-        last = [lead + len(axes)] if array is arrays[-1] and start is not None else range(lead, lead + own)
+        last = [lead + len(axes)] if k >= len(arrays) - len(of_parameters) else range(lead, lead + own)
         operands += [array, (*range(lead - array.ndim + own, lead), *last)]
     records = dask.array.blockwise(
         _fit_block,
@@ -151,8 +149,7 @@ def fit_lazily(
         call=call,
         predictors=len(predictors),
         weighted=sigma is not None,
-        p0=None if start is not None else p0,
-        started=start is not None,
+        of_parameters=tuple(of_parameters),
         axes=len(axes),
         token="curve_fit_many",
     )
@@ -164,17 +161,18 @@ def _fit_block(
     call: Any,
     predictors: int,
     weighted: bool,
-    p0: Any,
-    started: bool,
+    of_parameters: tuple[str, ...],
     axes: int,
 ) -> NDArray[Any]:
     """Fit a block of data sets, wherever that happens."""
     y, *others = arrays
     x = tuple(others[:predictors]) if predictors > 1 else others[0]
     sigma = others[predictors] if weighted else None
-    start = others[-1] if started else p0
+    rows = dict(zip(of_parameters, others[len(others) - len(of_parameters) :], strict=True))
     try:
-        fits = call.fit(data_sets(x, y, sigma, start, tuple(range(-axes, 0))))
+        if "lower" in rows:
+            refuse_unusable(Bounds(rows["lower"], rows["upper"]), call.problem.names)
+        fits = call.fit(data_sets(x, y, sigma, rows, tuple(range(-axes, 0))))
     except (RuntimeError, ValueError) as error:
         raise type(error)(f"{error} (numbers and positions are those within a block of dask's)") from error
     records = np.empty(fits.shape, record_type(len(fits.param_names), fits.problem.covariances))

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ._bounds import steps_inside
 from ._validate import FloatArray
 
 EPS = float(np.finfo(np.float64).eps)
@@ -178,8 +179,7 @@ class _Pairs:
     def inside(self, which: NDArray[np.intp]) -> FloatArray:
         """Return the steps with the sign and the length that keep them between the bounds."""
         step, low, high = self.step[which], self.room[0][which], self.room[1][which]
-        longer = np.where(high >= -low, high, low)
-        return np.where(step <= high, step, np.where(-step >= low, -step, longer))
+        return steps_inside(step, -low, high)
 
     def look_back(
         self, which: NDArray[np.intp], forward: FloatArray, size: FloatArray, moved: FloatArray

@@ -39,7 +39,15 @@ def _fit_large(model: Model, problem: Problem, block: Block, interrupt: NDArray[
         x = np.array(np.broadcast_arrays(*block.predictors_of(fit)))
         weights, start = block.weights_of(fit), block.p0[fit].copy()
         one = iterate_model(
-            model, x, block.y[fit], weights, start, problem.options, must_be_finite=False, interrupt=interrupt
+            model,
+            x,
+            block.y[fit],
+            weights,
+            start,
+            problem.options,
+            must_be_finite=False,
+            interrupt=interrupt,
+            bounds=block.box_of(fit),
         )
         solutions.store(fit, one)
 
@@ -63,6 +71,7 @@ def _fit_groups(
             solutions.fnorm,
             solutions.nfev,
             solutions.status,
+            bounds=(block.lower, block.upper),
         )
 
     # A function of the user's may take any time.

@@ -38,7 +38,18 @@ def fit_one(problem: Problem, block: Block, fit: int, solutions: Solutions) -> N
     residuals = residual_function(_on_copies(problem.f, several), data)
     jacobian = None if jac is None else _weighted_jacobian(_on_copies(jac, several), data)
     try:
-        one = iterate(residuals, start, (), jacobian, False, problem.options, None, _NAMES, must_be_finite=False)
+        one = iterate(
+            residuals,
+            start,
+            (),
+            jacobian,
+            False,
+            problem.options,
+            None,
+            _NAMES,
+            must_be_finite=False,
+            bounds=block.box_of(fit),
+        )
     except NO_VALUE:
         solutions.status[fit] = _status.MODEL_RAISED
         return

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._block import Block
+from ._bounds import Bounds, steps_inside
 from ._evaluate import Evaluator
 from ._kernel import TO_FIT
 from ._problem import Problem
@@ -24,29 +25,41 @@ def fit_vectorized(problem: Problem, block: Block, interrupt: NDArray[np.intc]) 
     ) -> tuple[FloatArray, FloatArray | None]:
         if problem.jac is not None:
             return evaluator.slopes(fits, points), None
-        steps = difference_steps(points, problem.options.epsfcn)
-        return _shifted_values(evaluator, fits, points, steps, values.shape[1]), steps
+        box = block.box_of(fits)
+        steps = difference_steps(points, problem.options.epsfcn, box)
+        return _shifted_values(evaluator, fits, points, steps, box, values), steps
 
-    slots = Slots(np.flatnonzero(block.status == TO_FIT), block.y, block.weights, block.p0, problem.options)
+    queue = np.flatnonzero(block.status == TO_FIT)
+    slots = Slots(queue, block.y, block.weights, block.p0, problem.options, block.lower, block.upper)
     run_slots(slots, evaluator.values, slopes_of, solutions, interrupt)
     return solutions
 
 
-def difference_steps(points: FloatArray, epsfcn: float | None) -> FloatArray:
-    """Return the steps of forward differences: relative to each parameter, absolute at zero."""
+def difference_steps(points: FloatArray, epsfcn: float | None, box: Bounds | None) -> FloatArray:
+    """Return the steps of forward differences: relative to each parameter, absolute at zero, and inside of bounds."""
     relative = math.sqrt(max(epsfcn or 0.0, float(np.finfo(np.float64).eps)))
     steps: FloatArray = relative * np.abs(points)
     steps[steps == 0] = relative
-    return steps
+    return steps if box is None else steps_inside(steps, points - box.lower, box.upper - points)
 
 
 def _shifted_values(
-    evaluator: Evaluator, fits: NDArray[np.intp], points: FloatArray, steps: FloatArray, m: int
+    evaluator: Evaluator,
+    fits: NDArray[np.intp],
+    points: FloatArray,
+    steps: FloatArray,
+    box: Bounds | None,
+    values: FloatArray,
 ) -> FloatArray:
-    """Evaluate a function a step further in each parameter, shape (N, rows, M)."""
-    shifted = np.empty((points.shape[1], len(points), m))
+    """Evaluate a function a step further in each parameter that is not fixed, shape (N, rows, M)."""
+    shifted = np.broadcast_to(values, (points.shape[1], *values.shape)).copy()
     for j in range(len(shifted)):
-        moved = points.copy()
-        moved[:, j] += steps[:, j]
-        shifted[j] = evaluator.values(fits, moved)
+        free = np.flatnonzero(steps[:, j])
+        if free.size == 0:
+            continue
+        moved = points[free]
+        moved[:, j] += steps[free, j]
+        if box is not None:
+            moved = np.clip(moved, box.lower[free], box.upper[free])
+        shifted[j, free] = evaluator.values(fits[free], moved)
     return shifted

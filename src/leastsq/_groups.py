@@ -22,7 +22,8 @@ class GroupedSets(NamedTuple):
     y: NDArray[Any]
     mask: NDArray[np.bool_] | None
     sigma: NDArray[Any] | None
-    p0: NDArray[Any] | None
+    # Starts and bounds of parameters: one row for all, or one for each group.
+    of_parameters: dict[str, NDArray[Any]]
 
     @property
     def lead(self) -> tuple[int, ...]:
@@ -64,9 +65,13 @@ class GroupedSets(NamedTuple):
             self.y[rows],
             None if self.mask is None else self.mask[rows],
             None if self.sigma is None else self._sigma(rows),
-            self.p0 if self.p0 is None or len(self.p0) == 1 else self.p0[numbers],
-            absent if absent.any() else None,
+            *(self._parameters(name, numbers) for name in ("p0", "lower", "upper")),
+            absent=absent if absent.any() else None,
         )
+
+    def _parameters(self, name: str, numbers: NDArray[np.intp]) -> NDArray[Any] | None:
+        array = self.of_parameters.get(name)
+        return array if array is None or len(array) == 1 else array[numbers]
 
     def _sigma(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Return standard deviations of rows of the table; one for all in a row of its own."""
@@ -75,7 +80,13 @@ class GroupedSets(NamedTuple):
 
 
 def grouped_sets(
-    xdata: Any, ydata: Any, sigma: Any, p0: Any, groups: Any, lengths: Any, axis: int | Sequence[int]
+    xdata: Any,
+    ydata: Any,
+    sigma: Any,
+    of_parameters: dict[str, NDArray[Any]],
+    groups: Any,
+    lengths: Any,
+    axis: int | Sequence[int],
 ) -> GroupedSets:
     """Arrange the rows of a table by groups: those with one label, or so many rows after the other."""
     if groups is not None and lengths is not None:
@@ -96,16 +107,16 @@ def grouped_sets(
     if y.size == 0:  # a row that no group has, for all to point at
         y, x, rows = np.zeros(1), tuple(np.zeros(1) for _ in x), np.zeros(1, dtype=np.intp)
         mask, errors = None, None
-    start = None
-    if p0 is not None and not callable(p0):
-        start = np.atleast_2d(real_numbers(p0, "p0"))
-        if start.ndim != 2 or len(start) not in (1, len(labels)):
+    rows_of = {name: np.atleast_2d(array) for name, array in of_parameters.items()}
+    for name, array in rows_of.items():
+        if array.ndim != 2 or len(array) not in (1, len(labels)):
+            what = name if name == "p0" else f"the {name} bounds"
             raise ValueError(
-                f"p0 has shape {np.shape(p0)}, expected (N,) or ({len(labels)}, N): a row for each of the groups, in "
-                f"the order of their labels"
+                f"{what} has shape {of_parameters[name].shape}, expected (N,) or ({len(labels)}, N): a row for each "
+                f"of the groups, in the order of their labels"
             )
     begins = np.cumsum(counts) - counts
-    return GroupedSets(labels, np.argsort(counts, kind="stable"), begins, counts, rows, x, y, mask, errors, start)
+    return GroupedSets(labels, np.argsort(counts, kind="stable"), begins, counts, rows, x, y, mask, errors, rows_of)
 
 
 def _column(values: Any, name: str, size: int) -> NDArray[Any]:

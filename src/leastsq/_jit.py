@@ -21,9 +21,9 @@ from numba.extending import intrinsic
 
 from . import _dual
 from ._addresses import Native
-from ._curve_fit import positional_arguments
 from ._kernel import LANE_ROWS, LANE_WIDTH
 from ._native import NativeModel, parameter_names
+from ._parameters import positional_arguments
 from ._validate import callable_argument
 
 _DOUBLES: Final = types.CPointer(types.float64)

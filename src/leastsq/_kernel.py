@@ -101,13 +101,13 @@ def fit_models(
     options: Options,
     interrupt: NDArray[np.intc],
     *outcome: Any,
-    bounds: tuple[FloatArray, FloatArray] | None = None,
+    bounds: tuple[FloatArray, FloatArray],
 ) -> None:
     """Fit a compiled model to many data sets, whose best points, triangles, norms, counts and codes are filled in.
 
     Bounds have no rows, one for all, or one for each fit; equal ones fix a parameter.
     """
-    box = np.empty((0, 2, p0.shape[1])) if bounds is None else np.stack(bounds, axis=1)
+    box = np.stack(bounds, axis=1)
     work = _aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
     scaled, diag = options.scaling(np.ones(p0.shape[1]))
     given = (model, x, y, weights, p0, scaled, diag, box, options.packed(), interrupt)

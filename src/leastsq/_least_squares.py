@@ -184,7 +184,8 @@ class _Functions:
         self.jac = _Bound(jac, args, kwargs) if callable(jac) else None
         if self.jac is None and jac not in METHODS:
             raise ValueError(f"jac must be one of {', '.join(map(repr, METHODS))} or callable, got {jac!r}")
-        self.differences = Differences(self.fun, str(jac), None, 0.0, bounds, run)
+        function: Any = self.fun
+        self.differences = Differences(function, str(jac), None, 0.0, bounds, run)
         self.step, self.bounds = diff_step, bounds
         self.method = method
         self.counts_differences = method == "lm" and self.jac is None

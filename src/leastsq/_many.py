@@ -3,7 +3,7 @@
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -12,23 +12,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _status
 from ._block import Block, prepare_block
+from ._bounds import Bounds, bounds_of_many, refuse_infeasible
 from ._broadcasting import try_function
 from ._coordinates import coordinates_of
-from ._curve_fit import positional_arguments
 from ._evaluate import Evaluator
 from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_vectorized
 from ._frames import columns_of
+from ._free import settle
 from ._groups import GroupedSets, grouped_sets
 from ._infinite import blame_predictors
 from ._kernel import TO_FIT
 from ._model import Model
-from ._pieces import DataSets, Piece, data_sets, is_dask
+from ._parameters import Start, checked_start, positional_arguments
+from ._pieces import DataSets, Piece, data_sets, is_dask, real_numbers
 from ._problem import Problem, checked_options
 from ._record import ARRAYS, empty_arrays
 from ._result import ManyFits
-from ._settle import Settler
 from ._solution import Fitted, Solutions, empty_solutions
 from ._status import warn_of_absolute_without
 from ._sums import understood
@@ -44,9 +45,11 @@ def curve_fit_many(
     f: Callable[..., Any],
     xdata: Any,
     ydata: ArrayLike,
-    p0: ArrayLike | Callable[[Any, Any], ArrayLike] | None = None,
+    p0: ArrayLike | Mapping[str, ArrayLike] | Callable[[Any, Any], ArrayLike] | None = None,
     sigma: ArrayLike | None = None,
     *,
+    bounds: Any = None,
+    fixed: Sequence[str] | Mapping[str, ArrayLike] | ArrayLike | None = None,
     absolute_sigma: bool = False,
     jac: Callable[..., Any] | None = None,
     axis: int | Sequence[int] = -1,
@@ -84,13 +87,21 @@ def curve_fit_many(
     ydata : array_like of shape (..., M)
         The data sets, along `axis`. Any real type; pieces are converted to float64 one by one. Masked values are
         missing, and so is NaN.
-    p0 : array_like of shape (N,) or (..., N), or callable ``p0(x, y) -> array_like``, optional
-        Parameters to start from, for all fits or each. A callable gets some of the data sets as rows of ``y``, with
-        NaN for missing points, and returns a row for each; without `vectorized` it gets one data set. By default, the
-        ``guess`` of a compiled model. Others need it.
+    p0 : array_like of shape (N,) or (..., N), dict, or callable ``p0(x, y) -> array_like``, optional
+        Parameters to start from, for all fits or each; as a dict by their names, whose values may be arrays over the
+        fits. A callable gets some of the data sets as rows of ``y``, with NaN for missing points, and returns a row for
+        each; without `vectorized` it gets one data set. By default, the ``guess`` of a compiled model, also for
+        parameters that a dict leaves out. Other models need it.
     sigma : array_like, optional
         Standard deviations of `ydata`, in its units: a number, shape (M,), or anything that broadcasts to the shape
         of `ydata`. An infinite one leaves a point out of that fit alone.
+    bounds : pair of array_like, object with ``lb`` and ``ub``, or dict, optional
+        Lower and upper bounds: numbers, shape (N,) or shapes that broadcast to (..., N); or pairs by the names of the
+        parameters, ``{"sigma": (0.1, 5)}``, whose entries may be arrays over the fits. `f` is evaluated at no point
+        outside of them. Starts that are not given are moved inside. Equal bounds fix a parameter.
+    fixed : names, mask or dict, optional
+        Parameters that stay where they start: their names, a mask of shape (N,), or a dict of their values, which may
+        be arrays over the fits. They have variance 0 and cost no degree of freedom.
     absolute_sigma : bool, default False
         Whether `sigma` is meant in absolute terms. If not, covariances are scaled so that each fit's reduced
         chi-square is one.
@@ -213,32 +224,38 @@ def curve_fit_many(
     if isinstance(f, Model):
         xdata = f.separated(xdata)
         jac = _jacobian_of_model(f, jac)
-        p0 = f.guess if p0 is None else p0
     elif jac is not None:
         callable_argument(jac, "jac")
-    if p0 is None:
+    names = _parameter_names(f, p0)
+    begin = checked_start(p0, fixed, names, f.guess if isinstance(f, Model) else None)
+    if begin.guess is None and not begin.given.all():
         raise TypeError(
-            "p0 is missing: pass parameters to start from, of shape (N,) or (..., N), or a function p0(x, y) that "
-            "makes them from the data"
+            f"p0 is missing: pass parameters to start from ({', '.join(names)}), of shape (N,) or (..., N), a dict, or "
+            f"a function p0(x, y) that makes them from the data"
         )
+    box = bounds_of_many(bounds, len(names), names)
+    of_parameters = _arrays_of(begin, box, names)
     absolute, at_once = flag(absolute_sigma, "absolute_sigma"), flag(vectorized, "vectorized")
     warn_of_absolute_without(sigma, absolute)
-    lazy = any(map(is_dask, (ydata, sigma, p0, *(xdata if isinstance(xdata, tuple) else (xdata,)))))
+    lazy = any(
+        map(is_dask, (ydata, sigma, *of_parameters.values(), *(xdata if isinstance(xdata, tuple) else (xdata,))))
+    )
     if lazy and not (groups is None and lengths is None):
         raise ValueError("groups and lengths are not for dask arrays: compute the columns first, or fit by partitions")
     sets: Sets
     if groups is None and lengths is None:
-        sets = data_sets(xdata, ydata, sigma, p0, axis)
+        sets = data_sets(xdata, ydata, sigma, of_parameters, axis)
     else:
-        sets = grouped_sets(xdata, ydata, sigma, p0, groups, lengths, axis)
-    names = _parameter_names(f, p0, sets)
+        sets = grouped_sets(xdata, ydata, sigma, of_parameters, groups, lengths, axis)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     problem = Problem(
         f, jac, names, options, absolute, at_once or isinstance(f, Model), sigma is not None, flag(pcov, "pcov")
     )
-    call = Call(problem, nan_policy, p0 if callable(p0) else None, threads, errors)
+    call = Call(problem, nan_policy, begin._replace(values=None), threads, errors)
     if lazy:
-        return _fit_lazily(call, progress, workers, xdata, ydata, p0, sigma, axis)  # type: ignore[no-any-return]
+        return _fit_lazily(  # type: ignore[no-any-return]
+            call, progress, workers, xdata, ydata, of_parameters, sigma, axis
+        )
     fits = call.fit(sets, progress)
     return replace(fits, coords=coordinates_of(ydata, axis, fits.shape))
 
@@ -249,13 +266,13 @@ class Call:
 
     problem: Problem
     nan_policy: str
-    guess: Callable[[Any, Any], Any] | None
+    begin: Start
     workers: Workers
     errors: str
 
     def fit(self, sets: Sets, progress: Progress = False) -> ManyFits:
         """Fit the data sets."""
-        task = _Task(self.problem, self.nan_policy, self.guess, np.zeros(1, dtype=np.intc))
+        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc))
         task = _tried(task, sets)
         if callable(self.workers):  # who would carry what is ready to every process
             task = replace(task, ready={})
@@ -268,7 +285,7 @@ class _Task:
 
     problem: Problem
     nan_policy: str
-    guess: Callable[[Any, Any], Any] | None
+    begin: Start
     interrupt: NDArray[np.intc]
     # Pieces that have been made ready already, by their start, so that no guess is asked twice.
     ready: dict[int, Block] = field(default_factory=dict)
@@ -294,7 +311,8 @@ class _Task:
     def _settled(self, start: int, block: Block, solutions: Solutions) -> Fitted:
         """Judge the fits of a block, and give their records."""
         problem = self.problem
-        settler = Settler(
+        box = block.box_of(np.arange(len(block.y)))
+        settled = settle(
             Evaluator(problem, block),
             solutions,
             block.p0,
@@ -303,8 +321,8 @@ class _Task:
             problem.jac is not None,
             problem.absolute_sigma,
             self.interrupt,
+            box,
         )
-        settled = settler.settle()
         with np.errstate(over="ignore"):
             chisq = np.square(solutions.fnorm)
         popt = np.where(np.isin(solutions.status, _status.NOT_FITTED)[:, None], np.nan, solutions.popt)
@@ -316,6 +334,7 @@ class _Task:
             solutions.nfev,
             solutions.status,
             settled.offset,
+            np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt),
             np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2)),
         )
         arrays = dict(zip(ARRAYS, known, strict=True))
@@ -324,7 +343,18 @@ class _Task:
 
     def block(self, piece: Piece) -> Block:
         """Make the data sets of a piece ready."""
-        return prepare_block(piece, self.problem.n, self.nan_policy, self.guess, not self.problem.vectorized)
+        return prepare_block(piece, self.nan_policy, self.begin, not self.problem.vectorized)
+
+
+def _arrays_of(begin: Start, box: Bounds | None, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Return what there is of each parameter for all fits or each: starts and bounds."""
+    arrays = {} if begin.values is None else {"p0": begin.values}
+    if box is not None:
+        arrays |= {"lower": box.lower, "upper": box.upper}
+        if begin.given.all() and begin.values is not None and begin.values.ndim == box.lower.ndim == 1:
+            moved = np.where(box.lower == box.upper, box.lower, begin.values)
+            refuse_infeasible(moved, box, "p0", names)
+    return arrays
 
 
 def _fit_lazily(call: Call, progress: Any, workers: Any, *arguments: Any) -> Any:
@@ -352,11 +382,11 @@ def _jacobian_of_model(model: Model, jac: Any) -> Callable[..., Any] | None:
     return model.jac
 
 
-def _parameter_names(f: Callable[..., Any], p0: Any, sets: Sets) -> tuple[str, ...]:
+def _parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
     """Return a name for each parameter: those of the function's arguments where they can be told."""
     names = f.param_names if isinstance(f, Model) else tuple(positional_arguments(f)[1:])
-    if not callable(p0):
-        count = (1, *np.shape(p0))[-1]
+    if not callable(p0) and not isinstance(p0, Mapping) and p0 is not None:
+        count = (1, *real_numbers(p0, "p0").shape)[-1]
     else:
         count = len(names)
         if count == 0:

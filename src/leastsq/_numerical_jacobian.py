@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ._bounds import Bounds
+from ._bounds import Bounds, steps_inside
 from ._validate import FloatArray, as_array, real_array
 
 METHODS: Final = ("2-point", "3-point", "cs")
@@ -50,9 +50,7 @@ class Differences(NamedTuple):
         steps = np.where(steps == 0, default, steps)
         if self.bounds is None:
             return steps
-        above, below = self.bounds.upper - x, x - self.bounds.lower
-        inside = np.where(above >= below, np.minimum(steps, above), -np.minimum(steps, below))
-        return np.where(steps <= above, steps, np.where(steps <= below, -steps, inside))
+        return steps_inside(steps, x - self.bounds.lower, self.bounds.upper - x)
 
     def _by_two_steps(self, x: FloatArray, f: FloatArray, steps: FloatArray) -> FloatArray:
         """Return central differences; near a bound, those of a parabola through two points on the side with room."""

@@ -27,6 +27,8 @@ class Piece(NamedTuple):
     mask: NDArray[np.bool_] | None
     sigma: NDArray[Any] | None
     p0: NDArray[Any] | None
+    lower: NDArray[Any] | None = None
+    upper: NDArray[Any] | None = None
     # Points that only fill up rows.
     absent: NDArray[np.bool_] | None = None
 
@@ -79,7 +81,10 @@ class DataSets(NamedTuple):
     y: Rows
     mask: Rows | None
     sigma: Rows | None
+    # Of each parameter: starts, and bounds.
     p0: Rows | None
+    lower: Rows | None
+    upper: Rows | None
 
     @property
     def fits(self) -> int:
@@ -106,12 +111,14 @@ class DataSets(NamedTuple):
             self.y[which],
             None if self.mask is None else self.mask[which],
             None if self.sigma is None else self.sigma[which],
-            None if self.p0 is None else self.p0[which],
+            *(None if rows is None else rows[which] for rows in (self.p0, self.lower, self.upper)),
         )
 
 
-def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[int]) -> DataSets:
-    """Arrange the user's arrays so that each fit has a row in all of them."""
+def data_sets(
+    xdata: Any, ydata: Any, sigma: Any, of_parameters: dict[str, NDArray[Any]], axis: int | Sequence[int]
+) -> DataSets:
+    """Arrange the user's arrays so that each fit has a row in all; those `of_parameters` have shape (..., N)."""
     y, mask = observations(ydata)
     axes = fit_axes(axis, y.ndim)
     tail = tuple(y.shape[a] for a in axes)
@@ -128,10 +135,8 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
             )
         arranged["sigma"] = arrange(real_numbers(sigma, "sigma"), axes, tail, "sigma")
     shapes = {name: array.shape[: array.ndim - len(tail)] for name, array in arranged.items()}
-    start = None
-    if p0 is not None and not callable(p0):
-        start = np.atleast_1d(real_numbers(p0, "p0"))
-        shapes["p0"] = start.shape[:-1]
+    of_parameters = {name: real_numbers(array, name) for name, array in of_parameters.items()}
+    shapes |= {name: array.shape[:-1] for name, array in of_parameters.items()}
     try:
         lead = np.broadcast_shapes(*shapes.values())
     except ValueError:
@@ -149,7 +154,10 @@ def data_sets(xdata: Any, ydata: Any, sigma: Any, p0: Any, axis: int | Sequence[
         rows["ydata"],
         None if mask is None else Rows(move(mask, axes), lead, tail),
         rows.get("sigma"),
-        None if start is None else Rows(start, lead, start.shape[-1:]),
+        *(
+            Rows(of_parameters[name], lead, of_parameters[name].shape[-1:]) if name in of_parameters else None
+            for name in ("p0", "lower", "upper")
+        ),
     )
 
 

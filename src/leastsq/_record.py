@@ -15,6 +15,7 @@ _FIELDS: dict[str, tuple[int, str]] = {
     "nfev": (0, "i4"),
     "status": (0, "i1"),
     "offset": (0, "f8"),
+    "active_mask": (1, "i1"),
     # In the place of pcov, where that is left out.
     "errors": (1, "f8"),
 }

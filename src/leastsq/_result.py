@@ -75,6 +75,7 @@ class ManyFits:
     nfev: NDArray[np.integer[Any]]
     status: NDArray[np.integer[Any]]
     offset: FloatArray
+    active_mask: NDArray[np.integer[Any]]
     problem: Problem
     groups: NDArray[Any] | None = None
     coords: Coordinates | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _kernel, _status
+from ._bounds import Bounds
 from ._derivatives import EPS, Scales, fresh_slopes, scales, steps_are_good
 from ._kernel import TO_FIT
 from ._problem import Options
@@ -94,9 +95,11 @@ class Settler:
         exact: bool,
         absolute: bool,
         interrupt: NDArray[np.intc],
+        box: Bounds | None = None,
     ) -> None:
         count, n = solutions.popt.shape
         self.evaluator, self.solutions, self.start, self.points = evaluator, solutions, start, points
+        self.box = box
         self.options, self.exact, self.absolute, self.interrupt = options, exact, absolute, interrupt
         self.error = options.epsfcn or 0.0
         # Difference steps found so far.
@@ -146,6 +149,7 @@ class Settler:
         singular = dependent.astype(bool)
         if singular.any():
             self._take_statistics(solved[singular], rows[singular], accuracy)
+        self._hold(solved, rows, accuracy)
         bad = self._far(solved)
         if not self.exact or bad.any():
             of = scales(x, norms, fnorm, self.evaluator.sizes(solved), ratio, self.error)
@@ -157,6 +161,26 @@ class Settler:
             variances = np.diagonal(settled.pcov[solved], axis1=1, axis2=2)
             bad |= np.any(all_but_open(x, variances), axis=1)
         return solved[bad]
+
+    def _box_of(self, fits: NDArray[np.intp]) -> Bounds | None:
+        return None if self.box is None else Bounds(self.box.lower[fits], self.box.upper[fits])
+
+    def _hold(self, fits: NDArray[np.intp], rows: FloatArray, accuracy: Accuracy) -> None:
+        """Take the offset of fits on a bound that the gradient pushes them against without those parameters."""
+        box = self._box_of(fits)
+        if box is None:
+            return
+        x, n = self.solutions.popt[fits], rows.shape[1]
+        gradient = np.einsum("kij,ki->kj", rows[:, :, :n], rows[:, :, n])
+        held = ((x == box.lower) & (gradient > 0)) | ((x == box.upper) & (gradient < 0))
+        some = held.any(axis=1)
+        if not some.any():
+            return
+        free = rows[some].copy()
+        free[:, :, :n][np.broadcast_to(held[some, None, :], (int(some.sum()), n, n))] = 0.0
+        which = fits[some]
+        fnorm, points = self.solutions.fnorm[which], self.points[which]
+        self.settled.offset[which] = statistics(free, fnorm, points, accuracy, self.absolute).offset
 
     def _far(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return which fits are far from their minimum, and ought not to be."""
@@ -226,6 +250,7 @@ class Settler:
         for which, accuracy in ((~along, CENTRAL), (along, ALONG_LINES)):
             if which.any():
                 self._take_statistics(fits[which], rows[which], ANALYTIC if self.exact else accuracy)
+                self._hold(fits[which], rows[which], ANALYTIC if self.exact else accuracy)
         self.last = f[-1], slopes[-1]
         norms, _ = ill_conditioning(rows[:, :, :n])
         rounding = self._only_rounding(x, fnorm, norms, of)
@@ -239,7 +264,7 @@ class Settler:
         if self.exact:
             return self.evaluator.jacobian(fits, x), of
         slopes, evaluations, self.steps[fits] = fresh_slopes(
-            self.evaluator.residuals, fits, x, f, of, self.error, steps=self.steps[fits]
+            self.evaluator.residuals, fits, x, f, of, self.error, self._box_of(fits), self.steps[fits]
         )
         self.solutions.nfev[fits] += evaluations
         return slopes, of
@@ -265,7 +290,8 @@ class Settler:
         )
         most = min(self.options.maxfev, _MOST_FURTHER * (p0.shape[1] + 1))
         options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
-        slots = Slots(np.arange(count), np.zeros((count, m)), np.empty((0, m)), p0, options)
+        box = self._box_of(fits) or (np.empty((0, p0.shape[1])),) * 2
+        slots = Slots(np.arange(count), np.zeros((count, m)), np.empty((0, m)), p0, options, *box)
 
         def values_of(rows: NDArray[np.intp], points: FloatArray) -> FloatArray:
             return self.evaluator.residuals(fits[rows], points)

@@ -23,18 +23,26 @@ class Slots:
     """Room for fits under way: the observations and the state of each."""
 
     def __init__(
-        self, queue: NDArray[np.intp], y: FloatArray, weights: FloatArray, p0: FloatArray, options: Options
+        self,
+        queue: NDArray[np.intp],
+        y: FloatArray,
+        weights: FloatArray,
+        p0: FloatArray,
+        options: Options,
+        lower: FloatArray,
+        upper: FloatArray,
     ) -> None:
         m, n = y.shape[1], p0.shape[1]
         capacity = max(1, min(len(y), POINTS_AT_ONCE // max(m, 1)))
         self.queue = queue
         self.given = (y, weights, p0)
+        self.box = (lower, upper)
         self.options = options.packed()
         self.scaled, self.diag = options.scaling(np.ones(n))
         self.fit = np.full(capacity, -1)
         self.y = np.zeros((capacity, m))
         self.weights = weights if len(weights) < 2 else np.zeros((capacity, m))
-        self.states = np.zeros((capacity, _kernel.slot_size(m, n, 0)))
+        self.states = np.zeros((capacity, _kernel.slot_size(m, n, int(len(lower) > 0))))
         self.points = np.zeros((capacity, n))
         self.work = np.empty((min(m, MOST_ROWS) + n) * (n + 1) + m)
 
@@ -49,7 +57,7 @@ class Slots:
             self.y[free] = y[fits]
             if len(weights) > 1:
                 self.weights[free] = weights[fits]
-            no_bounds = np.empty((0, self.points.shape[1]))
+            lower, upper = (side[fits] if len(side) > 1 else side for side in self.box)
             _kernel.open_slots(
                 self.y.shape[1],
                 free.astype(np.intc),
@@ -57,8 +65,8 @@ class Slots:
                 self.options,
                 self.scaled,
                 self.diag,
-                no_bounds,
-                no_bounds.ravel(),
+                lower,
+                upper.ravel(),
                 self.states,
                 self.points,
             )

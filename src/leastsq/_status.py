@@ -16,6 +16,7 @@ P0_NOT_FINITE: Final = 14
 DATA_NOT_USABLE: Final = 15
 NOT_AT_MINIMUM: Final = 16
 UNMOVED: Final = 17
+INFEASIBLE: Final = 18
 # Of fits of xarray.curvefit, whose method does not know bounds.
 OUT_OF_BOUNDS: Final = 22
 
@@ -26,7 +27,7 @@ class OptimizeWarning(UserWarning):
 
 SOLVED: Final = frozenset({1, 2, 3, 4})
 # Of fits whose model was never evaluated.
-NOT_FITTED: Final = (TOO_FEW_POINTS, P0_NOT_FINITE, DATA_NOT_USABLE)
+NOT_FITTED: Final = (TOO_FEW_POINTS, P0_NOT_FINITE, DATA_NOT_USABLE, INFEASIBLE)
 
 IMPROPER_INPUT: Final = "Improper input parameters."
 
