@@ -92,7 +92,7 @@ def test_everything_after_sigma_is_by_keyword():
     with pytest.raises(TypeError, match="positional argument"):
         curve_fit_many(decay, T, DATA, START, None, True)
     with pytest.raises(TypeError, match="unexpected keyword"):
-        curve_fit_many(decay, T, DATA, START, bounds=(0, 1))
+        curve_fit_many(decay, T, DATA, START, boundaries=(0, 1))
 
 
 @pytest.mark.parametrize("function", ["f", "jac"])

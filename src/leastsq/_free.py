@@ -97,7 +97,7 @@ def settle(
         found.pcov[where], found.rank[fits], found.offset[fits] = settled.pcov, settled.rank, settled.offset
         found.unused[np.ix_(fits, free)] = settled.unused
         found.combined[np.ix_(fits, free)] = settled.combined
-        found.pcov[fits] = np.where(np.isnan(settled.pcov).any(axis=(1, 2))[:, None, None], np.nan, found.pcov[fits])
+        found.pcov[fits[np.isnan(settled.pcov).any(axis=(1, 2)).ravel()]] = np.nan
     return found
 
 

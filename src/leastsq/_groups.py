@@ -65,8 +65,10 @@ class GroupedSets(NamedTuple):
             self.y[rows],
             None if self.mask is None else self.mask[rows],
             None if self.sigma is None else self._sigma(rows),
-            *(self._parameters(name, numbers) for name in ("p0", "lower", "upper")),
-            absent=absent if absent.any() else None,
+            self._parameters("p0", numbers),
+            self._parameters("lower", numbers),
+            self._parameters("upper", numbers),
+            absent if absent.any() else None,
         )
 
     def _parameters(self, name: str, numbers: NDArray[np.intp]) -> NDArray[Any] | None:
