@@ -27,7 +27,6 @@ TO_BE_SPLIT = {
     "src/leastsq/_curve_fit.py",
     "src/leastsq/_iterate.py:iterate",
     "src/leastsq/_jit.py:_source",
-    "src/leastsq/_many.py",
 }
 
 PREFIX = r"(?:(?:pure|elemental|recursive|impure|module)\s+)*(?:[\w()=]+\s+)?"

@@ -2,41 +2,28 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _status
-from ._block import Block, prepare_block
 from ._bounds import Bounds, bounds_of_many, refuse_infeasible
-from ._broadcasting import try_function
 from ._coordinates import coordinates_of
-from ._evaluate import Evaluator
-from ._fit_compiled import fit_compiled
-from ._fit_singly import fit_singly
-from ._fit_vectorized import fit_vectorized
 from ._frames import columns_of
-from ._free import settle
-from ._groups import GroupedSets, grouped_sets
-from ._infinite import blame_predictors
-from ._kernel import TO_FIT
+from ._groups import grouped_sets
 from ._model import Model
-from ._parameters import Start, checked_start, positional_arguments
-from ._pieces import DataSets, Piece, data_sets, is_dask, real_numbers
+from ._parameter_names import parameter_names
+from ._parameters import Start, checked_start
+from ._pieces import data_sets, is_dask
 from ._problem import Problem, checked_options
-from ._record import ARRAYS, empty_arrays
 from ._result import ManyFits
-from ._solution import Fitted, Solutions, empty_solutions
 from ._status import warn_of_absolute_without
 from ._sums import understood
+from ._task import Call, Sets
 from ._validate import callable_argument, flag
-from ._workers import Progress, Workers, checked_workers, reporter, run
-
-Sets: TypeAlias = DataSets | GroupedSets
+from ._workers import Progress, Workers, checked_workers
 
 _NAN_POLICIES = ("omit", "raise", "propagate")
 
@@ -226,13 +213,9 @@ def curve_fit_many(
         jac = _jacobian_of_model(f, jac)
     elif jac is not None:
         callable_argument(jac, "jac")
-    names = _parameter_names(f, p0)
+    names = parameter_names(f, p0)
     begin = checked_start(p0, fixed, names, f.guess if isinstance(f, Model) else None)
-    if begin.guess is None and not begin.given.all():
-        raise TypeError(
-            f"p0 is missing: pass parameters to start from ({', '.join(names)}), of shape (N,) or (..., N), a dict, or "
-            f"a function p0(x, y) that makes them from the data"
-        )
+    _refuse_no_start(begin, names)
     box = bounds_of_many(bounds, len(names), names)
     of_parameters = _arrays_of(begin, box, names)
     absolute, at_once = flag(absolute_sigma, "absolute_sigma"), flag(vectorized, "vectorized")
@@ -240,13 +223,7 @@ def curve_fit_many(
     lazy = any(
         map(is_dask, (ydata, sigma, *of_parameters.values(), *(xdata if isinstance(xdata, tuple) else (xdata,))))
     )
-    if lazy and not (groups is None and lengths is None):
-        raise ValueError("groups and lengths are not for dask arrays: compute the columns first, or fit by partitions")
-    sets: Sets
-    if groups is None and lengths is None:
-        sets = data_sets(xdata, ydata, sigma, of_parameters, axis)
-    else:
-        sets = grouped_sets(xdata, ydata, sigma, of_parameters, groups, lengths, axis)
+    sets = _arranged(xdata, ydata, sigma, of_parameters, groups, lengths, axis, lazy)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     problem = Problem(
         f, jac, names, options, absolute, at_once or isinstance(f, Model), sigma is not None, flag(pcov, "pcov")
@@ -260,90 +237,30 @@ def curve_fit_many(
     return replace(fits, coords=coordinates_of(ydata, axis, fits.shape))
 
 
-@dataclass(frozen=True)
-class Call:
-    """What is to be done, once checked, with whatever data sets."""
-
-    problem: Problem
-    nan_policy: str
-    begin: Start
-    workers: Workers
-    errors: str
-
-    def fit(self, sets: Sets, progress: Progress = False) -> ManyFits:
-        """Fit the data sets."""
-        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc))
-        task = _tried(task, sets)
-        if callable(self.workers):  # who would carry what is ready to every process
-            task = replace(task, ready={})
-        return _collect(task, sets, self.workers, progress, self.errors)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What to do with a piece, wherever that happens."""
-
-    problem: Problem
-    nan_policy: str
-    begin: Start
-    interrupt: NDArray[np.intc]
-    # Pieces that have been made ready already, by their start, so that no guess is asked twice.
-    ready: dict[int, Block] = field(default_factory=dict)
-
-    def __call__(self, piece: Piece) -> Fitted:
-        """Fit the data sets of a piece."""
-        with np.errstate(all="ignore"):  # what has no value has a status
-            return self._fitted(piece)
-
-    def _fitted(self, piece: Piece) -> Fitted:
-        block = self.ready.pop(piece.start, None) or self.block(piece)
-        if not (block.status == TO_FIT).any():
-            solutions = empty_solutions(block)
-        elif isinstance(self.problem.f, Model):
-            solutions = fit_compiled(self.problem, block, self.interrupt)
-        elif self.problem.vectorized:
-            solutions = fit_vectorized(self.problem, block, self.interrupt)
-        else:
-            solutions = fit_singly(self.problem, block, self.interrupt)
-        blame_predictors(self.problem, block, solutions)
-        return self._settled(piece.start, block, solutions)
-
-    def _settled(self, start: int, block: Block, solutions: Solutions) -> Fitted:
-        """Judge the fits of a block, and give their records."""
-        problem = self.problem
-        box = block.box_of(np.arange(len(block.y)))
-        settled = settle(
-            Evaluator(problem, block),
-            solutions,
-            block.p0,
-            block.points,
-            problem.options,
-            problem.jac is not None,
-            problem.absolute_sigma,
-            self.interrupt,
-            box,
+def _refuse_no_start(begin: Start, names: tuple[str, ...]) -> None:
+    if begin.guess is None and not begin.given.all():
+        raise TypeError(
+            f"p0 is missing: pass parameters to start from ({', '.join(names)}), of shape (N,) or (..., N), a dict, or "
+            f"a function p0(x, y) that makes them from the data"
         )
-        with np.errstate(over="ignore"):
-            chisq = np.square(solutions.fnorm)
-        popt = np.where(np.isin(solutions.status, _status.NOT_FITTED)[:, None], np.nan, solutions.popt)
-        known = (
-            popt,
-            settled.pcov,
-            chisq,
-            block.points - settled.rank,
-            solutions.nfev,
-            solutions.status,
-            settled.offset,
-            np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt),
-            np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2)),
-        )
-        arrays = dict(zip(ARRAYS, known, strict=True))
-        del arrays["errors" if problem.covariances else "pcov"]
-        return Fitted(start, arrays)
 
-    def block(self, piece: Piece) -> Block:
-        """Make the data sets of a piece ready."""
-        return prepare_block(piece, self.nan_policy, self.begin, not self.problem.vectorized)
+
+def _arranged(
+    xdata: Any,
+    ydata: Any,
+    sigma: Any,
+    of_parameters: dict[str, NDArray[Any]],
+    groups: Any,
+    lengths: Any,
+    axis: int | Sequence[int],
+    lazy: bool,
+) -> Sets:
+    """Return the data sets of arrays or of a table."""
+    if groups is None and lengths is None:
+        return data_sets(xdata, ydata, sigma, of_parameters, axis)
+    if lazy:
+        raise ValueError("groups and lengths are not for dask arrays: compute the columns first, or fit by partitions")
+    return grouped_sets(xdata, ydata, sigma, of_parameters, groups, lengths, axis)
 
 
 def _arrays_of(begin: Start, box: Bounds | None, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
@@ -380,104 +297,3 @@ def _jacobian_of_model(model: Model, jac: Any) -> Callable[..., Any] | None:
         own = "derivatives" if model.jac is not None else "differences, taken in compiled code,"
         raise ValueError(f"{model.__name__} has {own} of its own: leave jac out")
     return model.jac
-
-
-def _parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
-    """Return a name for each parameter: those of the function's arguments where they can be told."""
-    names = f.param_names if isinstance(f, Model) else tuple(positional_arguments(f)[1:])
-    if not callable(p0) and not isinstance(p0, Mapping) and p0 is not None:
-        count = (1, *real_numbers(p0, "p0").shape)[-1]
-    else:
-        count = len(names)
-        if count == 0:
-            raise ValueError("the number of parameters cannot be told from f: name them as arguments, f(x, a, b, ...)")
-    if count == 0:
-        raise ValueError("p0 is empty: expected at least one parameter to start from")
-    if not isinstance(f, Model):
-        _refuse_other_count(f, count)
-    elif count != len(names):
-        raise ValueError(
-            f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
-        )
-    return names if len(names) == count else tuple(f"p{j}" for j in range(count))
-
-
-def _refuse_other_count(f: Callable[..., Any], count: int) -> None:
-    """Raise if the arguments of a function are known, and it cannot be called with so many parameters."""
-    try:
-        signature = inspect.signature(f, follow_wrapped=False)
-    except (TypeError, ValueError):
-        return
-    try:
-        signature.bind(*range(count + 1))
-    except TypeError as error:
-        raise ValueError(
-            f"p0 has {count} parameters along its last axis, but f{signature} cannot be called with x and as many "
-            f"({error})"
-        ) from None
-
-
-def _tried(task: _Task, sets: Sets) -> _Task:
-    """Return the task once the function has been tried on the first data sets that can be fitted."""
-    problem = task.problem
-    if isinstance(problem.f, Model):
-        return task
-    with np.errstate(all="ignore"):
-        for piece in sets.pieces():
-            block = task.ready[piece.start] = task.block(piece)
-            if (block.status == TO_FIT).any():
-                break
-        else:
-            return task
-        error = try_function(problem.f, problem.jac, block, problem.vectorized)
-    if problem.options.epsfcn is None:
-        task = replace(task, problem=replace(problem, options=problem.options._replace(epsfcn=error)))
-    return task
-
-
-def _refuse_other_part(part: Any, begun: set[int]) -> None:
-    """Raise unless a part is the result of a piece that has not come yet."""
-    if not isinstance(part, Fitted):
-        raise TypeError(
-            f"workers returned {type(part).__name__}, expected what task returns for a piece: workers(task, pieces) is "
-            f"called like map"
-        )
-    if part.start in begun:
-        raise RuntimeError("workers returned the results of a piece twice; expected those of all pieces, once each")
-    begun.add(part.start)
-
-
-def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, errors: str) -> ManyFits:
-    """Run the task on all pieces and put the results together."""
-    fits, n = sets.fits, task.problem.n
-    arrays = empty_arrays((fits,), n, task.problem.covariances)
-    done = failed = 0
-    begun: set[int] = set()
-    report, end = reporter(progress, fits)
-    try:
-        for part in run(task, sets.pieces(), workers, task.interrupt):
-            _refuse_other_part(part, begun)
-            where = sets.where(part.start, part.fits)
-            for name, array in arrays.items():
-                array[where] = part.arrays[name]
-            status = part.arrays["status"]
-            done += part.fits
-            failed += int(np.count_nonzero((status < 1) | (status > _status.GTOL)))
-            report(done, fits, failed)
-    finally:
-        end()
-    if done != fits:
-        raise RuntimeError(f"workers returned results of {done} of {fits} fits; expected those of all pieces")
-    lead = sets.lead
-    found: dict[str, Any] = {"pcov": None}
-    found |= {name: array.reshape((*lead, *array.shape[1:])) for name, array in arrays.items()}
-    result = ManyFits(
-        **found,
-        problem=task.problem,
-        groups=sets.labels if isinstance(sets, GroupedSets) else None,
-    )
-    if errors == "raise" and failed:
-        first = np.unravel_index(int(np.flatnonzero(~np.ravel(result.success))[0]), lead)
-        index = tuple(int(i) for i in first)
-        raise RuntimeError(f"{failed} of {fits} fits failed, the first at index {index}: {result.message(index)}")
-    return result

@@ -1,0 +1,44 @@
+"""The names of the parameters of many fits, and how many there are."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ._model import Model
+from ._parameters import positional_arguments
+from ._pieces import real_numbers
+
+
+def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
+    """Return a name for each parameter: those of the function's arguments where they can be told."""
+    names = f.param_names if isinstance(f, Model) else tuple(positional_arguments(f)[1:])
+    if not callable(p0) and not isinstance(p0, Mapping) and p0 is not None:
+        count = (1, *real_numbers(p0, "p0").shape)[-1]
+    else:
+        count = len(names)
+        if count == 0:
+            raise ValueError("the number of parameters cannot be told from f: name them as arguments, f(x, a, b, ...)")
+    if count == 0:
+        raise ValueError("p0 is empty: expected at least one parameter to start from")
+    if not isinstance(f, Model):
+        _refuse_other_count(f, count)
+    elif count != len(names):
+        raise ValueError(
+            f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
+        )
+    return names if len(names) == count else tuple(f"p{j}" for j in range(count))
+
+
+def _refuse_other_count(f: Callable[..., Any], count: int) -> None:
+    """Raise if the arguments of a function are known, and it cannot be called with so many parameters."""
+    try:
+        signature = inspect.signature(f, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*range(count + 1))
+    except TypeError as error:
+        raise ValueError(
+            f"p0 has {count} parameters along its last axis, but f{signature} cannot be called with x and as many "
+            f"({error})"
+        ) from None

@@ -1,0 +1,181 @@
+"""The task of many fits: what is done with a piece, wherever that happens, and how the results come together."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _status
+from ._block import Block, prepare_block
+from ._broadcasting import try_function
+from ._evaluate import Evaluator
+from ._fit_compiled import fit_compiled
+from ._fit_singly import fit_singly
+from ._fit_vectorized import fit_vectorized
+from ._free import settle
+from ._groups import GroupedSets
+from ._infinite import blame_predictors
+from ._kernel import TO_FIT
+from ._model import Model
+from ._parameters import Start
+from ._pieces import DataSets, Piece
+from ._problem import Problem
+from ._record import ARRAYS, empty_arrays
+from ._result import ManyFits
+from ._solution import Fitted, Solutions, empty_solutions
+from ._workers import Progress, Workers, reporter, run
+
+Sets: TypeAlias = DataSets | GroupedSets
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is to be done, once checked, with whatever data sets."""
+
+    problem: Problem
+    nan_policy: str
+    begin: Start
+    workers: Workers
+    errors: str
+
+    def fit(self, sets: Sets, progress: Progress = False) -> ManyFits:
+        """Fit the data sets."""
+        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc))
+        task = _tried(task, sets)
+        if callable(self.workers):  # who would carry what is ready to every process
+            task = replace(task, ready={})
+        return _collect(task, sets, self.workers, progress, self.errors)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What to do with a piece, wherever that happens."""
+
+    problem: Problem
+    nan_policy: str
+    begin: Start
+    interrupt: NDArray[np.intc]
+    # Pieces that have been made ready already, by their start, so that no guess is asked twice.
+    ready: dict[int, Block] = field(default_factory=dict)
+
+    def __call__(self, piece: Piece) -> Fitted:
+        """Fit the data sets of a piece."""
+        with np.errstate(all="ignore"):  # what has no value has a status
+            return self._fitted(piece)
+
+    def _fitted(self, piece: Piece) -> Fitted:
+        block = self.ready.pop(piece.start, None) or self.block(piece)
+        if not (block.status == TO_FIT).any():
+            solutions = empty_solutions(block)
+        elif isinstance(self.problem.f, Model):
+            solutions = fit_compiled(self.problem, block, self.interrupt)
+        elif self.problem.vectorized:
+            solutions = fit_vectorized(self.problem, block, self.interrupt)
+        else:
+            solutions = fit_singly(self.problem, block, self.interrupt)
+        blame_predictors(self.problem, block, solutions)
+        return self._settled(piece.start, block, solutions)
+
+    def _settled(self, start: int, block: Block, solutions: Solutions) -> Fitted:
+        """Judge the fits of a block, and give their records."""
+        problem = self.problem
+        box = block.box_of(np.arange(len(block.y)))
+        settled = settle(
+            Evaluator(problem, block),
+            solutions,
+            block.p0,
+            block.points,
+            problem.options,
+            problem.jac is not None,
+            problem.absolute_sigma,
+            self.interrupt,
+            box,
+        )
+        with np.errstate(over="ignore"):
+            chisq = np.square(solutions.fnorm)
+        popt = np.where(np.isin(solutions.status, _status.NOT_FITTED)[:, None], np.nan, solutions.popt)
+        known = (
+            popt,
+            settled.pcov,
+            chisq,
+            block.points - settled.rank,
+            solutions.nfev,
+            solutions.status,
+            settled.offset,
+            np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt),
+            np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2)),
+        )
+        arrays = dict(zip(ARRAYS, known, strict=True))
+        del arrays["errors" if problem.covariances else "pcov"]
+        return Fitted(start, arrays)
+
+    def block(self, piece: Piece) -> Block:
+        """Make the data sets of a piece ready."""
+        return prepare_block(piece, self.nan_policy, self.begin, not self.problem.vectorized)
+
+
+def _tried(task: _Task, sets: Sets) -> _Task:
+    """Return the task once the function has been tried on the first data sets that can be fitted."""
+    problem = task.problem
+    if isinstance(problem.f, Model):
+        return task
+    with np.errstate(all="ignore"):
+        for piece in sets.pieces():
+            block = task.ready[piece.start] = task.block(piece)
+            if (block.status == TO_FIT).any():
+                break
+        else:
+            return task
+        error = try_function(problem.f, problem.jac, block, problem.vectorized)
+    if problem.options.epsfcn is None:
+        task = replace(task, problem=replace(problem, options=problem.options._replace(epsfcn=error)))
+    return task
+
+
+def _refuse_other_part(part: Any, begun: set[int]) -> None:
+    """Raise unless a part is the result of a piece that has not come yet."""
+    if not isinstance(part, Fitted):
+        raise TypeError(
+            f"workers returned {type(part).__name__}, expected what task returns for a piece: workers(task, pieces) is "
+            f"called like map"
+        )
+    if part.start in begun:
+        raise RuntimeError("workers returned the results of a piece twice; expected those of all pieces, once each")
+    begun.add(part.start)
+
+
+def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, errors: str) -> ManyFits:
+    """Run the task on all pieces and put the results together."""
+    fits, n = sets.fits, task.problem.n
+    arrays = empty_arrays((fits,), n, task.problem.covariances)
+    done = failed = 0
+    begun: set[int] = set()
+    report, end = reporter(progress, fits)
+    try:
+        for part in run(task, sets.pieces(), workers, task.interrupt):
+            _refuse_other_part(part, begun)
+            where = sets.where(part.start, part.fits)
+            for name, array in arrays.items():
+                array[where] = part.arrays[name]
+            status = part.arrays["status"]
+            done += part.fits
+            failed += int(np.count_nonzero((status < 1) | (status > _status.GTOL)))
+            report(done, fits, failed)
+    finally:
+        end()
+    if done != fits:
+        raise RuntimeError(f"workers returned results of {done} of {fits} fits; expected those of all pieces")
+    lead = sets.lead
+    found: dict[str, Any] = {"pcov": None}
+    found |= {name: array.reshape((*lead, *array.shape[1:])) for name, array in arrays.items()}
+    result = ManyFits(
+        **found,
+        problem=task.problem,
+        groups=sets.labels if isinstance(sets, GroupedSets) else None,
+    )
+    if errors == "raise" and failed:
+        first = np.unravel_index(int(np.flatnonzero(~np.ravel(result.success))[0]), lead)
+        index = tuple(int(i) for i in first)
+        raise RuntimeError(f"{failed} of {fits} fits failed, the first at index {index}: {result.message(index)}")
+    return result
