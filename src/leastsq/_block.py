@@ -47,8 +47,11 @@ class Block(NamedTuple):
         return tuple(x[min(fit, len(x) - 1)] for x in self.x)
 
 
-def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool) -> Block:
-    """Make a piece ready to fit; the rule of `begin` is asked for all data sets at once, or for each."""
+def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool, are_counts: bool = False) -> Block:
+    """Make a piece ready to fit; the rule of `begin` is asked for all data sets at once, or for each.
+
+    Observations that are counts must not be negative.
+    """
     x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
     y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
@@ -78,6 +81,8 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool)
     if not finite:
         counts = weights if len(weights) else np.ones((1, 1))
         status[(~(np.abs(y) < MOST_DATA) & (counts != 0)).any(axis=1)] = _status.DATA_NOT_USABLE
+    if are_counts:
+        status[(y < 0).any(axis=1) & (status == TO_FIT)] = _status.COUNTS_NEGATIVE
     points = _count_points(weights, y)
     free = begin.given.size - np.count_nonzero(lower == upper, axis=1) if len(lower) else begin.given.size
     status[(points < free) & (status == TO_FIT)] = _status.TOO_FEW_POINTS

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ._block import Block, as_argument
 from ._derivatives import row_norms
+from ._losses import is_counts
 from ._problem import Problem
 from ._validate import NO_VALUE, FloatArray, real_array, with_parameter_axis
 
@@ -54,11 +55,23 @@ class Evaluator:
         found = with_parameter_axis(real_array(jac(self._predictors(fits), *_columns(points)), "jac"), shape)
         return _shaped(found, shape, "jac")
 
+    def counts(self, fits: NDArray[np.intp]) -> FloatArray:
+        """Return the observations, shape (rows, M), for a loss of counts; 0 where a point has no weight."""
+        return self.block.y[fits]
+
+    def values_in_parts(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
+        """Return values as `values` does, NaN where there are none, of functions for one fit, too."""
+        return self._in_parts(self.values, fits, points, (self.block.y.shape[1],))
+
     def residuals(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
-        """Return weighted residuals, shape (rows, M): 0 where a point has no weight, NaN where there is no value."""
-        found = self._in_parts(self.values, fits, points, (self.block.y.shape[1],))
+        """Return weighted residuals, shape (rows, M): 0 where a point has no weight, NaN where there is no value.
+
+        Of counts, values of the model, which is what the iteration keeps of them.
+        """
+        found = self.values_in_parts(fits, points)
         with np.errstate(all="ignore"):
-            found -= self.block.y[fits]
+            if not is_counts(self.problem.options):
+                found -= self.block.y[fits]
             return self._weighted(fits, found)
 
     def jacobian(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:

@@ -9,8 +9,9 @@ from ._block import Block
 from ._bounds import Bounds, steps_inside
 from ._evaluate import Evaluator
 from ._kernel import TO_FIT
+from ._losses import as_squares
 from ._problem import Problem
-from ._slots import Slots, run_slots
+from ._slots import Slots, Values, run_slots
 from ._solution import Solutions, empty_solutions
 from ._validate import FloatArray
 
@@ -27,11 +28,41 @@ def fit_vectorized(problem: Problem, block: Block, interrupt: NDArray[np.intc]) 
             return evaluator.slopes(fits, points), None
         box = block.box_of(fits)
         steps = difference_steps(points, problem.options.epsfcn, box)
-        return _shifted_values(evaluator, fits, points, steps, box, values), steps
+        return _shifted_values(evaluator.values, fits, points, steps, box, values), steps
 
     queue = np.flatnonzero(block.status == TO_FIT)
     slots = Slots(queue, block.y, block.weights, block.p0, problem.options, block.lower, block.upper)
     run_slots(slots, evaluator.values, slopes_of, solutions, interrupt)
+    return solutions
+
+
+def fit_own_rows(problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> Solutions:
+    """Fit a function whose rows the compiled code does not make: with a loss of the user's, or one fit at a time."""
+    solutions = empty_solutions(block)
+    evaluator, options = Evaluator(problem, block), problem.options
+    own = options.rho is not None
+
+    def values_of(fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
+        f = evaluator.residuals(fits, points)
+        return as_squares(options, f)[0] if own else f
+
+    def slopes_of(
+        fits: NDArray[np.intp], points: FloatArray, values: FloatArray
+    ) -> tuple[FloatArray, FloatArray | None]:
+        if problem.jac is None:
+            box = block.box_of(fits)
+            steps = difference_steps(points, options.epsfcn, box)
+            return _shifted_values(values_of, fits, points, steps, box, values), steps
+        slopes = evaluator.jacobian(fits, points)
+        if own:
+            slopes = slopes * as_squares(options, evaluator.residuals(fits, points))[1][:, :, None]
+        return np.ascontiguousarray(slopes), None
+
+    # Of a loss of the user's, values are residuals; of counts they have their weights already.
+    y = np.zeros_like(block.y) if own else block.y
+    queue = np.flatnonzero(block.status == TO_FIT)
+    slots = Slots(queue, y, np.empty((0, y.shape[1])), block.p0, options, block.lower, block.upper)
+    run_slots(slots, values_of, slopes_of, solutions, interrupt)
     return solutions
 
 
@@ -44,7 +75,7 @@ def difference_steps(points: FloatArray, epsfcn: float | None, box: Bounds | Non
 
 
 def _shifted_values(
-    evaluator: Evaluator,
+    values_of: Values,
     fits: NDArray[np.intp],
     points: FloatArray,
     steps: FloatArray,
@@ -61,5 +92,5 @@ def _shifted_values(
         moved[:, j] += steps[free, j]
         if box is not None:
             moved = np.clip(moved, box.lower[free], box.upper[free])
-        shifted[j, free] = evaluator.values(fits[free], moved)
+        shifted[j, free] = values_of(fits[free], moved)
     return shifted

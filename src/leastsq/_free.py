@@ -33,6 +33,10 @@ class _FreeEvaluator:
         """Return derivatives by the free parameters."""
         return self.evaluator.jacobian(self.fits[fits], self._whole(fits, points))[:, :, self.free]
 
+    def counts(self, fits: NDArray[np.intp]) -> FloatArray:
+        """Return the observations, shape (rows, M)."""
+        return self.evaluator.counts(self.fits[fits])
+
     def sizes(self, fits: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """Return the norms of the weighted data, and of the same without their offset."""
         return self.evaluator.sizes(self.fits[fits])

@@ -50,6 +50,10 @@ class _One:
         """Return derivatives, shape (rows, M, N)."""
         return np.array([self._jacobian(point.copy()) for point in points])
 
+    def counts(self, fits: NDArray[np.intp]) -> FloatArray:
+        """Return the observations, shape (1, M)."""
+        return self._data.y[None]
+
     def sizes(self, fits: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """Return the norms of the weighted data, and of the same without their first value."""
         size, spread = _sizes(self._data)

@@ -13,6 +13,7 @@ from ._bounds import Bounds, bounds_of_many, refuse_infeasible
 from ._coordinates import coordinates_of
 from ._frames import columns_of
 from ._groups import grouped_sets
+from ._losses import is_counts, with_loss
 from ._model import Model
 from ._parameter_names import parameter_names
 from ._parameters import Start, checked_start
@@ -48,6 +49,9 @@ def curve_fit_many(
     epsfcn: float | None = None,
     factor: float = 100.0,
     diag: ArrayLike | None = None,
+    loss: str | Callable[[Any], ArrayLike] = "linear",
+    f_scale: float = 1.0,
+    covariance: Literal["curvature", "sandwich"] = "curvature",
     vectorized: bool = True,
     workers: Workers = 1,
     progress: Progress = False,
@@ -110,6 +114,14 @@ def curve_fit_many(
         Initial step bound, as for `leastsq`.
     diag : array_like of shape (N,), optional
         Scale factors for the parameters, as for `leastsq`.
+    loss : {"linear", "soft_l1", "huber", "cauchy", "arctan", "poisson"} or callable, default "linear"
+        What is minimised in the place of the sum of squares, as for `curve_fit`: losses to which outliers do little, or
+        the deviance of counts. A callable takes squared residuals, shape (points,), and returns rho, rho' and rho'',
+        shape (3, points).
+    f_scale : float, default 1.0
+        Residuals from which on a loss differs from squares: in units of `sigma` if that is given, else of `ydata`.
+    covariance : {"curvature", "sandwich"}, default "curvature"
+        What errors are made of, as for `curve_fit`.
     vectorized : bool, default True
         Whether `f` and `jac` can be called for many fits at once. If not, fits are made one by one.
     workers : int or map-like callable, default 1
@@ -219,14 +231,24 @@ def curve_fit_many(
     box = bounds_of_many(bounds, len(names), names)
     of_parameters = _arrays_of(begin, box, names)
     absolute, at_once = flag(absolute_sigma, "absolute_sigma"), flag(vectorized, "vectorized")
+    _refuse_choice("covariance", covariance, ("curvature", "sandwich"))
     warn_of_absolute_without(sigma, absolute)
     lazy = any(
         map(is_dask, (ydata, sigma, *of_parameters.values(), *(xdata if isinstance(xdata, tuple) else (xdata,))))
     )
     sets = _arranged(xdata, ydata, sigma, of_parameters, groups, lengths, axis, lazy)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
+    options = with_loss(options, loss, f_scale, sigma)
     problem = Problem(
-        f, jac, names, options, absolute, at_once or isinstance(f, Model), sigma is not None, flag(pcov, "pcov")
+        f,
+        jac,
+        names,
+        options,
+        absolute or is_counts(options),
+        at_once or isinstance(f, Model),
+        sigma is not None,
+        flag(pcov, "pcov"),
+        covariance == "sandwich",
     )
     call = Call(problem, nan_policy, begin._replace(values=None), threads, errors)
     if lazy:

@@ -24,6 +24,8 @@ class Options(NamedTuple):
     # The number of the loss, see minpack/losses.inc, and the size of residuals from which it differs from squares.
     loss: int = 0
     f_scale: float = 1.0
+    # A loss of the user's own, of squared residuals in units of `f_scale`; its number is then 0.
+    rho: Callable[..., Any] | None = None
 
     def packed(self, epsfcn: float | None = None) -> FloatArray:
         """Return the numbers as minpack/options.f90 takes them; without an `epsfcn` of their own, with this one."""
@@ -51,6 +53,8 @@ class Problem:
     weighted: bool = False
     # Whether covariances are kept, or standard errors alone.
     covariances: bool = True
+    # Whether covariances are sandwiches, made of the gradients of single points.
+    sandwich: bool = False
 
     @property
     def n(self) -> int:

@@ -5,7 +5,7 @@ References
 D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from . import _kernel, _status
 from ._bounds import Bounds
 from ._derivatives import EPS, Scales, fresh_slopes, scales, steps_are_good
 from ._kernel import TO_FIT
+from ._losses import as_squares, fold, is_counts, is_robust, scaled_rows
 from ._problem import Options
 from ._slots import Slots, run_slots
 from ._solution import Solutions
@@ -66,7 +67,10 @@ def all_but_open(x: FloatArray, variances: FloatArray) -> NDArray[np.bool_]:
 
 
 class Evaluator(Protocol):
-    """Weighted residuals and derivatives of given fits at given points, and the norms of their data."""
+    """Weighted residuals and derivatives of given fits at given points, and the norms of their data.
+
+    For a loss of counts, values of the model are in the place of residuals.
+    """
 
     @property
     def m(self) -> int:
@@ -80,6 +84,9 @@ class Evaluator(Protocol):
 
     def sizes(self, fits: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """Return the norms of the weighted data, and of the same without their offset."""
+
+    def counts(self, fits: NDArray[np.intp]) -> FloatArray:
+        """Return the observations, shape (rows, M), for a loss of counts."""
 
 
 class Settler:
@@ -119,7 +126,9 @@ class Settler:
         solved = self._solved()
         if solved.size == 0:
             return self.settled
-        doubtful = self._judge_by_last_jacobian(solved)
+        # Of robust losses, derivatives at hand have been multiplied by what the iteration wants, not covariances.
+        afresh = is_robust(self.options) and not self.exact
+        doubtful = solved if afresh else self._judge_by_last_jacobian(solved)
         step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
         for first in range(0, len(doubtful), step):
             if self.interrupt[0]:
@@ -239,13 +248,9 @@ class Settler:
         x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
         f = self.evaluator.residuals(fits, x)
         self.solutions.nfev[fits] += 1
-        slopes, of = self._slopes(fits, x, f)
+        slopes, of = self.slopes(fits, x, f)
         n = x.shape[1]
-        whole = np.concatenate([slopes, f[:, :, None]], axis=2)
-        whole[~np.isfinite(whole).all(axis=(1, 2))] = 0.0
-        rows = np.zeros((len(fits), n, n + 1))
-        r: Any = np.linalg.qr(whole, mode="r")
-        rows[:, : min(n, r.shape[1])] = r[:, :n]
+        rows = fold(scaled_rows(self.options, f, slopes, self.evaluator.counts(fits)))
         along = of.terms.any(axis=1)
         for which, accuracy in ((~along, CENTRAL), (along, ALONG_LINES)):
             if which.any():
@@ -257,7 +262,7 @@ class Settler:
         self.settled.offset[fits[rounding]] = 0.0
         return fits[self._far(fits)]
 
-    def _slopes(self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray) -> tuple[FloatArray, Scales]:
+    def slopes(self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray) -> tuple[FloatArray, Scales]:
         """Return derivatives: exact ones, or differences that are counted; and the scales of the fits."""
         norms, ratio = ill_conditioning(np.swapaxes(self.solutions.triangle[fits], 1, 2)[:, :, :-1])
         of = scales(x, norms, self.solutions.fnorm[fits], self.evaluator.sizes(fits), ratio, self.error)
@@ -291,13 +296,19 @@ class Settler:
         most = min(self.options.maxfev, _MOST_FURTHER * (p0.shape[1] + 1))
         options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
         box = self._box_of(fits) or (np.empty((0, p0.shape[1])),) * 2
-        slots = Slots(np.arange(count), np.zeros((count, m)), np.empty((0, m)), p0, options, *box)
+        y = self.evaluator.counts(fits) if is_counts(options) else np.zeros((count, m))
+        slots = Slots(np.arange(count), y, np.empty((0, m)), p0, options, *box)
+        last = np.empty((count, m))
 
         def values_of(rows: NDArray[np.intp], points: FloatArray) -> FloatArray:
-            return self.evaluator.residuals(fits[rows], points)
+            last[rows] = self.evaluator.residuals(fits[rows], points)
+            return last[rows] if options.rho is None else as_squares(options, last[rows])[0]
 
-        def slopes_of(rows: NDArray[np.intp], points: FloatArray, f: FloatArray) -> tuple[FloatArray, None]:
-            return np.ascontiguousarray(self._slopes(fits[rows], points, f)[0]), None
+        def slopes_of(rows: NDArray[np.intp], points: FloatArray, _: FloatArray) -> tuple[FloatArray, None]:
+            slopes = self.slopes(fits[rows], points, last[rows])[0]
+            if options.rho is not None:
+                slopes = slopes * as_squares(options, last[rows])[1][:, :, None]
+            return np.ascontiguousarray(slopes), None
 
         run_slots(slots, values_of, slopes_of, part, self.interrupt)
         self.solutions.popt[fits], self.solutions.fnorm[fits] = part.popt, part.fnorm

@@ -17,6 +17,7 @@ DATA_NOT_USABLE: Final = 15
 NOT_AT_MINIMUM: Final = 16
 UNMOVED: Final = 17
 INFEASIBLE: Final = 18
+COUNTS_NEGATIVE: Final = 21
 # Of fits of xarray.curvefit, whose method does not know bounds.
 OUT_OF_BOUNDS: Final = 22
 
@@ -27,7 +28,7 @@ class OptimizeWarning(UserWarning):
 
 SOLVED: Final = frozenset({1, 2, 3, 4})
 # Of fits whose model was never evaluated.
-NOT_FITTED: Final = (TOO_FEW_POINTS, P0_NOT_FINITE, DATA_NOT_USABLE, INFEASIBLE)
+NOT_FITTED: Final = (TOO_FEW_POINTS, P0_NOT_FINITE, DATA_NOT_USABLE, INFEASIBLE, COUNTS_NEGATIVE)
 
 IMPROPER_INPUT: Final = "Improper input parameters."
 
@@ -88,6 +89,10 @@ _SENTENCES: Final = {
         "jac."
     ),
     18: "Not fitted: the starting parameters are outside of the bounds. Start inside of them.",
+    21: (
+        "Not fitted: the data hold negative numbers, which are no counts. For loss='poisson', give counts as they came "
+        "from the detector: leave the background in, and make it part of the model."
+    ),
     22: "Solved without regard to the bounds, and ended outside of them. Try a better start, or wider bounds.",
 }
 
@@ -112,6 +117,7 @@ LABELS: Final = {
     16: "not at a minimum",
     17: "parameters did not move",
     18: "start outside of the bounds",
+    21: "negative counts",
     22: "out of bounds",
 }
 

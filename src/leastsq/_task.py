@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from . import _status
 from ._block import Block, prepare_block
 from ._broadcasting import try_function
-from ._evaluate import Evaluator
 from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
-from ._fit_vectorized import fit_vectorized
-from ._free import settle
+from ._fit_vectorized import fit_own_rows, fit_vectorized
 from ._groups import GroupedSets
 from ._infinite import blame_predictors
 from ._kernel import TO_FIT
+from ._losses import is_counts
 from ._model import Model
 from ._parameters import Start
 from ._pieces import DataSets, Piece
 from ._problem import Problem
 from ._record import ARRAYS, empty_arrays
+from ._refold import judged
 from ._result import ManyFits
 from ._solution import Fitted, Solutions, empty_solutions
 from ._workers import Progress, Workers, reporter, run
@@ -68,8 +68,10 @@ class _Task:
         block = self.ready.pop(piece.start, None) or self.block(piece)
         if not (block.status == TO_FIT).any():
             solutions = empty_solutions(block)
-        elif isinstance(self.problem.f, Model):
+        elif isinstance(self.problem.f, Model) and self.problem.options.rho is None:
             solutions = fit_compiled(self.problem, block, self.interrupt)
+        elif self.problem.options.rho is not None or (is_counts(self.problem.options) and not self.problem.vectorized):
+            solutions = fit_own_rows(self.problem, block, self.interrupt)
         elif self.problem.vectorized:
             solutions = fit_vectorized(self.problem, block, self.interrupt)
         else:
@@ -81,17 +83,7 @@ class _Task:
         """Judge the fits of a block, and give their records."""
         problem = self.problem
         box = block.box_of(np.arange(len(block.y)))
-        settled = settle(
-            Evaluator(problem, block),
-            solutions,
-            block.p0,
-            block.points,
-            problem.options,
-            problem.jac is not None,
-            problem.absolute_sigma,
-            self.interrupt,
-            box,
-        )
+        settled = judged(problem, block, solutions, self.interrupt)
         with np.errstate(over="ignore"):
             chisq = np.square(solutions.fnorm)
         popt = np.where(np.isin(solutions.status, _status.NOT_FITTED)[:, None], np.nan, solutions.popt)
@@ -112,7 +104,8 @@ class _Task:
 
     def block(self, piece: Piece) -> Block:
         """Make the data sets of a piece ready."""
-        return prepare_block(piece, self.nan_policy, self.begin, not self.problem.vectorized)
+        counts = is_counts(self.problem.options)
+        return prepare_block(piece, self.nan_policy, self.begin, not self.problem.vectorized, counts)
 
 
 def _tried(task: _Task, sets: Sets) -> _Task:
