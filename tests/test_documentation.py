@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.rst"))
 TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
 WITHOUT_CODE = {"algorithm", "benchmarks", "guarantees", "reference", "changelog", "citing", "contributing", "trust"}
+PAGES_NEED = {"astropy": ["astropy"], "lmfit": ["lmfit"], "pipelines": ["xarray", "dask", "pandas"]}
 FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models", "native")]
 # Methods that need a package which is not always there.
 NEEDS = {"to_dataframe": "pandas", "to_xarray": "xarray", ".plot": "matplotlib", "pandas": "pandas"}
@@ -81,8 +82,16 @@ def test_docstrings_of_modules(module):
     run(examples(module.__doc__, module.__name__, {}))
 
 
+def test_docstrings_of_astropy():
+    astropy = pytest.importorskip("leastsq.astropy", exc_type=ImportError)
+    for name, thing in (("LevMarFitter", astropy.LevMarFitter), ("fit_cube", astropy.LevMarFitter.fit_cube)):
+        assert run(examples(thing.__doc__, name, {})) > 0
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages(page):
+    for package in PAGES_NEED.get(page.stem, ()):
+        pytest.importorskip(package)
     count = run(examples(page.read_text(encoding="utf-8"), page.name, {"__name__": "__main__"}))
     assert (count == 0) == (page.stem in WITHOUT_CODE)
 
