@@ -69,11 +69,27 @@ static PyArrayObject *ready_residuals(PyObject *object)
     return converted;
 }
 
+/* Hand in residuals that are ready; get the next task, and the point it is for. */
+static int residuals_taken(PyObject *state, PyArrayObject *residuals, PyObject *point)
+{
+    double *packed = PyArray_DATA((PyArrayObject *)state), *f = PyArray_DATA(residuals);
+    double *x = PyArray_DATA((PyArrayObject *)point);
+    int m = (int)PyArray_SIZE(residuals), n = (int)PyArray_SIZE((PyArrayObject *)point), task;
+
+    if ((npy_int64)m * n < LARGE) {
+        F_FUNC(take_residuals, TAKE_RESIDUALS)(&m, &n, packed, f, x, &task);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        F_FUNC(take_residuals, TAKE_RESIDUALS)(&m, &n, packed, f, x, &task);
+        Py_END_ALLOW_THREADS
+    }
+    return task;
+}
+
 static PyObject *take_residuals(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    PyArrayObject *const *arrays = (PyArrayObject *const *)arguments, *residuals;
-    double *state, *f, *x;
-    int m, n, task = TASK_NOT_READY;
+    PyArrayObject *residuals;
+    int task = TASK_NOT_READY;
 
     if (count != 3) {
         PyErr_SetString(PyExc_TypeError, "expected take_residuals(state, f, x)");
@@ -85,29 +101,37 @@ static PyObject *take_residuals(PyObject *module, PyObject *const *arguments, Py
     }
     if (residuals != NULL && PyArray_SIZE(residuals) <= INT_MAX && is_ready_as_state(arguments[0])
         && is_ready_for_point(arguments[2])) {
-        state = PyArray_DATA(arrays[0]);
-        f = PyArray_DATA(residuals);
-        x = PyArray_DATA(arrays[2]);
-        m = (int)PyArray_SIZE(residuals);
-        n = (int)PyArray_SIZE(arrays[2]);
-        if ((npy_int64)m * n < LARGE) {
-            F_FUNC(take_residuals, TAKE_RESIDUALS)(&m, &n, state, f, x, &task);
-        } else {
-            Py_BEGIN_ALLOW_THREADS
-            F_FUNC(take_residuals, TAKE_RESIDUALS)(&m, &n, state, f, x, &task);
-            Py_END_ALLOW_THREADS
-        }
+        task = residuals_taken(arguments[0], residuals, arguments[2]);
     }
     Py_XDECREF(residuals);
     return PyLong_FromLong(task);
 }
 
+/* Hand in a Jacobian; get the next task, and the point it is for. */
+static int jacobian_taken(PyObject *state, PyObject *jacobian, int by_columns, PyObject *point)
+{
+    PyArrayObject *slopes = (PyArrayObject *)jacobian;
+    double *packed = PyArray_DATA((PyArrayObject *)state), *x = PyArray_DATA((PyArrayObject *)point);
+    int n = (int)PyArray_SIZE((PyArrayObject *)point), task;
+    npy_int64 entries;
+
+    if (!is_ready(jacobian, 2) || PyArray_DIM(slopes, by_columns ? 0 : 1) != n) {
+        return TASK_NOT_READY;
+    }
+    entries = PyArray_SIZE(slopes);
+    if (entries < LARGE) {
+        F_FUNC(take_jacobian, TAKE_JACOBIAN)(&entries, &n, packed, PyArray_DATA(slopes), &by_columns, x, &task);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        F_FUNC(take_jacobian, TAKE_JACOBIAN)(&entries, &n, packed, PyArray_DATA(slopes), &by_columns, x, &task);
+        Py_END_ALLOW_THREADS
+    }
+    return task;
+}
+
 static PyObject *take_jacobian(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    PyArrayObject *const *arrays = (PyArrayObject *const *)arguments;
-    double *state, *jacobian, *x;
-    npy_int64 entries;
-    int n, by_columns, task = TASK_NOT_READY;
+    int by_columns, task = TASK_NOT_READY;
 
     if (count != 4) {
         PyErr_SetString(PyExc_TypeError, "expected take_jacobian(state, jacobian, by_columns, x)");
@@ -117,20 +141,8 @@ static PyObject *take_jacobian(PyObject *module, PyObject *const *arguments, Py_
     if (by_columns < 0) {
         return NULL;
     }
-    if (is_ready_as_state(arguments[0]) && is_ready(arguments[1], 2) && is_ready_for_point(arguments[3])
-        && PyArray_DIM(arrays[1], by_columns ? 0 : 1) == PyArray_SIZE(arrays[3])) {
-        state = PyArray_DATA(arrays[0]);
-        jacobian = PyArray_DATA(arrays[1]);
-        x = PyArray_DATA(arrays[3]);
-        entries = PyArray_SIZE(arrays[1]);
-        n = (int)PyArray_SIZE(arrays[3]);
-        if (entries < LARGE) {
-            F_FUNC(take_jacobian, TAKE_JACOBIAN)(&entries, &n, state, jacobian, &by_columns, x, &task);
-        } else {
-            Py_BEGIN_ALLOW_THREADS
-            F_FUNC(take_jacobian, TAKE_JACOBIAN)(&entries, &n, state, jacobian, &by_columns, x, &task);
-            Py_END_ALLOW_THREADS
-        }
+    if (is_ready_as_state(arguments[0]) && is_ready_for_point(arguments[3])) {
+        task = jacobian_taken(arguments[0], arguments[1], by_columns, arguments[3]);
     }
     return PyLong_FromLong(task);
 }

@@ -1,11 +1,10 @@
-"""One fit: the loop that evaluates what the compiled iteration asks for.
+"""One fit, to the end: of a function of the user's, or of a compiled model.
 
 The iteration never calls Python. It is handed residuals and answers with the next point to evaluate;
 all it remembers is in one packed array that belongs to the fit.
 """
 
 import math
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from . import _kernel, _status
 from ._bounds import Bounds
 from ._interruptible import interruptibly
-from ._kernel import DONE, JACOBIAN, NOT_READY, RESIDUALS
+from ._kernel import DONE, RESIDUALS
 from ._model import Model
 from ._problem import Options
 from ._validate import (
@@ -35,9 +34,6 @@ _NO_WEIGHTS = np.empty(0)
 # Fits that are over so soon, and of no more points than this, need no thread to be interrupted.
 _SECONDS_OF_SHORT_FITS = 0.02
 _TALL, _TALL_NATIVE = 2**18, 2**10
-
-# Where references are not counted, a count that differs from itself makes every point a new array.
-_references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda _: math.nan)
 
 
 class Names(NamedTuple):
@@ -144,52 +140,30 @@ def iterate(
 ) -> Fit:
     """Minimise the sum of squares of `func`, evaluating it exactly `nfev` times.
 
-    The array handed to `func` is reused for the next point unless something still refers to it: then it
-    is theirs, and the next point gets a new one. `first` is what `func` returns at `x0`, where the caller
+    The loop is compiled. The array handed to `func` is reused for the next point unless something still refers to it:
+    then it is theirs, and the next point gets a new one. `first` is what `func` returns at `x0`, where the caller
     has had it evaluated already; `names` are what the caller calls the functions in messages. Without
     `must_be_finite`, a start or a derivative that is not finite is an exit code like others.
     """
-    references = _references
     n = x0.size
-    x = x0.copy()
-    point = (x, *args)
-    unshared, whole = references(x), references(point)
     if first is None:
-        first = func(*point) if args else func(x)
-    residuals = received = first
-    plain = type(residuals) is ndarray and residuals.dtype is FLOAT64
-    m = residuals.size if plain else residual_array(residuals, None, names.func).size
+        first = func(x0.copy(), *args)
+    plain = type(first) is ndarray and first.dtype is FLOAT64
+    m = first.size if plain else residual_array(first, None, names.func).size
     enough_residuals(m, n, names.func)
-    state = _kernel.begin(m, x0, int(dfun is not None), options, relative_error(residuals), bounds)
-    take_residuals = _kernel.take_residuals
-
-    while True:
-        if references(x) != unshared or (args and references(point) != whole):
-            x = np.empty(n)
-            point = (x, *args)
-        task = take_residuals(state, residuals, x)
-        if task != RESIDUALS:
-            if task == NOT_READY:
-                residuals = residual_array(residuals, m, names.func)
-                task = take_residuals(state, residuals, x)
-            if task == NOT_READY:  # the function has spoilt its x
-                x = np.empty(n)
-                point = (x, *args)
-                task = take_residuals(state, residuals, x)
-            if task == JACOBIAN and dfun is not None:
-                received = dfun(*point)
-                x = np.empty(n)
-                point = (x, *args)
-                task = _kernel.take_jacobian(state, received, col_deriv, x)
-                if task == NOT_READY:
-                    jacobian, by_columns = jacobian_array(received, m, n, col_deriv, names.dfun)
-                    task = _kernel.take_jacobian(state, jacobian, by_columns, x)
-            if task == DONE:
-                break
-            if task == NOT_READY:
-                raise RuntimeError("compiled code refused arrays that had been made ready for it; please report this")
-        residuals = func(*point) if args else func(x)
-
+    state = _kernel.begin(m, x0, int(dfun is not None), options, None if plain else relative_error(first), bounds)
+    x, residuals, received = _kernel.run(
+        state,
+        m,
+        n,
+        func,
+        args,
+        dfun,
+        col_deriv,
+        first,
+        lambda value: residual_array(value, m, names.func),
+        lambda value: jacobian_array(value, m, n, col_deriv, names.dfun),
+    )
     info, nfev, njev, column, fnorm = _kernel.outcome(state)
     if info > _status.TRIAL_NOT_FINITE and must_be_finite:
         _raise_not_finite(info, column, residuals, received, dfun is not None, names)

@@ -35,6 +35,7 @@ FOLDED_BY_CALLER: Final = 2
 TO_FIT: Final = -1000
 
 # What is called for every evaluation or step goes through no further function of Python's.
+run = _minpack.run
 take_residuals = _minpack.take_residuals
 take_jacobian = _minpack.take_jacobian
 take_values = _minpack.take_values
@@ -44,6 +45,8 @@ residual_function = _minpack.residual_function
 outcome = _minpack.outcome
 positions = _minpack.positions
 covariance_matrix = _minpack.covariance_matrix
+take_norm = _minpack.take_norm
+take_triangle = _minpack.take_triangle
 model_sizes = _minpack.model_sizes
 step_model = _minpack.step_model
 evaluate_model = _minpack.evaluate_model
@@ -75,15 +78,8 @@ def begin(
     bounds: tuple[FloatArray, FloatArray] | None = None,
 ) -> FloatArray:
     """Set up the packed array of a fit of `m` residuals from `x0`, within (lower, upper) `bounds`."""
-    bounded, (lower, upper) = (0, (x0, x0)) if bounds is None else (1, bounds)
-    state: FloatArray = np.empty(_minpack.state_size(m, x0.size, analytic, bounded))
-    scaled, diag = options.scaling(x0)
-    task = _minpack.start(
-        state, x0, m, analytic, options.packed(epsfcn), scaled, diag, bounded, lower.copy(), upper.copy()
-    )
-    if task != RESIDUALS:
-        raise RuntimeError(f"a fit of {x0.size} parameters to {m} residuals was refused by the compiled code")
-    return state
+    lower, upper = (None, None) if bounds is None else bounds
+    return _minpack.begin(m, x0, analytic, options.numbers(epsfcn), options.diag, lower, upper)
 
 
 def triangle_of(state: FloatArray, n: int) -> Triangle:
@@ -113,6 +109,11 @@ def fit_models(
     given = (model, x, y, weights, p0, scaled, diag, box, options.packed(), interrupt)
     arguments: tuple[Any, ...] = (LEVEL, *given, *outcome, work)
     _minpack.fit_models(*arguments)
+
+
+def fold_rows(rows: FloatArray, head: FloatArray) -> None:
+    """Fold the columns of `rows`, (N + 1, count), derivatives and residuals, into a triangle stored as in `Solutions`."""
+    _minpack.fold_rows(rows, head, np.empty(len(rows) * MOST_ROWS))
 
 
 def invert_triangles(

@@ -27,11 +27,15 @@ class Options(NamedTuple):
     # A loss of the user's own, of squared residuals in units of `f_scale`; its number is then 0.
     rho: Callable[..., Any] | None = None
 
-    def packed(self, epsfcn: float | None = None) -> FloatArray:
+    def numbers(self, epsfcn: float | None = None) -> tuple[float, ...]:
         """Return the numbers as minpack/options.f90 takes them; without an `epsfcn` of their own, with this one."""
         epsfcn = epsfcn if self.epsfcn is None else self.epsfcn
         steering = (self.ftol, self.xtol, self.gtol, self.factor, self.maxfev, epsfcn or 0.0)
-        return np.array((*steering, self.loss, self.f_scale))
+        return (*steering, self.loss, self.f_scale)
+
+    def packed(self, epsfcn: float | None = None) -> FloatArray:
+        """Return the same numbers in an array."""
+        return np.array(self.numbers(epsfcn))
 
     def scaling(self, like: FloatArray) -> tuple[int, FloatArray]:
         """Return 1 and the scale factors if they are given, else 0 and an array that is not looked at."""
