@@ -112,7 +112,7 @@ def fit_models(
 
 
 def fold_rows(rows: FloatArray, head: FloatArray) -> None:
-    """Fold the columns of `rows`, (N + 1, count), derivatives and residuals, into a triangle stored as in `Solutions`."""
+    """Fold rows, (N + 1, count) with residuals last, into a triangle that is stored as in `Solutions`."""
     _minpack.fold_rows(rows, head, np.empty(len(rows) * MOST_ROWS))
 
 
