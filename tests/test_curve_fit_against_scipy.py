@@ -1,14 +1,13 @@
-"""`curve_fit`: the signature, tests and numbers of SciPy."""
+"""`curve_fit`: the signature and numbers of SciPy; its tests are run in test_scipys_own_tests.py."""
 
 import inspect
 
 import numpy as np
 import pytest
 import scipy.optimize
-import scipy.optimize.tests.test_minpack as scipy_tests
 from curves import COVARIANCE_MATRIX, SIGMA, T, Y, decay, decay_jac
 
-from leastsq import OptimizeWarning, curve_fit
+from leastsq import curve_fit
 
 
 def test_signature_is_that_of_scipy():
@@ -16,48 +15,6 @@ def test_signature_is_that_of_scipy():
     assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
         (p.name, p.kind, p.default) for p in theirs.parameters.values()
     ]
-
-
-# --- SciPy's own tests ---
-
-BOUNDED = {
-    "test_bounds": "finite bounds only",
-    "test_bounds_p0": "trf and dogbox with bounds only",
-    "test_dtypes2": "finite bounds only",
-    "test_gh20155_error_mentions_x0": "trf and dogbox only",
-    "test_maxfev_and_bounds": "finite bounds only",
-}
-
-
-def ours_without_bounds(f, xdata, ydata, *args, **kwargs):
-    """Hand a call to SciPy where a test loops over methods that need bounds, and to us otherwise."""
-    if kwargs.get("method") in ("trf", "dogbox"):
-        return scipy.optimize.curve_fit(f, xdata, ydata, *args, **kwargs)
-    return curve_fit(f, xdata, ydata, *args, **kwargs)
-
-
-def scipy_cases():
-    for name in sorted(n for n in dir(scipy_tests.TestCurveFit) if n.startswith("test_")):
-        cases = [{}]
-        for mark in getattr(getattr(scipy_tests.TestCurveFit, name), "pytestmark", []):
-            if mark.name == "parametrize":
-                argument, values = mark.args
-                cases = [{**case, argument: value} for case in cases for value in values]
-        for case in cases:
-            skip = [pytest.mark.skip(reason=f"bounded fits: {BOUNDED[name]}")] if name in BOUNDED else []
-            yield pytest.param(name, case, marks=skip, id="-".join([name, *map(str, case.values())]))
-
-
-@pytest.mark.parametrize(("name", "case"), list(scipy_cases()))
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_scipys_own_tests_of_curve_fit(name, case, monkeypatch):
-    monkeypatch.setattr(scipy_tests, "curve_fit", ours_without_bounds)
-    monkeypatch.setattr(scipy_tests, "OptimizeWarning", OptimizeWarning)
-    if name == "test_gh4555":  # names it through the module
-        monkeypatch.setattr(scipy_tests.optimize, "curve_fit", curve_fit)
-    test = scipy_tests.TestCurveFit()
-    test.setup_method()
-    getattr(test, name)(**case)
 
 
 # --- Against SciPy, live ---

@@ -496,9 +496,12 @@ DIFFERENCES = [
         "ValueError",
         8,
     ),
-    ("finite bounds; methods trf and dogbox", lambda fits: is_line(fits, bounds=(0, 10)), "ValueError", True),
-    ("finite bounds; methods trf and dogbox", lambda fits: is_line(fits, method="trf"), "ValueError", True),
-    ("finite bounds; methods trf and dogbox", lambda fits: is_line(fits, method="dogbox"), "ValueError", True),
+    (
+        "tr_solver, an option of large sparse problems",
+        lambda fits: is_line(fits, bounds=(0, 10), tr_solver="lsmr"),
+        "ValueError",
+        True,
+    ),
 ]
 
 

@@ -45,7 +45,7 @@ def bounds_of_many(bounds: Any, n: int, names: Sequence[str] | None = None, may_
         lower, upper = _by_name(bounds, names)
     else:
         try:
-            lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+            lower, upper = map(_single, (bounds.lb, bounds.ub)) if hasattr(bounds, "lb") else bounds
         except (TypeError, ValueError):
             raise ValueError(f"bounds: got {bounds!r}, expected a pair (lower, upper) of numbers or arrays") from None
         lower, upper = _side(lower, "lower", n), _side(upper, "upper", n)
@@ -81,6 +81,11 @@ def _by_name(bounds: Mapping[str, Any], names: Sequence[str]) -> tuple[FloatArra
     return sides[0], sides[1]
 
 
+def _single(side: Any) -> Any:
+    """Return the number in an array of one, which SciPy's Bounds make of a number."""
+    return side[0] if np.shape(side) == (1,) else side
+
+
 def _side(value: Any, side: str, n: int) -> FloatArray:
     """Return the bounds of one side, shape (..., N)."""
     given = value if is_dask(value) else real_numbers(value, f"{side} bounds").astype(np.float64)
@@ -113,7 +118,7 @@ def _refuse_unusable(name: str, lower: FloatArray, upper: FloatArray, may_fix: b
     equal = lower == upper
     if (equal & (np.isinf(lower) | (not may_fix))).any():
         bound = lower[equal].flat[0]
-        hint = " Leave the parameter out of x0 to fix it." if np.isfinite(bound) else ""
+        hint = " To fix it, leave it out of x0, or use fixed= of curve_fit." if np.isfinite(bound) else ""
         raise ValueError(
             f"bounds: lower and upper bound of {name} are both {bound:g}; each lower bound must be strictly less than "
             f"each upper bound.{hint}"

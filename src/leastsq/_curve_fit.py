@@ -3,48 +3,27 @@
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _status
-from ._data import Data, prepare, residual_function
-from ._iterate import Fit, Names, iterate, iterate_model
+from ._curve_fit_options import read_keywords
+from ._data import Data, prepare
+from ._iterate import Fit
 from ._judge import Judged
-from ._judge import judge as _judge
-from ._kernel import with_data
 from ._leastsq import information
 from ._model import Model
-from ._parameters import positional_arguments
-from ._problem import Options, checked_options
+from ._single_fit import single
+from ._single_start import UNBOUNDED, Beginning, beginning, parameter_names
 from ._status import OptimizeWarning, warn_of_absolute_without
 from ._sums import understood
-from ._validate import (
-    FloatArray,
-    callable_argument,
-    flag,
-    jacobian_array,
-    real_array,
-    refuse_not_finite,
-    relative_error,
-    starting_point,
-)
+from ._validate import FloatArray, callable_argument, flag
 
 _Short: TypeAlias = tuple[FloatArray, FloatArray]
 _Full: TypeAlias = tuple[FloatArray, FloatArray, dict[str, Any], str, int]
-_NAMES = Names("f", "jac")
-_UNBOUNDED = (-np.inf, np.inf)
-_SOLVER_DEFAULTS: dict[str, Any] = {
-    "ftol": 1.49012e-8,
-    "xtol": 1.49012e-8,
-    "gtol": 0.0,
-    "maxfev": 0,
-    "epsfcn": None,
-    "factor": 100,
-    "diag": None,
-}
 
 
 @overload
@@ -52,13 +31,13 @@ def curve_fit(
     f: Callable[..., Any],
     xdata: Any,
     ydata: ArrayLike,
-    p0: ArrayLike | None = ...,
+    p0: ArrayLike | Mapping[str, ArrayLike] | None = ...,
     sigma: ArrayLike | None = ...,
     absolute_sigma: bool = ...,
     check_finite: bool | None = ...,
     bounds: Any = ...,
     method: str | None = ...,
-    jac: Callable[..., Any] | None = ...,
+    jac: str | Callable[..., Any] | None = ...,
     *,
     full_output: Literal[False] = ...,
     nan_policy: str | None = ...,
@@ -69,13 +48,13 @@ def curve_fit(
     f: Callable[..., Any],
     xdata: Any,
     ydata: ArrayLike,
-    p0: ArrayLike | None = ...,
+    p0: ArrayLike | Mapping[str, ArrayLike] | None = ...,
     sigma: ArrayLike | None = ...,
     absolute_sigma: bool = ...,
     check_finite: bool | None = ...,
     bounds: Any = ...,
     method: str | None = ...,
-    jac: Callable[..., Any] | None = ...,
+    jac: str | Callable[..., Any] | None = ...,
     *,
     full_output: Literal[True],
     nan_policy: str | None = ...,
@@ -85,22 +64,22 @@ def curve_fit(
     f: Callable[..., Any],
     xdata: Any,
     ydata: ArrayLike,
-    p0: ArrayLike | None = None,
+    p0: ArrayLike | Mapping[str, ArrayLike] | None = None,
     sigma: ArrayLike | None = None,
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
-    bounds: Any = _UNBOUNDED,
+    bounds: Any = UNBOUNDED,
     method: str | None = None,
-    jac: Callable[..., Any] | None = None,
+    jac: str | Callable[..., Any] | None = None,
     *,
     full_output: bool = False,
     nan_policy: str | None = None,
     **kwargs: Any,
 ) -> _Short | _Full:
-    """Fit a function to data by nonlinear least squares.
+    """Fit a function to data by nonlinear least squares, with bounds or without.
 
     Minimises ``sum(((f(xdata, *popt) - ydata) / sigma)**2)`` by the Levenberg-Marquardt method of `leastsq`. A
-    drop-in for ``scipy.optimize.curve_fit`` with ``method="lm"``.
+    drop-in for ``scipy.optimize.curve_fit``.
 
     Parameters
     ----------
@@ -111,9 +90,10 @@ def curve_fit(
         The predictors, passed on to `f`. Lists, tuples and arrays are converted to float64 first.
     ydata : array_like
         The M observations. What is not one-dimensional is flattened, and so are the values of `f`.
-    p0 : array_like of shape (N,), optional
-        Parameters to start from. By default the ``guess`` of a compiled model, or else ones, as many as `f` has
-        arguments after the first. Good starting values matter more than anything else here.
+    p0 : array_like of shape (N,) or dict, optional
+        Parameters to start from, also by their names. By default, and for names that a dict leaves out, the ``guess``
+        of a compiled model, moved between the bounds; or else midway between bounds, one off the only bound, or one.
+        Good starting values matter more than anything else here.
     sigma : array_like, optional
         Standard deviations of `ydata`, in its units: a number, or as many as there are data, in the shape of `ydata`
         or flat; or its covariance matrix, shape (M, M). An infinite standard deviation leaves a point out.
@@ -122,12 +102,14 @@ def curve_fit(
         `pcov` is scaled so that the reduced chi-square is one.
     check_finite : bool, optional
         Refuse NaN and Inf in `xdata` and `ydata`. By default only where `nan_policy` is None.
-    bounds : 2-tuple of array_like, optional
-        Must be infinite: bounded fits are not part of this release.
-    method : {None, "lm"}, optional
-        Levenberg-Marquardt.
-    jac : callable ``jac(x, a, b, ...) -> array_like``, optional
-        Derivatives of `f`, shape (M, N); they are weighted with `sigma` here. By default forward differences.
+    bounds : 2-tuple of array_like, object with ``lb`` and ``ub``, or dict, default no bounds
+        Lower and upper bounds, each a number or one for each parameter; or pairs by the names of parameters,
+        ``{"rate": (0, np.inf)}``. Each lower one must be below the upper one. `f` is evaluated at no point outside.
+    method : {None, "lm", "trf", "dogbox"}, optional
+        All are the same Levenberg-Marquardt method; "lm" refuses bounds, as in SciPy.
+    jac : callable ``jac(x, a, b, ...) -> array_like`` or {"2-point", "3-point", "cs"}, optional
+        Derivatives of `f`, shape (M, N); they are weighted with `sigma` here. Or how to take differences: forward
+        ones, which are the default, central ones, or along the imaginary axis, for an `f` of complex numbers.
     full_output : bool, default False
         Return more than the parameters and their covariance.
     nan_policy : {None, "raise", "omit"}, optional
@@ -135,8 +117,10 @@ def curve_fit(
         their entries of `sigma` out. None does not look for them. Columns and tables of pandas and polars, whose rows
         are points, and arrays of xarray reach `f` as such.
     **kwargs
-        Options of `leastsq`: `ftol`, `xtol`, `gtol`, `maxfev`, `epsfcn`, `factor`, `diag`, `col_deriv`. The
-        default of `epsfcn` follows the dtype that `f` returns.
+        Options of `leastsq`: `ftol`, `xtol`, `gtol` (None switches a test off), `maxfev`, `epsfcn`, `factor`, `diag`,
+        `col_deriv`. The default of `epsfcn` follows the dtype that `f` returns. Options of `least_squares`:
+        `max_nfev`, `x_scale` and `diff_step`. And of this package: `fixed`, parameters that stay where they start, as
+        names, a mask, or a dict of names and values; they have variance 0 and cost no degree of freedom.
 
     Returns
     -------
@@ -148,7 +132,8 @@ def curve_fit(
     infodict : dict
         As for `leastsq`; ``fvec`` holds the weighted residuals, and ``offset`` answers whether the fit converged: the
         distance from the minimum of the linearised fit, in units of the confidence ellipsoid's radius [2]_; at 0.01,
-        estimates are off by about a hundredth of a standard error. Only with `full_output`.
+        estimates are off by about a hundredth of a standard error. With `bounds` or `fixed`, ``active_mask`` is -1
+        where a parameter is on its lower bound, 1 where it is on the upper one, else 0. Only with `full_output`.
     mesg : str
         What happened, in words. Only with `full_output`.
     ier : int
@@ -157,10 +142,10 @@ def curve_fit(
     Raises
     ------
     ValueError
-        If data or starting values cannot be used, say because they are not finite or shapes do not match, or
-        for finite `bounds`.
+        If data or starting values cannot be used, say because they are not finite or shapes do not match; if bounds
+        are no box, or `p0` is outside of it.
     TypeError
-        If there are more parameters than data, or an option is not known.
+        If there are more parameters to fit than data, or an option is not known.
     RuntimeError
         If no minimum is found; the message says what stopped the fit, after how many evaluations, and where.
 
@@ -180,11 +165,17 @@ def curve_fit(
     steps that see the parameters' scales. If the minimum is more than half a standard error away, the iteration goes
     on from there without `xtol`. `nfev` counts all of these evaluations.
 
+    With `bounds`, parameters that the gradient pushes against a bound are held there, and steps follow the bounds that
+    they meet [3]_. The covariance knows of no bounds: errors beside a parameter on its bound are, if anything, too
+    large.
+
     References
     ----------
     .. [1] G. A. F. Seber, C. J. Wild, "Nonlinear Regression", Wiley, 1989, section 2.1.
     .. [2] D. M. Bates, D. G. Watts, "A relative offset orthogonality convergence criterion for nonlinear least
        squares", Technometrics 23 (1981), pp. 179-183.
+    .. [3] P. B. Stark, R. L. Parker, "Bounded-variable least squares: an algorithm and applications", Computational
+       Statistics 10 (1995), pp. 129-141.
 
     Examples
     --------
@@ -199,94 +190,51 @@ def curve_fit(
     [2.51, 1.31, 0.5]
     >>> np.round(np.sqrt(np.diag(pcov)), 3).tolist()
     [0.022, 0.025, 0.01]
+
+    With an offset of at most 0.4, and with a rate that is known:
+
+    >>> curve_fit(decay, t, y, p0=[2, 1, 0], bounds={"offset": (0, 0.4)})[0].round(2).tolist()
+    [2.53, 1.12, 0.4]
+    >>> curve_fit(decay, t, y, p0=[2, 1, 0], fixed={"rate": 1.3})[0].round(2).tolist()
+    [2.51, 1.3, 0.5]
     """
     callable_argument(f, "f")
-    _refuse_other_methods(method, bounds, jac)
     absolute_sigma, full_output = flag(absolute_sigma, "absolute_sigma"), flag(full_output, "full_output")
-    col_deriv = flag(kwargs.pop("col_deriv", False), "col_deriv")
+    keywords = read_keywords(kwargs, jac, method)
     f = understood(f)
     data = prepare(xdata, ydata, sigma, check_finite, nan_policy)
-    start = _start(f, p0, data)
-    n, m = start.size, data.y.size
-    if n > m != 1:
+    begin = beginning(f, data, p0, bounds, keywords.fixed, method)
+    n, m = begin.start.size, data.y.size
+    if begin.free > m != 1:
         raise TypeError(
-            f"The number of func parameters={n} must not exceed the number of data points={m}: "
+            f"The number of func parameters={begin.free} must not exceed the number of data points={m}: "
             f"give more data, or fix some of the parameters"
         )
     warn_of_absolute_without(sigma, absolute_sigma)
-    compiled = isinstance(f, Model) and jac is None
-    if isinstance(f, Model) and compiled:
-        jac, col_deriv = f.jac, False
-    options = _solver_options(n, jac is not None, kwargs)
-    residuals = residual_function(f, data)
-    if isinstance(f, Model) and compiled and (data.weights is None or data.weights.ndim < 2):
-        fit = iterate_model(f, _predictor_rows(f, data), data.y, _weight_of_each(data), start, options)
-    else:
-        fit = _iterate_functions(f, jac, data, start, residuals, col_deriv, options)
+    compiled = isinstance(f, Model) and jac is None and keywords.scheme is None
+    of_users = jac if callable(jac) else None
+    derivatives = f.jac if isinstance(f, Model) and compiled else of_users
+    options = keywords.options(n, derivatives is not None)
+    scheme = keywords.scheme, keywords.relative_step(n)
+    one = single(f, derivatives, keywords.col_deriv and not compiled, scheme, data, begin, options)
+    fit = one.fit(compiled)
     if fit.info not in _status.SOLVED:
         raise RuntimeError(_not_found(fit))
-    judged = _judge(fit, start, residuals, _jacobian_rows(jac, data, col_deriv, n), data, absolute_sigma)
+    judged = one.judge(fit, absolute_sigma)
     fit, pcov = judged.fit, judged.pcov
     if fit.info not in _status.SOLVED:
         raise RuntimeError(_not_found(fit))
-    reasons = _reasons(f, judged, data, absolute_sigma)
+    reasons = _reasons(f, judged, begin, data, absolute_sigma)
     if reasons:
         warnings.warn(
             "Covariance of the parameters could not be estimated: " + "; ".join(reasons), OptimizeWarning, stacklevel=2
         )
     if full_output:
-        infodict = {**information(fit, fit.details(), jac is not None), "offset": judged.offset}
+        infodict = {**information(fit, fit.details(), one.analytic), "offset": judged.offset}
+        if begin.box is not None:
+            infodict["active_mask"] = begin.box.active(fit.x)
         return fit.x, pcov, infodict, fit.message(), fit.info
     return fit.x, pcov
-
-
-def _start(f: Callable[..., Any], p0: Any, data: Data) -> FloatArray:
-    """Return the starting point: as given, as a compiled model guesses it, or ones."""
-    if p0 is not None:
-        start = starting_point(p0, "p0")
-        if isinstance(f, Model) and start.size != len(f.param_names):
-            raise ValueError(
-                f"p0 has {start.size} parameters, {f.__name__} {len(f.param_names)}: {', '.join(f.param_names)}"
-            )
-        return start
-    if isinstance(f, Model) and f.guess is not None:
-        rows = _predictor_rows(f, data)
-        return f.guess(tuple(rows) if f.predictors > 1 else rows[0], data.y)
-    return np.ones(_count_parameters(f))
-
-
-def _predictor_rows(model: Model, data: Data) -> FloatArray:
-    """Return the predictors of a compiled model as (predictors, M)."""
-    predictors = model.predictor_arrays(data.x)
-    if any(predictor.size not in (1, data.y.size) for predictor in predictors):
-        sizes = " and ".join(str(predictor.size) for predictor in predictors)
-        raise ValueError(f"xdata has {sizes} points, ydata {data.y.size}; expected as many")
-    rows = [np.broadcast_to(predictor.ravel(), data.y.size) for predictor in predictors]
-    return rows[0].reshape(1, -1) if len(rows) == 1 else np.array(rows)
-
-
-def _weight_of_each(data: Data) -> FloatArray | None:
-    """Return a weight for each point, None where there are none."""
-    if data.weights is None or data.weights.ndim == 1:
-        return data.weights
-    return np.full(data.y.size, data.weights)
-
-
-def _iterate_functions(
-    f: Callable[..., Any],
-    jac: Callable[..., Any] | None,
-    data: Data,
-    start: FloatArray,
-    residuals: Callable[[FloatArray], Any],
-    col_deriv: bool,
-    options: Options,
-) -> Fit:
-    """Fit a function of the user's."""
-    first, epsfcn = _first_evaluation(f, data, start, options.epsfcn)
-    jacobian = None if jac is None else _jacobian_function(jac, data, first.size, start.size, col_deriv)
-    if epsfcn:
-        options = options._replace(epsfcn=epsfcn)
-    return iterate(residuals, start, (), jacobian, col_deriv, options, first, _NAMES._replace(x=data.x))
 
 
 def _not_found(fit: Fit) -> str:
@@ -296,107 +244,17 @@ def _not_found(fit: Fit) -> str:
     return f"Optimal parameters not found: {reason} Parameters so far: [{so_far}]"
 
 
-def _refuse_other_methods(method: str | None, bounds: Any, jac: Any) -> None:
-    """Refuse what only other algorithms than Levenberg-Marquardt can do."""
-    if method not in (None, "lm", "trf", "dogbox"):
-        raise ValueError(f"method must be None or 'lm', got {method!r}")
-    if method in ("trf", "dogbox") or (bounds is not _UNBOUNDED and _are_finite(bounds)):
-        raise ValueError(
-            "bounded fits, and the methods 'trf' and 'dogbox', are not part of this release: leastsq fits without "
-            "bounds by method 'lm'. A parameter that must be positive can be fitted as the exponential of another"
-        )
-    if jac is not None and not callable(jac):
-        raise ValueError(f"jac must be callable or None for method 'lm', got {jac!r}")
-
-
-def _are_finite(bounds: Any) -> bool:
-    try:
-        lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-        return not (np.all(np.asarray(lower) == -np.inf) and np.all(np.asarray(upper) == np.inf))
-    except (TypeError, ValueError):
-        raise ValueError(f"bounds must be a pair (lower, upper), got {bounds!r}") from None
-
-
-def _count_parameters(f: Callable[..., Any]) -> int:
-    """Count the parameters of a model by its signature, the first argument being the predictors."""
-    n = len(positional_arguments(f)) - 1
-    if n < 1:
-        raise ValueError(
-            "Unable to determine number of fit parameters. f must look like f(x, a, b, ...); otherwise give p0"
-        )
-    return n
-
-
-def _solver_options(n: int, analytic: bool, given: dict[str, Any]) -> Options:
-    """Check the options for the solver, refusing those it does not have."""
-    if "args" in given:
-        raise ValueError("'args' is not a supported keyword argument. Bind further arguments of f with a lambda")
-    unknown = sorted(given.keys() - _SOLVER_DEFAULTS.keys())
-    if unknown:
-        raise TypeError(
-            f"curve_fit() got an unexpected keyword argument {unknown[0]!r}; options of method 'lm' are "
-            f"{', '.join(_SOLVER_DEFAULTS)} and col_deriv"
-        )
-    return checked_options(n, analytic, **{**_SOLVER_DEFAULTS, **given})
-
-
-def _first_evaluation(
-    f: Callable[..., Any], data: Data, start: FloatArray, epsfcn: float | None
-) -> tuple[FloatArray, float]:
-    """Evaluate the residuals at the start, and say what relative error the model has.
-
-    Zero stands for the relative error of double precision. The dtype that tells is the model's own: the residuals
-    are double precision because the data are.
-    """
-    received = f(data.x, *start)
-    values = real_array(received, "f")
-    m = data.y.size
-    if values.size != m and 1 not in (values.size, m):
-        raise ValueError(f"f returned {values.size} values for {m} data points; expected one for each")
-    if epsfcn is None:
-        epsfcn = relative_error(received)
-    return data.whiten(values.ravel() - data.y), epsfcn
-
-
-def _jacobian_function(
-    jac: Callable[..., Any], data: Data, m: int, n: int, col_deriv: bool
-) -> Callable[[FloatArray], Any]:
-    """Return the weighted Jacobian as a function of the parameters."""
-    derivatives = with_data(jac, data.x)
-    if data.weights is None:
-        return derivatives
-
-    def weighted(parameters: FloatArray) -> FloatArray:
-        jacobian, by_columns = jacobian_array(derivatives(parameters), m, n, col_deriv, _NAMES.dfun)
-        whitened = data.whiten_jacobian(jacobian, by_columns)
-        refuse_not_finite(whitened, _NAMES.dfun)
-        return whitened if by_columns == col_deriv else whitened.T
-
-    return weighted
-
-
-def _jacobian_rows(
-    jac: Callable[..., Any] | None, data: Data, col_deriv: bool, n: int
-) -> Callable[[FloatArray], FloatArray] | None:
-    """Return the weighted Jacobian as a function of the parameters, M by N; None where there are differences."""
-    if jac is None:
-        return None
-    weighted = _jacobian_function(jac, data, data.y.size, n, col_deriv)
-
-    def rows(parameters: FloatArray) -> FloatArray:
-        jacobian, by_columns = jacobian_array(weighted(parameters), data.y.size, n, col_deriv, _NAMES.dfun)
-        return jacobian.T if by_columns else jacobian
-
-    return rows
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _reasons(f: Callable[..., Any], judged: Judged, data: Data, absolute: bool) -> list[str]:
+def _reasons(f: Callable[..., Any], judged: Judged, begin: Beginning, data: Data, absolute: bool) -> list[str]:
     """Say which parameters have no covariance, and why."""
     reasons = []
+    of_free: Any = ...
+    if begin.box is not None:
+        free = np.flatnonzero(begin.box.lower != begin.box.upper)
+        of_free = np.ix_(free, free)
     n, points = judged.fit.x.size, data.points(judged.fit.m)
     if judged.unused:
         names = _names(f, judged.unused, n)
@@ -404,21 +262,19 @@ def _reasons(f: Callable[..., Any], judged: Judged, data: Data, absolute: bool) 
     if judged.combined:
         reasons.append(f"{_names(f, judged.combined, n)} are determined only in combination")
     if not absolute and points <= judged.rank:
-        judged.pcov.fill(np.inf)
+        judged.pcov[of_free] = np.inf
         reasons.append(
             f"{_count(points, 'data point')} for {_count(judged.rank, 'parameter')} leave no degrees of freedom to "
             f"estimate errors from; give more data, or sigma with absolute_sigma=True"
         )
     if not absolute and judged.unused and data.weights is not None:
-        judged.pcov.fill(np.inf)
+        judged.pcov[of_free] = np.inf
         reasons.append("with relative sigma this leaves no variance, as in SciPy; absolute_sigma=True keeps the others")
     return reasons
 
 
 def _names(f: Callable[..., Any], indices: Any, n: int) -> str:
     """Name parameters as the model does, or by number."""
-    names = positional_arguments(f)[1:]
-    if len(names) != n:
-        names = [f"number {j} (counted from 0)" for j in range(n)]
+    names = parameter_names(f, n)
     chosen = [names[j] for j in indices]
     return ("parameter " if len(chosen) == 1 else "parameters ") + ", ".join(chosen)

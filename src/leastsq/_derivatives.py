@@ -155,8 +155,10 @@ class _Pairs:
         if steps is not None:
             self.step = np.where(steps.ravel() > 0, steps.ravel(), self.step)
         self.room = (np.full(count * n, -math.inf), np.full(count * n, math.inf))
+        self.sides = np.array(self.room)
         if box is not None:
             self.room = (box[0].ravel() - self.value, box[1].ravel() - self.value)
+            self.sides = np.array([box[0].ravel(), box[1].ravel()])
         # Where terms cancel, rounding is relative to them: straight lines are followed until their share changes.
         self.terms = of.terms.ravel()
         self.sure = np.zeros(count * n, dtype=np.bool_)
@@ -169,8 +171,9 @@ class _Pairs:
     def change(self, which: NDArray[np.intp], steps: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the changes of residuals with steps, their norms, and the steps as rounded."""
         points = self.x[self.row[which]]
-        points[np.arange(len(which)), self.column[which]] += steps
-        moved = points[np.arange(len(which)), self.column[which]] - self.value[which]
+        ends = np.clip(self.value[which] + steps, *self.sides[:, which])  # which rounding would leave
+        points[np.arange(len(which)), self.column[which]] = ends
+        moved = ends - self.value[which]
         with np.errstate(all="ignore"):
             change = self.residuals(self.fits[self.row[which]], points) - self.f[self.row[which]]
         self.tries[which] += 1

@@ -1,7 +1,7 @@
 """Fits with fixed parameters, judged as fits of the others."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from ._settle import Evaluator, Settler
 from ._solution import Solutions
 from ._statistics import Statistics
 from ._validate import FloatArray
+
+#: Residuals of the fit that was looked at last, and derivatives by its free parameters.
+Last: TypeAlias = tuple[FloatArray, FloatArray]
 
 
 class _FreeEvaluator:
@@ -57,13 +60,15 @@ def settle(
     absolute: bool,
     interrupt: NDArray[np.intc],
     box: Bounds | None,
-) -> Statistics:
+) -> tuple[Statistics, Last]:
     """Judge fits, and go on with those that are far from their minimum: see `Settler`.
 
     Fixed parameters, those with equal bounds, have no variance, and count neither as open nor for degrees of freedom.
     """
     if box is None or not (box.lower == box.upper).any():
-        return Settler(evaluator, solutions, start, points, options, exact, absolute, interrupt, box).settle()
+        whole = Settler(evaluator, solutions, start, points, options, exact, absolute, interrupt, box)
+        return whole.settle(), whole.last
+    last: Last = (np.empty(0), np.empty(0))
     count, n = solutions.popt.shape
     found = Statistics(
         np.zeros((count, n, n)),
@@ -94,7 +99,7 @@ def settle(
             interrupt,
             sides,
         )
-        settled = settler.settle()
+        settled, last = settler.settle(), settler.last
         solutions.popt[np.ix_(fits, free)] = part.popt
         solutions.fnorm[fits], solutions.nfev[fits], solutions.status[fits] = part.fnorm, part.nfev, part.status
         where = np.ix_(fits, free, free)
@@ -102,7 +107,7 @@ def settle(
         found.unused[np.ix_(fits, free)] = settled.unused
         found.combined[np.ix_(fits, free)] = settled.combined
         found.pcov[fits[np.isnan(settled.pcov).any(axis=(1, 2)).ravel()]] = np.nan
-    return found
+    return found, last
 
 
 def _patterns(free: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:

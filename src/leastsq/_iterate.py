@@ -99,7 +99,7 @@ class Fit(NamedTuple):
         else:
             # Zeros cost no memory until they are written to.
             fjac = np.zeros((n, m))
-            fjac[:, :n] = np.tril(state[r : r + n * n].reshape(n, n))
+            fjac[:, :n] = np.tril(state[r : r + n * n].reshape(n, n))[:, :m]
             if self.residuals is None:
                 state.resize(f + m, refcheck=False)
         fvec = state[f : f + m] if self.residuals is None else self.residuals(self.x)
@@ -150,7 +150,7 @@ def iterate(
         first = func(x0.copy(), *args)
     plain = type(first) is ndarray and first.dtype is FLOAT64
     m = first.size if plain else residual_array(first, None, names.func).size
-    enough_residuals(m, n, names.func)
+    enough_residuals(m, _free(n, bounds), names.func)
     state = _kernel.begin(m, x0, int(dfun is not None), options, None if plain else relative_error(first), bounds)
     x, residuals, received = _kernel.run(
         state,
@@ -187,7 +187,7 @@ def iterate_model(
     `x` is (predictors, M). Each step is one compiled call; of many points neither residuals nor Jacobian are stored,
     unless a function evaluates them all at once. Once `interrupt` is not 0, the fit is left as it is, still to be made.
     """
-    enough_residuals(y.size, x0.size, names.func)
+    enough_residuals(y.size, _free(x0.size, bounds), names.func)
     _, whole, analytic = _kernel.model_sizes(model.numbers, x0.size, model.predictors, y.size)
     state = _kernel.begin(y.size, x0, analytic, options, bounds=bounds)
     point, work = x0.copy(), np.empty(whole)
@@ -212,6 +212,11 @@ def iterate_model(
     return Fit(
         point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == _kernel.BY_CALLER else residuals
     )
+
+
+def _free(n: int, bounds: Bounds | None) -> int:
+    """Count the parameters that are not fixed."""
+    return n if bounds is None else int(np.count_nonzero(bounds.lower != bounds.upper))
 
 
 def _run(step: Callable[[], int], long: bool, interrupt: NDArray[np.intc]) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _kernel
+from ._bounds import Bounds
 from ._data import Data
 from ._derivatives import norm, one_steps_are_good
+from ._free import Last, settle
 from ._iterate import Fit, iterate
-from ._settle import FAR, Settler, all_but_open, is_tolerant
+from ._settle import FAR, all_but_open, is_tolerant
 from ._solution import Solutions
 from ._statistics import ANALYTIC, FORWARD, standard_deviation
 from ._validate import NO_VALUE, FloatArray
@@ -71,8 +73,12 @@ def judge(
     jacobian: Callable[[FloatArray], FloatArray] | None,
     data: Data,
     absolute: bool,
+    box: Bounds | None = None,
 ) -> Judged:
     """Judge a fit that was solved; `jacobian` gives weighted derivatives, M by N, None where there are differences."""
+    if box is not None and ((fit.x == box.lower) | (fit.x == box.upper)).any():
+        one = _One(residuals, jacobian, data, fit.m)
+        return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box)
     n, points = fit.x.size, data.points(fit.m)
     cov, norms, ratio = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
     offset = _offset(fit, n, points, absolute)
@@ -88,7 +94,8 @@ def judge(
                 return Judged(fit, cov, n, offset)
         elif one_steps_are_good(fit.x, norms, fit.fnorm, _sizes(data), ratio, error):
             return Judged(fit, cov, n, offset)
-    return _judge_as_many(fit, start, _One(residuals, jacobian, data, fit.m), jacobian is not None, points, absolute)
+    one = _One(residuals, jacobian, data, fit.m)
+    return _judge_as_many(fit, start, one, jacobian is not None, points, absolute, box)
 
 
 def _offset(fit: Fit, n: int, points: int, absolute: bool) -> float:
@@ -109,13 +116,15 @@ def _distance(offset: float, fit: Fit, n: int, points: int, absolute: bool) -> f
     return offset * math.sqrt(n) / max(scatter, 1.0)
 
 
-def _judge_as_many(fit: Fit, start: FloatArray, one: _One, exact: bool, points: int, absolute: bool) -> Judged:
+def _judge_as_many(
+    fit: Fit, start: FloatArray, one: _One, exact: bool, points: int, absolute: bool, box: Bounds | None
+) -> Judged:
     n = fit.x.size
     solutions = Solutions(
         np.empty((1, n)), np.empty((1, n + 1, n)), np.empty(1), np.empty(1, dtype=np.intc), np.empty(1, dtype=np.intc)
     )
     solutions.store(0, fit)
-    settler = Settler(
+    settled, last = settle(
         one,
         solutions,
         start[None],
@@ -124,17 +133,20 @@ def _judge_as_many(fit: Fit, start: FloatArray, one: _One, exact: bool, points: 
         exact,
         absolute,
         np.zeros(1, dtype=np.intc),
+        None if box is None else Bounds(box.lower[None], box.upper[None]),
     )
-    settled = settler.settle()
     if not np.array_equal(solutions.popt[0], fit.x):
-        fit = _moved(fit, settler, solutions.popt[0])
+        fit = _moved(fit, last, solutions.popt[0], box)
     fit = fit._replace(info=int(solutions.status[0]), nfev=int(solutions.nfev[0]), fnorm=float(solutions.fnorm[0]))
     unused, combined = (tuple(np.flatnonzero(which[0]).tolist()) for which in (settled.unused, settled.combined))
     return Judged(fit, settled.pcov[0], int(settled.rank[0]), float(settled.offset[0]), unused, combined)
 
 
-def _moved(fit: Fit, settler: Settler, x: FloatArray) -> Fit:
+def _moved(fit: Fit, last: Last, x: FloatArray, box: Bounds | None) -> Fit:
     """Return a fit that went on elsewhere, factored at `x` without another evaluation."""
-    f, jacobian = settler.last
-    at = iterate(lambda _: f, x, (), lambda _: jacobian, False, fit.options._replace(maxfev=1), f)
+    f, of_free = last
+    jacobian = np.zeros((f.size, x.size))
+    jacobian[:, slice(None) if box is None else box.lower != box.upper] = of_free
+    options = fit.options._replace(maxfev=1)
+    at = iterate(lambda _: f, x, (), lambda _: jacobian, False, options, f, bounds=box)
     return at._replace(x=x, njev=fit.njev, options=fit.options)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from ._bounds import Bounds, checked_bounds, refuse_infeasible
 from ._least_squares_result import LeastSquaresResult, Report
-from ._numerical_jacobian import METHODS, Differences
-from ._problem import Options
+from ._numerical_jacobian import METHODS, Differences, checked_step
+from ._problem import Options, checked_scale
 from ._robust import LOSS_CODES, Loss, checked_f_scale, checked_loss
 from ._status import JACOBIAN_NOT_FINITE, START_NOT_FINITE
 from ._validate import MOST_EVALUATIONS, FloatArray, callable_argument, real_array, refuse_not_finite, relative_error
@@ -201,7 +201,7 @@ class _Functions:
             raise ValueError("fun returned no residuals")
         refuse_not_finite(f, "fun", " at the starting point")
         self.m, self.n = f.size, start.size
-        step = None if self.step is None else _checked_step(self.step, start.size)
+        step = None if self.step is None else checked_step(self.step, start.size)
         self.differences = self.differences._replace(relative_step=step, relative_error=relative_error(received))
         return f.copy()
 
@@ -312,7 +312,7 @@ def _options(
         min(limit, MOST_EVALUATIONS),
         None,
         100.0 if lm else 1.0,  # the first step bound, in units of x0, as in SciPy
-        _checked_scale(x_scale, n),
+        checked_scale(x_scale, n),
         LOSS_CODES[loss] if isinstance(loss, str) else 0,
         f_scale,
     )
@@ -335,26 +335,6 @@ def _checked_tolerances(given: tuple[float | None, ...], lm: bool) -> list[float
 def _number(value: Any) -> float:
     """Return a number, or NaN for what is none."""
     return float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else np.nan
-
-
-def _checked_scale(x_scale: Any, n: int) -> FloatArray | None:
-    """Return scale factors of the parameters, one over their size; None where the Jacobian tells them."""
-    if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
-        return None
-    try:
-        scale = np.broadcast_to(real_array(x_scale, "x_scale"), n)
-    except (TypeError, ValueError):
-        scale = np.zeros(1)
-    if not ((scale > 0) & (scale < np.inf)).all():
-        raise ValueError(f"x_scale must be 'jac', a positive number or {n} of them, got {x_scale!r}")
-    return 1.0 / scale
-
-
-def _checked_step(diff_step: Any, n: int) -> FloatArray:
-    step = real_array(diff_step, "diff_step")
-    if step.shape not in ((), (1,), (n,)) or not ((np.abs(step) > 0) & (np.abs(step) < np.inf)).all():
-        raise ValueError(f"diff_step must be a number or {n} of them, none of them 0, got {diff_step!r}")
-    return np.abs(np.broadcast_to(step, n))
 
 
 @contextlib.contextmanager

@@ -129,3 +129,16 @@ def _scale_factors(diag: Any, n: int) -> FloatArray:
     if not np.all((factors > 0) & (factors < np.inf)):
         raise TypeError(f"diag: scale factors must be positive and finite, got {factors}")
     return factors
+
+
+def checked_scale(x_scale: Any, n: int) -> FloatArray | None:
+    """Return scale factors of the parameters, one over their size; None where the Jacobian tells them."""
+    if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
+        return None
+    try:
+        scale = np.broadcast_to(real_array(x_scale, "x_scale"), n)
+    except (TypeError, ValueError):
+        scale = np.zeros(1)
+    if not ((scale > 0) & (scale < np.inf)).all():
+        raise ValueError(f"x_scale must be 'jac', a positive number or {n} of them, got {x_scale!r}")
+    return 1.0 / scale
