@@ -76,7 +76,9 @@ class Differences(NamedTuple):
         one, two = ((end - x).sum(axis=1) for end in ends)
         first, second = ((v - f) / h[:, None] for v, h in zip(values, (one, two), strict=True))
         # The slope at x of the parabola through x and both ends.
-        return ((first * two[:, None] - second * one[:, None]) / (two - one)[:, None]).T
+        slopes = (first * two[:, None] - second * one[:, None]) / (two - one)[:, None]
+        by_columns: FloatArray = slopes.T
+        return by_columns
 
     def _inside(self, points: FloatArray) -> FloatArray:
         """Return points that rounding has not put outside of the bounds."""

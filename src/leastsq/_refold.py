@@ -28,7 +28,7 @@ def judged(problem: Problem, block: Block, solutions: Solutions, interrupt: NDAr
         refold(evaluator, solutions, options)
     box = block.box_of(np.arange(len(block.y)))
     given = (evaluator, solutions, block.p0, block.points, options, exact, problem.absolute_sigma, interrupt, box)
-    settled = settle(*given)
+    settled, _ = settle(*given)
     return settled._replace(pcov=as_sandwich(Settler(*given), settled)) if problem.sandwich else settled
 
 
