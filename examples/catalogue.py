@@ -128,8 +128,6 @@ def images() -> Figure:
         for axes, (model, parameters) in zip(grid, spots, strict=True):
             axes.imshow(model((x, y), *parameters), origin="lower", cmap="viridis")
             axes.set_title(model.__name__)
-            if family == "waves":  # room for the legend
-                axes.set_ylim(top=axes.get_ylim()[1] + 0.5 * np.ptp(axes.get_ylim()))
             axes.set(xticks=(0, 7, 14), yticks=(0, 7, 14))
     return figure
 

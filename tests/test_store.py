@@ -1,6 +1,7 @@
 """Results saved and loaded."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -46,6 +47,51 @@ def test_compiled_models_come_back_whole(tmp_path, options):
     np.testing.assert_array_equal(again.predict(X, return_std=True), fits.predict(X, return_std=True))
     same(through_file(fits[0]), fits[0])
     same(through_file(fits[:0]), fits[:0])
+
+
+def peak(name):
+    return models.gaussian.fix(offset=0.0).prefix(name)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.exponential.fix(offset=0.1),
+        models.line.prefix("a_"),
+        peak("left_") + peak("right_").fix(right_center=1 / 3) + models.line,
+        models.exponential.fix(offset=0.0) * models.sine.fix(amplitude=1.0, offset=0.0) + models.constant,
+    ],
+    ids=lambda model: model.__name__,
+)
+def test_sums_come_back_whole(model):
+    truth = np.linspace(0.6, 1.4, len(model.param_names))
+    y = model(X, *truth) + 0.01 * np.cos(9 * X) * np.array([[1.0], [2.0]])
+    fits = curve_fit_many(model, X, y, p0=truth)
+    again = through_file(fits)
+    same(again, fits)
+    assert repr(again.model) == repr(model)
+    assert again.model.terms == model.terms
+    np.testing.assert_array_equal(again.predict(X, return_std=True), fits.predict(X, return_std=True))
+
+
+def test_sums_that_are_none_are_not_made():
+    """What a file says is handed to compiled code, which does not look."""
+    fits = curve_fit_many(models.exponential.fix(offset=0.1), X, Y[:2])
+    for terms in (
+        [[["exponential", ["amplitude", "rate"]]]],
+        [[["exponential", ["amplitude", "rate", 0.1]]], []],
+        [[["exponential", ["amplitude", "rate", 0.1]]], [["gaussian_2d", [1.0] * 5]]],
+    ):
+        file, forged = io.BytesIO(), io.BytesIO()
+        fits.save(file)
+        file.seek(0)
+        held = dict(np.load(file))
+        about = json.loads(str(held["about"]))
+        held["about"] = np.array(json.dumps({**about, "terms": terms}))
+        np.savez(forged, **held)
+        forged.seek(0)
+        with pytest.raises(ValueError, match="the file describes no sum of models"):
+            ManyFits.load(forged)
 
 
 def test_functions_are_given_again():

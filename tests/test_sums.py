@@ -60,10 +60,63 @@ def test_formulas_and_names():
     assert repr(models.line.prefix("a_")) == "<model line(x, slope=a_slope, intercept=a_intercept)>"
     wave = models.exponential.fix(offset=0) * models.sine.fix(amplitude=1, offset=0)
     assert repr(wave) == (
-        "<model exponential(x, amplitude, rate, offset=0.0) * sine(x, amplitude=1.0, frequency, phase, offset=0.0)>"
+        "<model exponential(x, amplitude, rate, offset=0.0) * "
+        "sine(x, amplitude=1.0, frequency=frequency, phase=phase, offset=0.0)>"
     )
     assert list(inspect.signature(two_peaks).parameters) == ["x", *two_peaks.param_names]
     assert next(iter(inspect.signature(models.gaussian_2d.fix(offset=1)).parameters)) == "xy"
+
+
+def read_back(model):
+    """A formula as Python reads it, where models and parameters have their names."""
+    names = {name: getattr(models, name) for name in models.__all__}
+    formula = compile(repr(model).removeprefix("<model ").removesuffix(">"), "formula", "eval")
+    return lambda x, *p: eval(formula, names | dict(zip(model.param_names, p, strict=True)) | {"x": x, "xy": x})
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        two_peaks,
+        models.exponential.fix(offset=1 / 3) * models.sine.fix(amplitude=1, offset=0) + models.line.prefix("b_"),
+        models.gaussian.fix(amplitude=-2e-300) + models.voigt.prefix("v_").fix(v_sigma=0.1),
+        (models.exponential.fix(offset=0) + models.constant) * models.sine.fix(amplitude=1, offset=0),
+        models.gaussian_2d + models.gaussian_2d_pixel.prefix("second_").fix(second_offset=0),
+    ],
+    ids=lambda model: model.__name__,
+)
+def test_formulas_can_be_evaluated(model):
+    x = X if model.predictors == 1 else (X[:, None], X)
+    p = np.linspace(0.5, 1.5, len(model.param_names))
+    np.testing.assert_array_equal(read_back(model)(x, *p), model(x, *p))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_model_takes_keywords_and_partials(case):
+    names = case.model.param_names
+    p = dict(zip(names, case.truth(np.random.default_rng(9), 1)[0], strict=True))
+    values, slopes = case.model(case.x, *p.values()), case.model.jac(case.x, *p.values())
+    predictor = case.model.predictor_name()
+    assert predictor == ("xy" if isinstance(case.x, tuple) else "x")
+    backwards = dict(reversed(p.items()))
+    np.testing.assert_array_equal(case.model(**backwards, **{predictor: case.x}), values)
+    np.testing.assert_array_equal(case.model.jac(case.x, **backwards), slopes)
+    first, *others = p.values()
+    np.testing.assert_array_equal(case.model(case.x, first, **dict(zip(names[1:], others, strict=True))), values)
+    with pytest.raises(TypeError, match=f"no value for {names[0]}"):
+        case.model(case.x, **dict(zip(names[1:], others, strict=True)))
+    with pytest.raises(TypeError, match=f"got twice {names[0]}"):
+        case.model(case.x, first, **p)
+    with pytest.raises(TypeError, match="got what it does not take: wrong"):
+        case.model(case.x, **p, wrong=1.0)
+    if len(p) == 1:
+        return
+    # A partial is the model with that parameter fixed, wherever the parameter stands.
+    for name in names:
+        rest = {other: value for other, value in p.items() if other != name}
+        held = functools.partial(case.model, **{name: p[name]})
+        popt, _ = curve_fit(held, case.x, values, p0=list(rest.values()))
+        np.testing.assert_array_equal(popt, list(rest.values()))  # of data without noise: nothing moves
 
 
 def test_values_are_those_of_the_formula():

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from . import models
 from ._model import CompiledModel, Model
 from ._problem import Options, Problem
+from ._sums import Factor, SumModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +39,8 @@ class NotSaved:
 def save(self: "ManyFits", file: Any) -> None:
     """Save the result to a file of NumPy's, without pickle.
 
-    Arrays, labels, names and options are kept. The model is where it is one of `leastsq.models`, by its name; a
-    function is not, and has to be given to `load` again for `predict` and the like.
+    Arrays, labels, names and options are kept. The model is where it is one of `leastsq.models`, by its name, or made
+    of them; a function is not, and has to be given to `load` again for `predict` and the like.
 
     Parameters
     ----------
@@ -75,6 +76,7 @@ def save(self: "ManyFits", file: Any) -> None:
         "names": problem.names,
         "model": getattr(problem.f, "__name__", type(problem.f).__name__),
         "compiled": isinstance(problem.f, CompiledModel),
+        "terms": _terms(problem.f),
         "options": options,
         "dims": None if self.coords is None else [name for name, _ in self.coords],
         **{name: getattr(problem, name) for name in ("absolute_sigma", "vectorized", "weighted")},
@@ -86,6 +88,13 @@ def save(self: "ManyFits", file: Any) -> None:
         if labels is not None:
             arrays[f"coordinate_{i}"] = _plain(labels)
     np.savez(file, about=np.array(json.dumps(about)), **arrays)
+
+
+def _terms(f: Any) -> list[list[tuple[str, tuple[str | float, ...]]]] | None:
+    """Return what a sum consists of, by names; None unless all its parts are models of the package."""
+    if not isinstance(f, SumModel) or not all(isinstance(one.model, CompiledModel) for term in f.terms for one in term):
+        return None
+    return [[(factor.model.__name__, factor.arguments) for factor in term] for term in f.terms]
 
 
 def _plain(labels: NDArray[Any]) -> NDArray[Any]:
@@ -110,8 +119,8 @@ def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
     file : str, path or binary file
         The file. Nothing in it is executed.
     model : callable, optional
-        The function that was fitted, where it is not one of `leastsq.models`. Without it, the result has no
-        predictions.
+        The function that was fitted, where it is neither one of `leastsq.models` nor made of them. Without it, the
+        result has no predictions.
 
     Returns
     -------
@@ -156,9 +165,22 @@ def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
 def _model(about: dict[str, Any], given: Any) -> Any:
     """Return the model of a file, or the one given in its place."""
     if given is None:
-        known = models.__all__ if about["compiled"] else []
-        return getattr(models, about["model"]) if about["model"] in known else NotSaved(about["model"])
+        terms = about.get("terms") or []
+        parts = [name for term in terms for name, _ in term] or ([about["model"]] if about["compiled"] else [])
+        if not parts or any(name not in models.__all__ for name in parts):
+            return NotSaved(about["model"])
+        return _sum_of(terms) if terms else getattr(models, about["model"])
     names = given.param_names if isinstance(given, Model) else None
     if names is not None and tuple(names) != tuple(about["names"]):
         raise ValueError(f"model has the parameters {', '.join(names)}, the file {', '.join(about['names'])}")
     return given
+
+
+def _sum_of(terms: Any) -> SumModel:
+    """Return the sum that a file describes; raise if there is none, rather than hand it to compiled code."""
+    found = tuple(tuple(Factor(getattr(models, name), tuple(own)) for name, own in term) for term in terms)
+    factors = [factor for term in found for factor in term]
+    whole = all(len(factor.arguments) == len(factor.model.param_names) for factor in factors)
+    if not all(found) or not whole or len({factor.model.predictors for factor in factors}) != 1:
+        raise ValueError(f"the file describes no sum of models: {terms}")
+    return SumModel(found)

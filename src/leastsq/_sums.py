@@ -26,9 +26,13 @@ class Factor(NamedTuple):
     arguments: tuple[str | float, ...]
 
     def __str__(self) -> str:
-        first, *names = [self.model.predictor_name(), *self.model.param_names]
-        shown = [own if own == name else f"{name}={own}" for name, own in zip(names, self.arguments, strict=True)]
-        return f"{self.model.__name__}({', '.join([first, *map(str, shown)])})"
+        # As a call, in which what follows a keyword has to be one, too.
+        shown = [self.model.predictor_name()]
+        by_name = False
+        for name, own in zip(self.model.param_names, self.arguments, strict=True):
+            by_name = by_name or own != name
+            shown.append(f"{name}={own!s}" if by_name else name)
+        return f"{self.model.__name__}({', '.join(shown)})"
 
 
 Terms = tuple[tuple[Factor, ...], ...]
@@ -65,7 +69,7 @@ class SumModel(Model):
             self.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in called])
 
     def formula(self) -> str:
-        """Return the sum as one would write it."""
+        """Return the sum as a call of its models, which gives its values where these have their names."""
         return " + ".join(" * ".join(map(str, term)) for term in self.terms)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
