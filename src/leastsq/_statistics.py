@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ._validate import FloatArray
 
 EPS = float(np.finfo(np.float64).eps)
+# Norms whose squares are neither rounded to zero nor infinite.
+_SAFE = (1e-140, 1e140)
 
 
 class Accuracy(NamedTuple):
@@ -110,9 +112,12 @@ def offsets(
 def ill_conditioning(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return norms of columns, and the smallest diagonal entry as a share of its column, of triangles (K, N, N)."""
     with np.errstate(all="ignore"):
-        largest = np.max(np.abs(r), axis=1)
-        unit = np.where(largest > 0, largest, 1.0)
-        norms = largest * np.sqrt(np.sum((r / unit[:, None, :]) ** 2, axis=1))
+        norms = np.sqrt(np.einsum("kij,kij->kj", r, r))
+        outside = ~np.all((norms > _SAFE[0]) & (norms < _SAFE[1]), axis=1)
+        if outside.any():
+            largest = np.max(np.abs(r[outside]), axis=1)
+            unit = np.where(largest > 0, largest, 1.0)
+            norms[outside] = largest * np.sqrt(np.sum((r[outside] / unit[:, None, :]) ** 2, axis=1))
         ratio = np.nan_to_num(np.min(np.abs(np.diagonal(r, axis1=1, axis2=2)) / norms, axis=1))
     return norms, ratio
 
