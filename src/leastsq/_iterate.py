@@ -137,13 +137,15 @@ def iterate(
     names: Names = _NAMES,
     must_be_finite: bool = True,
     bounds: Bounds | None = None,
+    begun: Callable[[FloatArray], Any] = lambda state: None,
 ) -> Fit:
     """Minimise the sum of squares of `func`, evaluating it exactly `nfev` times.
 
     The loop is compiled. The array handed to `func` is reused for the next point unless something still refers to it:
     then it is theirs, and the next point gets a new one. `first` is what `func` returns at `x0`, where the caller
     has had it evaluated already; `names` are what the caller calls the functions in messages. Without
-    `must_be_finite`, a start or a derivative that is not finite is an exit code like others.
+    `must_be_finite`, a start or a derivative that is not finite is an exit code like others. `begun` gets the packed
+    array once there is one.
     """
     n = x0.size
     if first is None:
@@ -152,6 +154,7 @@ def iterate(
     m = first.size if plain else residual_array(first, None, names.func).size
     enough_residuals(m, _free(n, bounds), names.func)
     state = _kernel.begin(m, x0, int(dfun is not None), options, None if plain else relative_error(first), bounds)
+    begun(state)
     x, residuals, received = _kernel.run(
         state,
         m,
@@ -181,11 +184,13 @@ def iterate_model(
     names: Names = _NAMES_OF_MODEL,
     bounds: Bounds | None = None,
     interrupt: NDArray[np.intc] | None = None,
+    watch: Callable[..., Any] | None = None,
 ) -> Fit:
     """Minimise the sum of squares of the residuals of a model that the compiled code evaluates.
 
     `x` is (predictors, M). Each step is one compiled call; of many points neither residuals nor Jacobian are stored,
     unless a function evaluates them all at once. Once `interrupt` is not 0, the fit is left as it is, still to be made.
+    `watch` takes the steps, if it is given: it gets what takes one, the point, the packed array, and residuals.
     """
     enough_residuals(y.size, _free(x0.size, bounds), names.func)
     _, whole, analytic = _kernel.model_sizes(model.numbers, x0.size, model.predictors, y.size)
@@ -194,17 +199,20 @@ def iterate_model(
     weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
     long = y.size > (_TALL_NATIVE if model.guess is None else _TALL)
     stop = np.zeros(1, dtype=np.intc) if interrupt is None else interrupt
-    _run(
-        lambda: _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, stop, state, work, point),
-        long,
-        stop,
-    )
+
+    def step() -> int:
+        task: int = _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, stop, state, work, point)
+        return task
 
     def residuals(parameters: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
             values: FloatArray = model(tuple(x) if model.predictors > 1 else x[0], *parameters) - y
         return values if weights is None else np.where(weights == 0, 0.0, values * weights)
 
+    if watch is None:
+        _run(step, long, stop)
+    else:
+        watch(step, point, state, residuals)
     info, nfev, njev, column, fnorm = _kernel.outcome(state)
     if info > _status.TRIAL_NOT_FINITE and must_be_finite:
         slopes = None if model.jac is None else model.jac(tuple(x) if model.predictors > 1 else x[0], *point)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._bounds import Bounds, checked_bounds, refuse_infeasible
+from ._callback import checked_callback
 from ._least_squares_result import LeastSquaresResult, Report
 from ._numerical_jacobian import METHODS, Differences, checked_step
 from ._problem import Options, checked_scale
@@ -142,6 +143,7 @@ def least_squares(
     """
     callable_argument(fun, "fun")
     _refuse_choices(method, tr_solver, tr_options, jac_sparsity)
+    notify = checked_callback(callback)
     loss, f_scale = checked_loss(loss), checked_f_scale(f_scale)
     start = _starting_point(x0)
     box = _checked_box(bounds, start)
@@ -153,7 +155,7 @@ def least_squares(
         first = functions.first(start)
         options = _options(functions, start.size, (ftol, xtol, gtol), x_scale, max_nfev, loss, f_scale)
         least_gradient = 0.0 if gtol is None or method == "lm" else gtol
-        report = Report(loss, f_scale, box, least_gradient, callback, verbose)
+        report = Report(loss, f_scale, box, least_gradient, notify, verbose)
         rows = Rows(None if isinstance(loss, str) else loss, f_scale, max(start.size - first.size, 0))
         if method == "lm" and rows.extra:
             raise ValueError(f"method='lm' needs as many residuals as parameters, got {first.size} for {start.size}")

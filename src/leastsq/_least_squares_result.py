@@ -1,6 +1,5 @@
 """What `least_squares` tells: while it runs, and in the end."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -59,15 +58,13 @@ class Report:
         f_scale: float,
         bounds: Bounds | None,
         gtol: float,
-        callback: Callable[..., Any] | None,
+        notify: Callable[[LeastSquaresResult], Any] | None,
         verbose: int,
     ) -> None:
         if verbose not in (0, 1, 2):
             raise ValueError(f"verbose must be 0, 1 or 2, got {verbose!r}")
-        if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable, got {type(callback).__name__}")
         self.loss, self.f_scale, self.bounds, self.gtol = loss, f_scale, bounds, gtol
-        self.notify = None if callback is None else _notifier(callback)
+        self.notify = notify
         self.verbose = int(verbose)
         self.shown: Accepted | None = None
 
@@ -167,14 +164,3 @@ class Report:
             f"{point.iterations:>9} {point.evaluations:>11} {cost:>12.4e} {change[0]:>10} {change[1]:>10} "
             f"{optimality:>10.2e}"
         )
-
-
-def _notifier(callback: Callable[..., Any]) -> Callable[[LeastSquaresResult], Any]:
-    """Return a function that gives a callback what it asks for: everything, or ``x`` alone."""
-    try:
-        parameters = tuple(inspect.signature(callback).parameters)
-    except (TypeError, ValueError):
-        parameters = ()
-    if parameters == ("intermediate_result",):
-        return lambda intermediate_result: callback(intermediate_result=intermediate_result)
-    return lambda intermediate_result: callback(intermediate_result.x)

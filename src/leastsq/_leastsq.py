@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from . import _status
 from ._bounds import Bounds, checked_bounds, refuse_infeasible
-from ._iterate import Details, Fit, Names, iterate, iterate_model
+from ._callback import Notify, checked_callback, iterate_model_watched_by, iterate_watched_by
+from ._iterate import Details, Fit, Names
 from ._native import NativeModel
 from ._problem import Options, checked_options
 from ._validate import (
@@ -44,6 +45,7 @@ def leastsq(
     diag: ArrayLike | None = ...,
     *,
     bounds: Any = ...,
+    callback: Callable[..., Any] | None = ...,
 ) -> _Short: ...
 @overload
 def leastsq(
@@ -62,6 +64,7 @@ def leastsq(
     factor: float = ...,
     diag: ArrayLike | None = ...,
     bounds: Any = ...,
+    callback: Callable[..., Any] | None = ...,
 ) -> _Full: ...
 @overload
 def leastsq(
@@ -80,6 +83,7 @@ def leastsq(
     diag: ArrayLike | None = ...,
     *,
     bounds: Any = ...,
+    callback: Callable[..., Any] | None = ...,
 ) -> _Full: ...
 @overload
 def leastsq(
@@ -98,6 +102,7 @@ def leastsq(
     diag: ArrayLike | None = ...,
     *,
     bounds: Any = ...,
+    callback: Callable[..., Any] | None = ...,
 ) -> _Short | _Full: ...
 def leastsq(
     func: Callable[..., Any],
@@ -115,6 +120,7 @@ def leastsq(
     diag: ArrayLike | None = None,
     *,
     bounds: Any = None,
+    callback: Callable[..., Any] | None = None,
 ) -> _Short | _Full:
     """Minimise the sum of squares of a set of functions.
 
@@ -162,6 +168,11 @@ def leastsq(
         Lower and upper bounds: ``(lower, upper)``, each a number or one for each parameter, or an object with the
         attributes ``lb`` and ``ub``, like ``scipy.optimize.Bounds``. Infinite ones bound nothing. `func` is evaluated
         at no point outside of them, also not for differences.
+    callback : callable, optional
+        ``callback(intermediate_result)``, called after each accepted step with an object whose attributes are ``x``,
+        ``fun`` (the residuals), ``cost`` (half the sum of their squares), ``nit`` and ``nfev``; or ``callback(x)`` if
+        its argument has another name. Raising ``StopIteration`` ends the fit. The numbers of a fit are the same with
+        and without it.
 
     Returns
     -------
@@ -195,7 +206,7 @@ def leastsq(
         0: `x0` is empty, with `full_output`.
         1 to 4: solved (1 `ftol`, 2 `xtol`, 3 both, 4 `gtol`). 5: `maxfev` reached. 6, 7, 8: `ftol`, `xtol`,
         `gtol` cannot be met in double precision. 9: the steps shrank away from residuals that are not finite.
-        Negative: a native model asked to stop, with that code.
+        19: stopped by `callback`, with the best point so far. Negative: a native model asked to stop, with that code.
 
     Raises
     ------
@@ -272,12 +283,13 @@ def leastsq(
     box = checked_bounds(bounds, start.size, may_fix=False)
     if box is not None:
         refuse_infeasible(start, box, "x0")
+    notify = checked_callback(callback)
     if not isinstance(args, tuple):
         args = (args,)
     if isinstance(func, NativeModel):
-        fit = _iterate_native(func, start, args, Dfun, options, box)
+        fit = _iterate_native(func, start, args, Dfun, options, box, notify)
     else:
-        fit = iterate(func, start, args, Dfun, by_columns, options, bounds=box)
+        fit = iterate_watched_by(notify, func, start, args, Dfun, by_columns, options, bounds=box)
     if full_output:
         return _full_output(fit, analytic, box)
     if fit.info not in _status.SOLVED:
@@ -296,7 +308,13 @@ def _nothing_to_fit(func: Callable[..., Any], args: tuple[Any, ...]) -> _Full:
 
 
 def _iterate_native(
-    model: NativeModel, start: FloatArray, args: tuple[Any, ...], dfun: Any, options: Options, bounds: Bounds | None
+    model: NativeModel,
+    start: FloatArray,
+    args: tuple[Any, ...],
+    dfun: Any,
+    options: Options,
+    bounds: Bounds | None,
+    notify: Notify | None,
 ) -> Fit:
     """Fit residuals that a native model computes, with `args` as its predictors."""
     if dfun is not None:
@@ -318,8 +336,12 @@ def _iterate_native(
     if bounds is not None and model.jac is None:
         # The compiled code takes the differences of native models without regard to bounds; the iteration itself does.
         predictors = tuple(x) if len(x) > 1 else x[0]
-        return iterate(lambda p: model(predictors, *p), start, (), None, False, options, bounds=bounds)
-    return iterate_model(model, x, np.zeros(x.shape[1]), None, start, options, names=Names(), bounds=bounds)
+        return iterate_watched_by(
+            notify, lambda p: model(predictors, *p), start, (), None, False, options, bounds=bounds
+        )
+    return iterate_model_watched_by(
+        notify, model, x, np.zeros(x.shape[1]), None, start, options, names=Names(), bounds=bounds
+    )
 
 
 def information(fit: Fit, details: Details, analytic: bool) -> dict[str, Any]:

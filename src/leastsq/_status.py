@@ -17,6 +17,8 @@ DATA_NOT_USABLE: Final = 15
 NOT_AT_MINIMUM: Final = 16
 UNMOVED: Final = 17
 INFEASIBLE: Final = 18
+CALLBACK: Final = 19
+TIME_LIMIT: Final = 20
 COUNTS_NEGATIVE: Final = 21
 # Of fits of xarray.curvefit, whose method does not know bounds.
 OUT_OF_BOUNDS: Final = 22
@@ -89,6 +91,11 @@ _SENTENCES: Final = {
         "jac."
     ),
     18: "Not fitted: the starting parameters are outside of the bounds. Start inside of them.",
+    19: "Not solved: stopped by callback after {nfev} evaluations. The parameters are the best so far.",
+    20: (
+        "Not solved: stopped after {nfev} evaluations because time_limit was over. The parameters are the best so far, "
+        "or NaN where the fit had not begun. Give more time, or begin at these parameters."
+    ),
     21: (
         "Not fitted: the data hold negative numbers, which are no counts. For loss='poisson', give counts as they came "
         "from the detector: leave the background in, and make it part of the model."
@@ -117,6 +124,8 @@ LABELS: Final = {
     16: "not at a minimum",
     17: "parameters did not move",
     18: "start outside of the bounds",
+    19: "stopped by callback",
+    20: "time limit reached",
     21: "negative counts",
     22: "out of bounds",
 }

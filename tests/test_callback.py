@@ -1,0 +1,166 @@
+"""Callbacks: every step is shown, nothing else is, and the numbers of a fit do not change for being watched."""
+
+import math
+
+import numpy as np
+import pytest
+
+from leastsq import leastsq, native
+
+T = np.linspace(0, 4, 40)
+Y = 2 * np.exp(-1.3 * T) + 0.3 + 0.01 * np.cos(25 * T)
+START = [1.0, 0.5, 0.32]
+BOUNDS = ([0, 0, 0.31], [3, 3, 3])
+
+
+def residuals(p):
+    return p[0] * np.exp(-p[1] * T) + p[2] - Y
+
+
+def jacobian(p):
+    decay = np.exp(-p[1] * T)
+    return np.stack([decay, -p[0] * T * decay, np.ones_like(T)], axis=1)
+
+
+def watched(func=residuals, **options):
+    steps = []
+
+    def callback(intermediate_result):
+        steps.append(intermediate_result)
+
+    return leastsq(func, START, full_output=True, callback=callback, **options), steps
+
+
+@pytest.mark.parametrize("dfun", [None, jacobian])
+@pytest.mark.parametrize("bounds", [None, BOUNDS])
+def test_numbers_are_the_same_bits(dfun, bounds):
+    options = {"Dfun": dfun, "bounds": bounds}
+    x, cov, info, message, ier = leastsq(residuals, START, full_output=True, **options)
+    (seen, cov_seen, info_seen, message_seen, ier_seen), steps = watched(**options)
+    assert (x.tobytes(), cov.tobytes(), message, ier) == (seen.tobytes(), cov_seen.tobytes(), message_seen, ier_seen)
+    assert info["nfev"] == info_seen["nfev"]
+    for name in ("fvec", "fjac", "qtf", "ipvt"):
+        assert info[name].tobytes() == info_seen[name].tobytes()
+    assert len(steps) >= 5
+
+
+@pytest.mark.parametrize("dfun", [None, jacobian])
+def test_each_step_is_shown_once(dfun):
+    (x, _, info, _, _), steps = watched(Dfun=dfun)
+    assert [step.nit for step in steps] == list(range(1, len(steps) + 1))
+    costs = [step.cost for step in steps]
+    assert costs == sorted(costs, reverse=True)
+    assert len(set(costs)) == len(costs)
+    for step in steps:
+        assert np.array_equal(step.fun, residuals(step.x))
+        assert step.cost == pytest.approx(0.5 * np.sum(step.fun**2), rel=1e-13)  # rounding of a sum of 40 squares
+    assert np.array_equal(steps[-1].x, x)
+    evaluations = [step.nfev for step in steps]
+    assert evaluations == sorted(evaluations)
+    assert evaluations[-1] <= info["nfev"]
+
+
+def test_steps_that_were_rejected_are_not_shown():
+    def valley(p):
+        return np.array([10 * (p[1] - p[0] ** 2), 1 - p[0]])
+
+    steps = []
+    _, _, info, _, _ = leastsq(valley, [-1.2, 1], full_output=True, callback=lambda x: steps.append(x))
+    # Of 3 evaluations for each step, and one at the start, some are left over.
+    assert info["nfev"] > 1 + 3 * len(steps)
+    costs = [np.sum(valley(x) ** 2) for x in steps]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_arguments_by_name():
+    got = []
+    leastsq(residuals, START, callback=lambda x: got.append(x))
+    assert all(type(x) is np.ndarray for x in got)
+    got.clear()
+    leastsq(residuals, START, callback=lambda intermediate_result: got.append(intermediate_result))
+    assert {"x", "fun", "cost", "nit", "nfev"} == set(got[0])
+
+
+def test_stop_iteration_ends_the_fit():
+    _, steps = watched()
+
+    def enough(intermediate_result):
+        if intermediate_result.nit == 2:
+            raise StopIteration
+
+    x, cov, info, message, ier = leastsq(residuals, START, full_output=True, callback=enough)
+    assert ier == 19
+    assert cov is None
+    assert "callback" in message
+    assert np.array_equal(x, steps[1].x)
+    assert np.array_equal(info["fvec"], steps[1].fun)
+    assert info["nfev"] == steps[1].nfev
+    with pytest.warns(RuntimeWarning, match="stopped by callback"):
+        assert leastsq(residuals, START, callback=enough)[1] == 19
+
+
+def test_stop_at_the_last_step_leaves_a_fit_solved():
+    (x, *_, ier), steps = watched()
+
+    def at_the_last(intermediate_result):
+        if intermediate_result.nit == len(steps):
+            raise StopIteration
+
+    found, ier_found = leastsq(residuals, START, callback=at_the_last)
+    assert (found.tobytes(), ier_found) == (x.tobytes(), ier)
+
+
+def test_exceptions_come_out():
+    def broken(x):
+        raise KeyError("of the callback")
+
+    with pytest.raises(KeyError, match="of the callback"):
+        leastsq(residuals, START, callback=broken)
+    with pytest.raises(TypeError, match="callback must be callable"):
+        leastsq(residuals, START, callback=3)
+
+
+def test_what_is_shown_is_the_users():
+    def spoil(intermediate_result):
+        intermediate_result.x[:] = np.nan
+        intermediate_result.fun[:] = np.nan
+
+    plain = leastsq(residuals, START)[0]
+    assert leastsq(residuals, START, callback=spoil)[0].tobytes() == plain.tobytes()
+
+
+def test_functions_that_use_their_arrays_again():
+    room = np.empty(T.size)
+
+    def reusing(p):
+        room[:] = residuals(p)
+        p[:] = np.nan
+        return room
+
+    (x, *_), steps = watched(reusing)
+    assert x.tobytes() == leastsq(residuals, START)[0].tobytes()
+    for step in steps:
+        assert np.array_equal(step.fun, residuals(step.x))
+
+
+def test_native_models():
+    pytest.importorskip("numba")
+
+    @native.jit
+    def of_decay(t, a, b, c):
+        return a * math.exp(-b * t) + c - 0.7
+
+    steps = []
+    plain = leastsq(of_decay, START, args=(T,), full_output=True)
+    seen = leastsq(of_decay, START, args=(T,), full_output=True, callback=lambda x: steps.append(x))
+    assert plain[0].tobytes() == seen[0].tobytes()
+    assert plain[2]["nfev"] == seen[2]["nfev"]
+    assert np.array_equal(steps[-1], seen[0])
+
+    def enough(intermediate_result):
+        raise StopIteration
+
+    x, _, info, _, ier = leastsq(of_decay, START, args=(T,), full_output=True, callback=enough)
+    assert ier == 19
+    assert np.array_equal(x, steps[0])
+    assert np.allclose(info["fvec"], of_decay(T, *x), rtol=1e-14)
