@@ -41,10 +41,13 @@ class Counting:
 
 def test_signature_is_that_of_scipy():
     ours, theirs = inspect.signature(leastsq), inspect.signature(scipy.optimize.leastsq)
-    *drop_in, bounds = ours.parameters.values()
+    *drop_in, bounds, callback = ours.parameters.values()
     assert [(p.name, p.default) for p in drop_in] == [(p.name, p.default) for p in theirs.parameters.values()]
     assert all(p.kind is p.POSITIONAL_OR_KEYWORD for p in drop_in)
-    assert (bounds.name, bounds.kind, bounds.default) == ("bounds", bounds.KEYWORD_ONLY, None)
+    assert [(p.name, p.kind, p.default) for p in (bounds, callback)] == [
+        ("bounds", bounds.KEYWORD_ONLY, None),
+        ("callback", bounds.KEYWORD_ONLY, None),
+    ]
 
 
 @pytest.mark.parametrize("options", [{}, {"Dfun": jacobian}], ids=["differences", "Dfun"])
