@@ -43,6 +43,7 @@ bench: setup
 	$(BIN)/python benchmarks/native_fits.py
 	$(BIN)/python benchmarks/sums.py
 	$(BIN)/python benchmarks/pipelines.py
+	$(BIN)/python benchmarks/astropy_cubes.py
 
 docs: setup
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -d build/doctrees docs build/docs

@@ -86,24 +86,24 @@ def save(figure: Any, path: Path) -> None:
     plt.close(figure)
 
 
-# What README calls the cases of single fits that it quotes, by benchmark and case.
+# What the documentation calls the cases of single fits that it quotes, by benchmark and case.
 _SINGLE_FITS = {
-    "`curve_fit`, Gaussian, 50 points": ("curve_fits", "Gaussian, M=50 N=4"),
-    "the same with `jac`": ("curve_fits", "Gaussian, jac"),
-    "`leastsq`, Gaussian, 50 points": ("single_fits", "Gaussian, M=50 N=4"),
-    "the same with `Dfun`": ("single_fits", "Gaussian, Dfun"),
-    "the same with `full_output`": ("single_fits", "Gaussian, full_output"),
+    "``curve_fit``, Gaussian, 50 points": ("curve_fits", "Gaussian, M=50 N=4"),
+    "the same with ``jac``": ("curve_fits", "Gaussian, jac"),
+    "``leastsq``, Gaussian, 50 points": ("single_fits", "Gaussian, M=50 N=4"),
+    "the same with ``Dfun``": ("single_fits", "Gaussian, Dfun"),
+    "the same with ``full_output``": ("single_fits", "Gaussian, full_output"),
     "the same in single precision": ("single_fits", "Gaussian, float32 residuals"),
     "the same with residuals as a list": ("single_fits", "Gaussian, residuals as a list"),
-    "`leastsq`, Gaussian, 1000 points": ("single_fits", "Gaussian, M=1000"),
-    "`leastsq`, Rosenbrock's function": ("single_fits", "Rosenbrock, M=2 N=2"),
-    "`leastsq`, a million points with `Dfun`, time outside the user's functions": (
+    "``leastsq``, Gaussian, 1000 points": ("single_fits", "Gaussian, M=1000"),
+    "``leastsq``, Rosenbrock's function": ("single_fits", "Rosenbrock, M=2 N=2"),
+    "``leastsq``, a million points with ``Dfun``, time outside the user's functions": (
         "single_fits",
         "Decay, M=10⁶ N=5, Dfun, outside",
     ),
     "the same, peak memory beyond the user's arrays": ("single_fits", "Decay, M=10⁶ N=5, Dfun, peak memory"),
     "a million points by differences, peak memory": ("single_fits", "Decay, M=10⁶ N=5, differences, peak memory"),
-    "the same by differences with `full_output`": (
+    "the same by differences with ``full_output``": (
         "single_fits",
         "Decay, M=10⁶ N=5, differences, full_output, peak memory",
     ),
@@ -111,7 +111,7 @@ _SINGLE_FITS = {
 
 
 def rows_of_single_fits() -> list[tuple[str, ...]]:
-    """Return what README quotes of single fits: case, share of SciPy's time, that of the user's functions alone."""
+    """Return what is quoted of single fits: case, share of SciPy's time, that of the user's functions alone."""
     results = {(name, r["case"]): r for name in ("single_fits", "curve_fits") for r in measured(name)["results"]}
     rows = []
     for words, key in _SINGLE_FITS.items():
@@ -145,6 +145,27 @@ def rows_of_native_fits() -> list[tuple[str, ...]]:
     ]
 
 
+def rows_of_readme() -> list[tuple[str, ...]]:
+    """Return the four numbers of README: case, fits per second, times SciPy's."""
+    many = {row[0]: row for row in rows_of_many_fits()}
+    native = {row[0]: row for row in rows_of_native_fits()}
+    one = {r["case"]: r["ratio"] for r in measured("curve_fits")["results"]}
+    return [
+        ("many Gaussians of 50 points, compiled model", *many["compiled gaussian, M=50"][1:3]),
+        ("the same, your function compiled by numba", *native["numba, dual numbers"][1:]),
+        ("the same, your function in NumPy", *many["NumPy gaussian, M=50"][1:3]),
+        ("one Gaussian of 50 points, `curve_fit`", "", _ratio(1 / one["Gaussian, M=50 N=4"])),
+    ]
+
+
+def rows_of_astropy_cubes() -> list[tuple[str, ...]]:
+    """Return the same of cubes of astropy models: model, way, fits per second, and how many times as fast we are."""
+    return [
+        (r["model"], r["way"], f"{r['fits per second']:,.0f}", _ratio(r["times as fast"]))
+        for r in measured("astropy_cubes")["results"]
+    ]
+
+
 def rows_of_pipelines() -> list[tuple[str, ...]]:
     """Return the same of pipelines: model, way, pixels per second, times xarray's."""
     return [
@@ -170,8 +191,15 @@ def restructured(rows: list[tuple[str, ...]]) -> str:
 
 def main() -> None:
     """Print the tables for README and docs."""
-    for rows in (rows_of_single_fits(), rows_of_many_fits(), rows_of_native_fits(), rows_of_pipelines()):
-        print(markdown(rows), restructured(rows), sep="\n")
+    print(markdown(rows_of_readme()))
+    for rows in (
+        rows_of_single_fits(),
+        rows_of_many_fits(),
+        rows_of_native_fits(),
+        rows_of_pipelines(),
+        rows_of_astropy_cubes(),
+    ):
+        print(restructured(rows))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ print(len(plt.get_fignums()), "figures")
 
 
 def test_there_are_some():
-    assert len(SCRIPTS) >= 7
+    assert len(SCRIPTS) >= 10
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
