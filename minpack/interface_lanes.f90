@@ -173,6 +173,57 @@ subroutine fit_models(level, model, n, predictors, m, fits, x_sets, x, y, weight
     end select
 end subroutine fit_models
 
+!> Evaluate a model once at the solutions of many fits, and fold rows for covariances.
+subroutine refold_models(level, model, n, predictors, m, fits, x_sets, x, y, weight_sets, weights, points, bound_sets, &
+    bounds, options, purpose, wanted, interrupt, triangle, length, work)
+    use kinds, only: wp, long
+    use native, only: model_of
+    use solver_options, only: fit_options, options_of
+    use lane_kinds, only: lane_data, lane_layout
+    use lane_levels, only: refold_baseline, refold_v3, refold_v4, layout_of_model
+    implicit none (type, external)
+    integer, intent(in) :: level                            !! which level
+    integer(long), intent(in) :: model(4)                   !! the model, see model_of
+    integer, intent(in) :: n                                !! its parameters
+    integer, intent(in) :: predictors                       !! its predictors
+    integer, intent(in) :: m                                !! points of a data set
+    integer, intent(in) :: fits                             !! data sets
+    integer, intent(in) :: x_sets                           !! 1: the predictors are shared; or fits
+    real(wp), intent(in), target :: x(m, predictors, x_sets)    !! predictors
+    real(wp), intent(in), target :: y(m, fits)              !! observations
+    integer, intent(in) :: weight_sets                      !! 0: no weights; 1: shared; or fits
+    real(wp), intent(in), target :: weights(m, weight_sets) !! reciprocal standard deviations; 0 leaves a point out
+    real(wp), intent(in), target :: points(n, fits)         !! where to evaluate
+    integer, intent(in) :: bound_sets                       !! 0: no bounds; 1: shared; or fits
+    real(wp), intent(in), target :: bounds(n, 2, bound_sets)    !! lower and upper bounds; equal ones fix a parameter
+    real(wp), intent(in) :: options(8)                      !! see options_of
+    integer, intent(in) :: purpose                          !! of the rows: rows_of_curvature or rows_of_gradients
+    integer, intent(inout) :: wanted(fits)                  !! 1 for fits to fold
+    integer, intent(inout), volatile :: interrupt(1)        !! leave off once this is not 0
+    real(wp), intent(inout) :: triangle(n, n + 1, fits)     !! out: R, zeros below, and the heads of Qᵀ r
+    integer(long), intent(in) :: length                     !! numbers of work
+    real(wp), intent(inout), target :: work(length)         !! work, see model_sizes; best aligned to 64 bytes
+
+    type(lane_layout) :: at
+    type(lane_data) :: data
+    type(fit_options) :: purposeful
+
+    at = layout_of_model(model_of(model), n, predictors, m)
+    if (length < at%size) return
+    data = lane_data(n, predictors, m, fits, x_sets, weight_sets, bound_sets, .false., x, y, weights, points, null(), &
+                     bounds)
+    purposeful = options_of(options)
+    purposeful%purpose = purpose
+    select case (level)
+    case default
+        call refold_baseline(model_of(model), data, purposeful, wanted, interrupt(1), triangle, at, work)
+    case (2)
+        call refold_v3(model_of(model), data, purposeful, wanted, interrupt(1), triangle, at, work)
+    case (3)
+        call refold_v4(model_of(model), data, purposeful, wanted, interrupt(1), triangle, at, work)
+    end select
+end subroutine refold_models
+
 !> Evaluate a model where a single fit asks, and get the next task and point.
 subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, interrupt, state, whole, p, task)
     use, intrinsic :: iso_c_binding, only: c_int

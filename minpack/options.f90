@@ -15,6 +15,14 @@ module solver_options
     integer, parameter, public :: loss_arctan = 4
     integer, parameter, public :: loss_poisson = 5      !! the deviance of counts
 
+    ! Of robust losses, the least that the second derivative of a point counts in the iteration, as a share of rho'.
+    real(wp), parameter, public :: least_share = 0.3_wp
+
+    ! What rows are folded for.
+    integer, parameter, public :: rows_of_iteration = 0
+    integer, parameter, public :: rows_of_curvature = 1     !! whose JᵀJ is the curvature of the cost
+    integer, parameter, public :: rows_of_gradients = 2     !! whose JᵀJ is the sum of squared gradients of points
+
     integer, parameter, public :: option_numbers = 8    !! length of the vector
 
     !> The options of a fit, or of many.
@@ -27,6 +35,7 @@ module solver_options
         real(wp) :: epsfcn                              !! relative error of the residuals; below eps counts as eps
         integer :: loss = loss_linear                   !! one of the codes above
         real(wp) :: f_scale = 1.0_wp                    !! residual from which on a robust loss counts less, > 0
+        integer :: purpose = rows_of_iteration          !! of what the rows are to be
     end type fit_options
 
 contains

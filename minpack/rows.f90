@@ -9,7 +9,8 @@
 module rows
     use kinds, only: wp, long, row_block, not_a_number
     use norms, only: enorm
-    use solver_options, only: loss_linear, loss_soft_l1, loss_huber, loss_cauchy, loss_arctan, loss_poisson
+    use solver_options, only: loss_linear, loss_soft_l1, loss_huber, loss_cauchy, loss_arctan, loss_poisson, &
+        least_share
     implicit none (type, external)
     private
     public :: keep_values, cost_norm, fill_rows, gather_slopes, scale_rows
@@ -158,7 +159,7 @@ contains
         do first = 1, count, row_block
             part = min(row_block, count - first + 1)
             counted = merge(first, 1, loss == loss_poisson)
-            call loss_rows(part, loss, f_scale, y(counted), block(first, n + 1), factors, residuals)
+            call loss_rows(part, loss, f_scale, .false., y(counted), block(first, n + 1), factors, residuals)
             if (loss == loss_poisson .and. weighted) then
                 do i = 1, part
                     if (weights(first + i - 1) /= 0.0_wp) cycle

@@ -1,5 +1,7 @@
 """Many fits of a model that the compiled code evaluates: one call fits a block of data sets, in groups in lockstep."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ from ._model import Model
 from ._native import NativeModel
 from ._problem import Problem
 from ._solution import Solutions, empty_solutions
+from ._validate import FloatArray
 
 # From this many points on, a fit is long enough to be made by itself, and to look for an interruption at each step.
 _LARGE = 2**16
@@ -55,7 +58,7 @@ def _fit_large(model: Model, problem: Problem, block: Block, interrupt: NDArray[
 def _fit_groups(
     model: Model, problem: Problem, block: Block, interrupt: NDArray[np.intc], solutions: Solutions
 ) -> None:
-    x = np.ascontiguousarray(np.stack(np.broadcast_arrays(*block.x), axis=1))
+    x = predictors_of_lanes(block)
 
     def fit() -> None:
         _kernel.fit_models(
@@ -74,8 +77,23 @@ def _fit_groups(
             bounds=(block.lower, block.upper),
         )
 
+    run_lanes(fit, problem, block, interrupt)
+
+
+def is_compiled(problem: Problem, block: Block) -> bool:
+    """Return whether all fits of a block are in lanes."""
+    return isinstance(problem.f, Model) and problem.options.rho is None and block.y.shape[1] <= _LARGE
+
+
+def predictors_of_lanes(block: Block) -> FloatArray:
+    """Return the predictors as one array (1 or fits, predictors, M)."""
+    return np.ascontiguousarray(np.stack(np.broadcast_arrays(*block.x), axis=1))
+
+
+def run_lanes(work: Callable[[], None], problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> None:
+    """Do work in compiled code, in a way that can be interrupted if it is long."""
     # A function of the user's may take any time.
-    if block.y.size > _SHORT or isinstance(model, NativeModel):
-        interruptibly(fit, interrupt)
+    if block.y.size > _SHORT or isinstance(problem.f, NativeModel):
+        interruptibly(work, interrupt)
     else:
-        fit()
+        work()

@@ -31,6 +31,10 @@ BY_DIFFERENCES: Final = 0
 BY_CALLER: Final = 1
 FOLDED_BY_CALLER: Final = 2
 
+# What rows are folded for beside the iteration: the curvature of the cost, and the gradients of single points.
+OF_CURVATURE: Final = 1
+OF_GRADIENTS: Final = 2
+
 # The exit code of a fit that is still to be made, or under way.
 TO_FIT: Final = -1000
 
@@ -114,6 +118,26 @@ def fit_models(
 def fold_rows(rows: FloatArray, head: FloatArray) -> None:
     """Fold rows, (N + 1, count) with residuals last, into a triangle that is stored as in `Solutions`."""
     _minpack.fold_rows(rows, head, np.empty(len(rows) * MOST_ROWS))
+
+
+def refold_models(
+    model: NDArray[np.int64],
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray,
+    points: FloatArray,
+    options: Options,
+    purpose: int,
+    wanted: NDArray[np.intc],
+    interrupt: NDArray[np.intc],
+    triangle: FloatArray,
+    bounds: tuple[FloatArray, FloatArray],
+) -> None:
+    """Evaluate a compiled model once at `points`, and fill in triangles of the fits `wanted`, for a purpose."""
+    box = np.stack(bounds, axis=1)
+    work = _aligned(model_sizes(model, points.shape[1], x.shape[1], x.shape[2])[0])
+    given = (LEVEL, model, x, y, weights, points, box, options.packed())
+    _minpack.refold_models(*given, purpose, wanted, interrupt, triangle, work)
 
 
 def invert_triangles(

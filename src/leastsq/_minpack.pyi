@@ -54,6 +54,21 @@ def bounds() -> tuple[int, int, int, int]: ...
 def evaluate_function(
     model: NDArray[np.int64], x: _Floats, p: _Floats, f: _Floats, with_jacobian: int, jac: _Floats
 ) -> int: ...
+def refold_models(
+    level: int,
+    model: NDArray[np.int64],
+    x: _Floats,
+    y: _Floats,
+    weights: _Floats,
+    points: _Floats,
+    bounds: _Floats,
+    options: _Floats,
+    purpose: int,
+    wanted: _Integers,
+    interrupt: _Integers,
+    triangle: _Floats,
+    work: _Floats,
+) -> None: ...
 def fit_models(
     level: int,
     model: NDArray[np.int64],

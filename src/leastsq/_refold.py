@@ -1,14 +1,17 @@
 """Derivatives at the solutions of fits with a loss, folded once more as covariances want their rows."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _status
+from . import _kernel, _status
 from ._block import Block
 from ._evaluate import Evaluator
+from ._fit_compiled import is_compiled, predictors_of_lanes, run_lanes
 from ._free import settle
+from ._kernel import OF_CURVATURE, OF_GRADIENTS
 from ._losses import fold, is_robust, sandwich, scaled_rows, scores
 from ._problem import Options, Problem
 from ._settle import Evaluator as AnyEvaluator
@@ -24,12 +27,65 @@ _NUMBERS_AT_ONCE = 2**20
 def judged(problem: Problem, block: Block, solutions: Solutions, interrupt: NDArray[np.intc]) -> Statistics:
     """Judge the fits of a block, and go on with those that are far from their minimum."""
     evaluator, options, exact = Evaluator(problem, block), problem.options, problem.jac is not None
-    if is_robust(options) and exact:
+    compiled = exact and is_compiled(problem, block)
+    if is_robust(options) and compiled:
+        triangles = _folded_in_lanes(problem, block, solutions, OF_CURVATURE, interrupt)
+        solved = is_solved(solutions)
+        solutions.triangle[solved] = triangles[solved]
+    elif is_robust(options) and exact:
         refold(evaluator, solutions, options)
     box = block.box_of(np.arange(len(block.y)))
     given = (evaluator, solutions, block.p0, block.points, options, exact, problem.absolute_sigma, interrupt, box)
     settled, _ = settle(*given)
-    return settled._replace(pcov=as_sandwich(Settler(*given), settled)) if problem.sandwich else settled
+    if not problem.sandwich:
+        return settled
+    if compiled:
+        triangles = _folded_in_lanes(problem, block, solutions, OF_GRADIENTS, interrupt)[:, :-1]
+        meat = triangles @ np.swapaxes(triangles, 1, 2)
+    else:
+        meat = squared_gradients(Settler(*given))
+    variance = np.ones(len(meat)) if problem.absolute_sigma else variances(solutions, block.points, settled)
+    return settled._replace(pcov=sandwich(settled.pcov, variance, meat))
+
+
+def is_solved(solutions: Solutions) -> NDArray[np.bool_]:
+    """Return which fits have come to an end that statistics are made of."""
+    return (solutions.status >= 1) & (solutions.status <= _status.GTOL)
+
+
+def variances(solutions: Solutions, points: NDArray[np.intc], settled: Statistics) -> FloatArray:
+    """Return the variances of residuals that covariances were scaled with."""
+    found: FloatArray = solutions.fnorm**2 / np.maximum(points - settled.rank, 1)
+    return found
+
+
+def _folded_in_lanes(
+    problem: Problem, block: Block, solutions: Solutions, purpose: int, interrupt: NDArray[np.intc]
+) -> FloatArray:
+    """Return triangles of a compiled model at the solutions, as `Solutions` holds them."""
+    wanted = is_solved(solutions).astype(np.intc)
+    triangles = np.zeros_like(solutions.triangle)
+    model: Any = problem.f
+    x, box = predictors_of_lanes(block), (block.lower, block.upper)
+
+    def fold_all() -> None:
+        _kernel.refold_models(
+            model.numbers,
+            x,
+            block.y,
+            block.weights,
+            solutions.popt,
+            problem.options,
+            purpose,
+            wanted,
+            interrupt,
+            triangles,
+            box,
+        )
+
+    run_lanes(fold_all, problem, block, interrupt)
+    solutions.nfev[wanted == 1] += 1
+    return triangles
 
 
 def refold(evaluator: AnyEvaluator, solutions: Solutions, options: Options) -> None:
@@ -42,10 +98,10 @@ def refold(evaluator: AnyEvaluator, solutions: Solutions, options: Options) -> N
         solutions.triangle[fits] = np.swapaxes(triangles, 1, 2)
 
 
-def as_sandwich(settler: Settler, settled: Statistics) -> FloatArray:
-    """Return the covariances of settled fits as sandwiches, which hold whatever the distribution of the data."""
+def squared_gradients(settler: Settler) -> FloatArray:
+    """Return the sums of squared gradients of single points of settled fits, shape (K, N, N)."""
     evaluator, solutions, options = settler.evaluator, settler.solutions, settler.options
-    meat = np.zeros_like(settled.pcov)
+    meat = np.zeros_like(settler.settled.pcov)
     for fits in _parts(evaluator, solutions):
         x = solutions.popt[fits]
         f = evaluator.residuals(fits, x)
@@ -53,15 +109,12 @@ def as_sandwich(settler: Settler, settled: Statistics) -> FloatArray:
         rows = settler.slopes(fits, x, f)[0] * scores(options, f, evaluator.counts(fits))[:, :, None]
         rows[~np.isfinite(rows).all(axis=(1, 2))] = 0.0
         meat[fits] = np.swapaxes(rows, 1, 2) @ rows
-    variance = np.ones(len(meat))
-    if not settler.absolute:
-        variance = solutions.fnorm**2 / np.maximum(settler.points - settled.rank, 1)
-    return sandwich(settled.pcov, variance, meat)
+    return meat
 
 
 def _parts(evaluator: AnyEvaluator, solutions: Solutions) -> Iterator[NDArray[np.intp]]:
     """Give the fits that were solved, as many at a time as there is room for."""
-    solved = np.flatnonzero((solutions.status >= 1) & (solutions.status <= _status.GTOL))
+    solved = np.flatnonzero(is_solved(solutions))
     step = max(1, _NUMBERS_AT_ONCE // max(1, evaluator.m * solutions.popt.shape[1]))
     for first in range(0, len(solved), step):
         yield solved[first : first + step]
