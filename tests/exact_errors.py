@@ -165,6 +165,7 @@ PROBLEMS = [
     ),
     IllConditioned("gaussian on its top", gaussian, U - 0.5, (3, 0.02, 2, 1), 1e-3, (3, 0, 1.5, 1), "gaussian"),
     IllConditioned("saturating exponential", saturating, np.linspace(0, 4, 50), (823.5, 5.3, 8.2), 0.2, (1, 1, 1)),
+    IllConditioned("exponential over at once", saturating, U * 4, (20, 5, 60), 0.1, (20, 5, 30)),
     IllConditioned("close exponentials", two_exponentials, U * 4, (2, 1, 2, 1.1, 0), 1e-3, (2, 0.9, 2, 1.3, 0)),
     IllConditioned(
         "biexponential", two_exponentials, U * 8, (3, 1, 2, 0.6, 1), 0.02, (3, 2, 2, 0.3, 1), "biexponential"

@@ -187,8 +187,17 @@ def test_every_data_set_is_covered():
     assert {path.stem for path in FOLDER.glob("*.dat")} == set(MODELS)
 
 
+# MINPACK stops by xtol 1700 standard errors from the minimum, at 1.6e9 times the least sum of squares, because one
+# parameter is large. `curve_fit` goes on, and arrives at the certified values.
+STOPS_FAR_OFF = {("MGH17", 0)}
+# MINPACK ends where the exponential is over before the first point, and its rate makes no difference: `curve_fit` ends
+# there, too, and says so. In 60 digits, the sum of squares falls with the rate, but by 1e-34 of 1e4 until it is half.
+LEAVES_OPEN = {("BoxBOD", 0): 1}
+
+
 @pytest.mark.parametrize("start", [0, 1], ids=["far", "near"])
 @pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.filterwarnings("ignore::leastsq.OptimizeWarning")
 def test_curve_fit_ends_as_minpack_does(name, start):
     """What `curve_fit` adds to make solved mean solved leaves these alone: same exit code, as many evaluations."""
     data = read(name)
@@ -206,11 +215,16 @@ def test_curve_fit_ends_as_minpack_does(name, start):
             full_output=True,
         )
 
-    if ier in (1, 2, 3, 4):
-        popt, _, info2, _, ier2 = fit()
-        assert (ier2, info2["nfev"]) == (ier, info["nfev"])
-        # Sums within the models may depend on where NumPy puts an array.
-        np.testing.assert_allclose(popt, x, rtol=1e-9)
-    else:
+    if ier not in (1, 2, 3, 4):
         with pytest.raises(RuntimeError):
             fit()
+        return
+    popt, pcov, info2, _, ier2 = fit()
+    if (name, start) in STOPS_FAR_OFF and digits(x, data.certified) < 1:
+        assert digits(popt, data.certified) >= 5
+        return
+    assert (ier2, info2["nfev"]) == (ier, info["nfev"])
+    # Sums within the models may depend on where NumPy puts an array.
+    np.testing.assert_allclose(popt, x, rtol=1e-9)
+    far = digits(popt, data.certified) < 1
+    assert not far or np.isinf(pcov[LEAVES_OPEN[name, start]]).all()

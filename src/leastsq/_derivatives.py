@@ -30,6 +30,9 @@ _LARGEST_CHANGE = 0.1
 _DIGITS_LEFT = 1e3
 # A step the other way that undoes all but this share of a change shows that it was along a straight line.
 _STRAIGHT = 1e-2
+# A step that the other way undoes so much less than curvature would, next to the share by which it changes the data,
+# has changed rounding alone.
+_ROUGH = 1e3
 _MOST_TRIES = 10
 _GROWTH = 1e4
 _SHRINKAGE = 1e6
@@ -148,7 +151,7 @@ class _Pairs:
         self.root = math.sqrt(self.error)
         self.row, self.column = np.repeat(np.arange(count), n), np.tile(np.arange(n), count)
         self.value = x.ravel()
-        self.scale = of.rounding[self.row]
+        self.scale, self.spread = of.rounding[self.row], of.curvature[self.row]
         self.least = of.least[self.row]
         self.wanted = np.maximum(self.least, self.error ** (1 / 3) * self.scale)
         self.step = self.root * np.where(self.value == 0, 1.0, np.abs(self.value))
@@ -164,6 +167,7 @@ class _Pairs:
         self.sure = np.zeros(count * n, dtype=np.bool_)
         self.silent = np.zeros(count * n)
         self.tries = np.zeros(count * n, dtype=np.intc)
+        self.smooth = np.zeros(count * n, dtype=np.bool_)
         self.derivative = np.zeros((count * n, f.shape[1]))
         self.first = np.zeros((count * n, f.shape[1]))
         self.first_step = np.zeros(count * n)
@@ -202,7 +206,11 @@ class _Pairs:
         bent = which[~good]
         with np.errstate(all="ignore"):
             self.wanted[bent] = 0.5 * _STRAIGHT * (size / bend * size)[~good]
+            rough = ~good & (bend * self.spread[which] > _ROUGH * size * size)
         self.least[bent] = _LEAST_CHANGE * self.root * self.scale[bent]
+        # A model of fewer digits than it says: rounding stays what it is as steps grow.
+        self.wanted[which[rough]] = np.maximum(10 * size, self.error ** (1 / 3) * self.scale[which])[rough]
+        self.first[which[rough]] = 0.0
         straight[both] = good
         return straight
 
@@ -238,6 +246,7 @@ class _Pairs:
         done = hidden
         done[enough] = self.look_back(which[enough], forward[enough], size[enough], moved[enough])
         done = self.follow(which, size, done)
+        self.smooth[which[done]] = True
         again = loud & ~done & ~self.sure[which]
         self.step[which[again]] *= np.clip((self.wanted[which] / size)[again], 1 / _SHRINKAGE, _GROWTH)
         left: NDArray[np.intp] = which[~done]
@@ -255,7 +264,7 @@ def fresh_slopes(
     error: float,
     box: tuple[FloatArray, FloatArray] | None = None,
     steps: FloatArray | None = None,
-) -> tuple[FloatArray, NDArray[np.intc], FloatArray]:
+) -> tuple[FloatArray, NDArray[np.intc], FloatArray, NDArray[np.bool_]]:
     """Take differences at `x`, central where both sides are there, with steps that change the residuals by a fair part.
 
     A step is too small when rounding shows in the change, and too large when curvature does: when a step the other way
@@ -287,6 +296,8 @@ def fresh_slopes(
         How many each fit took.
     steps : ndarray of shape (K, N)
         The steps taken.
+    smooth : ndarray of shape (K,)
+        Whether all differences but those that are zero are along straight lines, not of rounding alone.
     """
     pairs = _Pairs(residuals, fits, x, f, of, error, box, steps)
     left = np.arange(pairs.value.size)
@@ -301,4 +312,7 @@ def fresh_slopes(
     pairs.step[saturated] = pairs.first_step[saturated]
     slopes = np.moveaxis(pairs.derivative.reshape((*x.shape, f.shape[1])), 1, 2)
     evaluations: NDArray[np.intc] = pairs.tries.reshape(x.shape).sum(axis=1, dtype=np.intc)
-    return slopes, evaluations, pairs.step.reshape(x.shape)
+    zero = ~pairs.derivative.any(axis=1)
+    smooth: NDArray[np.bool_] = np.all((pairs.smooth | zero).reshape(x.shape), axis=1)
+    found: FloatArray = pairs.step.reshape(x.shape)
+    return slopes, evaluations, found, smooth

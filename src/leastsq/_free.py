@@ -87,18 +87,9 @@ def settle(
         )
         sides = Bounds(box.lower[np.ix_(fits, free)], box.upper[np.ix_(fits, free)])
         of_free = _FreeEvaluator(evaluator, fits, solutions.popt, free)
-        diag = None if options.diag is None else options.diag[free]
-        settler = Settler(
-            of_free,
-            part,
-            start[np.ix_(fits, free)],
-            points[fits],
-            options._replace(diag=diag),
-            exact,
-            absolute,
-            interrupt,
-            sides,
-        )
+        those = options if options.diag is None else options._replace(diag=options.diag[free])
+        begun = start[np.ix_(fits, free)]
+        settler = Settler(of_free, part, begun, points[fits], those, exact, absolute, interrupt, sides)
         settled, last = settler.settle(), settler.last
         solutions.popt[np.ix_(fits, free)] = part.popt
         solutions.fnorm[fits], solutions.nfev[fits], solutions.status[fits] = part.fnorm, part.nfev, part.status

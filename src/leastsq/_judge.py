@@ -33,14 +33,22 @@ class Judged(NamedTuple):
 class _One:
     """An evaluator of one fit."""
 
-    def __init__(self, residuals: Callable[[FloatArray], Any], jacobian: Any, data: Data, m: int) -> None:
-        self.m = m
+    def __init__(self, residuals: Callable[[FloatArray], Any], jacobian: Any, data: Data, fit: Fit) -> None:
+        self.m = fit.m
         self._residuals, self._jacobian, self._data = residuals, jacobian, data
+        # What the iteration has evaluated, where it keeps that.
+        self._at, self._there = fit.x, np.empty(0)
+        if jacobian is not None and fit.residuals is None:
+            first = _kernel.triangle_of(fit.state, fit.x.size).f
+            self._there = fit.state[first : first + fit.m].copy()
 
     def residuals(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
         """Return residuals, shape (rows, M), NaN where there are none."""
         found = np.empty((len(points), self.m))
         for row, point in zip(found, points, strict=True):
+            if self._there.size and np.array_equal(point, self._at):
+                row[...] = self._there
+                continue
             try:
                 with np.errstate(all="ignore"):
                     row[...] = np.ravel(self._residuals(point.copy()))
@@ -77,7 +85,7 @@ def judge(
 ) -> Judged:
     """Judge a fit that was solved; `jacobian` gives weighted derivatives, M by N, None where there are differences."""
     if box is not None and ((fit.x == box.lower) | (fit.x == box.upper)).any():
-        one = _One(residuals, jacobian, data, fit.m)
+        one = _One(residuals, jacobian, data, fit)
         return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box)
     n, points = fit.x.size, data.points(fit.m)
     cov, norms, ratio = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
@@ -94,7 +102,7 @@ def judge(
                 return Judged(fit, cov, n, offset)
         elif one_steps_are_good(fit.x, norms, fit.fnorm, _sizes(data), ratio, error):
             return Judged(fit, cov, n, offset)
-    one = _One(residuals, jacobian, data, fit.m)
+    one = _One(residuals, jacobian, data, fit)
     return _judge_as_many(fit, start, one, jacobian is not None, points, absolute, box)
 
 

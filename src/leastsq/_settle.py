@@ -5,7 +5,7 @@ References
 D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from . import _kernel, _status
 from ._bounds import Bounds
 from ._derivatives import EPS, Scales, fresh_slopes, scales, steps_are_good
+from ._directions import along_dropped
 from ._kernel import TO_FIT
 from ._losses import as_squares, fold, is_counts, is_robust, scaled_rows
 from ._problem import Options
@@ -38,6 +39,10 @@ _TIGHT = 1e-6
 # Standard errors of parameters that a model hardly depends on, and of those that are zero, relative to the parameters.
 _SATURATED = 1e5
 _AT_ZERO = 1e9
+# By which share of the residuals a dead parameter changes them at most, if it changes by its own size.
+_DEAD = 1e-30
+# Of a squared standard error, the gain that ftol may leave.
+_SHARP = 1e-3
 # Multiples of rounding that residuals consist of nothing but rounding below.
 _ROUNDING = 8.0
 # Ends of fits that went on whose steps did not shrink to nothing: ftol, gtol, maxfev, and the former two to rounding.
@@ -64,6 +69,16 @@ def all_but_open(x: FloatArray, variances: FloatArray) -> NDArray[np.bool_]:
         share: FloatArray = np.sqrt(variances) / np.abs(x)
     found: NDArray[np.bool_] = (share > _SATURATED) & (share < _AT_ZERO)
     return found
+
+
+def ends_by_reductions(status: Any, points: Any, n: int, options: Options) -> Any:
+    """Return which fits ended because steps reduced the sum of squares by next to nothing, on the scale of its scatter.
+
+    With derivatives that are right, that is an end whatever the linearised model promises: its minimum may be at
+    infinity, or its columns become the same there. Only xtol, which looks at the largest parameter, does not tell.
+    """
+    by_ftol = (status == _status.FTOL) | (status == _status.FTOL_AND_XTOL)
+    return by_ftol & (options.ftol * np.maximum(points - n, 1) <= _SHARP)
 
 
 class Evaluator(Protocol):
@@ -111,6 +126,8 @@ class Settler:
         self.error = options.epsfcn or 0.0
         # Difference steps found so far.
         self.steps = np.zeros((count, n))
+        # Whether differences taken last have shown straight lines.
+        self.smooth = np.ones(count, dtype=np.bool_)
         # Residuals and derivatives of the fit that was looked at last.
         self.last = (np.empty(0), np.empty(0))
         self.settled = Statistics(
@@ -156,10 +173,14 @@ class Settler:
         settled.pcov[solved] = matrices
         settled.offset[solved] = offsets(share, fnorm, settled.rank[solved], points, self.absolute)
         singular = dependent.astype(bool)
-        if singular.any():
-            self._take_statistics(solved[singular], rows[singular], accuracy)
+        again = singular
+        if self.exact:
+            again = singular | self._far(solved)
+            self._bury(solved, rows, again)
+        if again.any():
+            self._take_statistics(solved[again], rows[again], accuracy)
         self._hold(solved, rows, accuracy)
-        bad = self._far(solved)
+        bad = self._may_go_on(solved)
         if not self.exact or bad.any():
             of = scales(x, norms, fnorm, self.evaluator.sizes(solved), ratio, self.error)
             rounding = self._only_rounding(x, fnorm, norms, of)
@@ -170,6 +191,14 @@ class Settler:
             variances = np.diagonal(settled.pcov[solved], axis1=1, axis2=2)
             bad |= np.any(all_but_open(x, variances), axis=1)
         return solved[bad]
+
+    def _bury(self, fits: NDArray[np.intp], rows: FloatArray, which: NDArray[np.bool_]) -> None:
+        """Take out the columns of parameters that exact derivatives give next to none: differences would see zero."""
+        n = rows.shape[1]
+        norms, _ = ill_conditioning(rows[:, :, :n])
+        size = np.maximum(np.abs(self.solutions.popt[fits]), np.abs(self.start[fits]))
+        dead = which[:, None] & (norms * size <= _DEAD * self.solutions.fnorm[fits][:, None])
+        rows[:, :, :n][np.broadcast_to(dead[:, None, :], (len(rows), n, n))] = 0.0
 
     def _box_of(self, fits: NDArray[np.intp]) -> Bounds | None:
         return None if self.box is None else Bounds(self.box.lower[fits], self.box.upper[fits])
@@ -198,6 +227,14 @@ class Settler:
         if self.absolute:  # residuals far larger than they are said to be leave no more digits than others
             distance /= np.maximum(self.solutions.fnorm[fits] / np.sqrt(np.maximum(self.points[fits] - rank, 1)), 1.0)
         return ~(distance <= FAR) & (not is_tolerant(self.options))
+
+    def _may_go_on(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which fits are far from their minimum, and have not ended for a reason that holds all the same."""
+        far = self._far(fits)
+        if self.exact:
+            status, n = self.solutions.status[fits], self.solutions.popt.shape[1]
+            far &= ~ends_by_reductions(status, self.points[fits], n, self.options)
+        return far
 
     def _only_rounding(self, x: FloatArray, fnorm: FloatArray, norms: FloatArray, of: Scales) -> NDArray[np.bool_]:
         """Return which fits have residuals that are nothing but rounding."""
@@ -233,7 +270,8 @@ class Settler:
             variance = 1.0 if self.absolute else fnorm[fit] ** 2 / freedom
             gain = fnorm[fit] ** 2 - self.solutions.fnorm[fit] ** 2
             # Long steps that gain nothing: a minimum at infinity, along a valley whose floor no linearisation sees.
-            flat = status in _AT_REST and gain <= FAR**2 * variance
+            # Where differences are no more than rounding, that nothing is gained tells nothing.
+            flat = status in _AT_REST and gain <= FAR**2 * variance and self.smooth[fit]
             self.solutions.status[fit] = before[fit] if flat else self._reason(fit)
 
     def _reason(self, fit: int) -> int:
@@ -247,32 +285,49 @@ class Settler:
         """Take the statistics of fits from derivatives at the solution; return those that are far from the minimum."""
         x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
         f = self.evaluator.residuals(fits, x)
-        self.solutions.nfev[fits] += 1
-        slopes, of = self.slopes(fits, x, f)
+        if not self.exact:  # else the iteration has had them, and what is known is not counted
+            self.solutions.nfev[fits] += 1
+        slopes, of, sure = self.slopes(fits, x, f)
         n = x.shape[1]
         rows = fold(scaled_rows(self.options, f, slopes, self.evaluator.counts(fits)))
-        along = of.terms.any(axis=1)
-        for which, accuracy in ((~along, CENTRAL), (along, ALONG_LINES)):
+        if self.exact:
+            self._bury(fits, rows, np.ones(len(fits), dtype=np.bool_))
+        for accuracy, which in self._kinds(of, sure):
             if which.any():
-                self._take_statistics(fits[which], rows[which], ANALYTIC if self.exact else accuracy)
-                self._hold(fits[which], rows[which], ANALYTIC if self.exact else accuracy)
+                self._take_statistics(fits[which], rows[which], accuracy)
+                self._hold(fits[which], rows[which], accuracy)
         self.last = f[-1], slopes[-1]
         norms, _ = ill_conditioning(rows[:, :, :n])
         rounding = self._only_rounding(x, fnorm, norms, of)
         self.settled.offset[fits[rounding]] = 0.0
-        return fits[self._far(fits)]
+        return fits[self._may_go_on(fits)]
 
-    def slopes(self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray) -> tuple[FloatArray, Scales]:
-        """Return derivatives: exact ones, or differences that are counted; and the scales of the fits."""
+    def _kinds(self, of: Scales, sure: NDArray[np.bool_]) -> list[tuple[Accuracy, NDArray[np.bool_]]]:
+        """Return which fits have derivatives of what accuracy, those along all directions better singular values."""
+        if self.exact:
+            return [(ANALYTIC, np.ones(len(sure), dtype=np.bool_))]
+        along = of.terms.any(axis=1)
+        kinds = []
+        for kind, which in ((CENTRAL, ~along), (ALONG_LINES, along)):
+            kinds += [(kind, which & ~sure), (kind._replace(singular=ANALYTIC.singular), which & sure)]
+        return kinds
+
+    def slopes(
+        self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray
+    ) -> tuple[FloatArray, Scales, NDArray[np.bool_]]:
+        """Return derivatives, exact ones or differences that are counted; scales; and which see all directions."""
         norms, ratio = ill_conditioning(np.swapaxes(self.solutions.triangle[fits], 1, 2)[:, :, :-1])
         of = scales(x, norms, self.solutions.fnorm[fits], self.evaluator.sizes(fits), ratio, self.error)
+        sure = np.zeros(len(fits), dtype=np.bool_)
         if self.exact:
-            return self.evaluator.jacobian(fits, x), of
-        slopes, evaluations, self.steps[fits] = fresh_slopes(
-            self.evaluator.residuals, fits, x, f, of, self.error, self._box_of(fits), self.steps[fits]
-        )
-        self.solutions.nfev[fits] += evaluations
-        return slopes, of
+            return self.evaluator.jacobian(fits, x), of, sure
+        residuals, box = self.evaluator.residuals, self._box_of(fits)
+        found = fresh_slopes(residuals, fits, x, f, of, self.error, box, self.steps[fits])
+        slopes, evaluations, self.steps[fits], self.smooth[fits] = found
+        accuracy = np.where(of.terms.any(axis=1), ALONG_LINES.singular, CENTRAL.singular)
+        more, sure = along_dropped(residuals, fits, x, f, slopes, of, accuracy, box)
+        self.solutions.nfev[fits] += evaluations + more
+        return slopes, of, sure
 
     def _go_on(self, fits: NDArray[np.intp], ftol: float) -> None:
         """Go on with some fits; from zero, which has no length, steps are as long as they like."""
@@ -293,7 +348,9 @@ class Settler:
             np.zeros(count, dtype=np.intc),
             np.full(count, TO_FIT, dtype=np.intc),
         )
-        most = min(self.options.maxfev, _MOST_FURTHER * (p0.shape[1] + 1))
+        most = self.options.maxfev
+        if not self.exact:  # whose derivatives are evaluations, too
+            most = min(most, _MOST_FURTHER * (p0.shape[1] + 1))
         options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
         box = self._box_of(fits) or (np.empty((0, p0.shape[1])),) * 2
         y = self.evaluator.counts(fits) if is_counts(options) else np.zeros((count, m))

@@ -76,7 +76,7 @@ def statistics(
         used = (norms > 0) & np.isfinite(norms)
         scaled = np.where(used[:, None, :], r / unit / np.where(used, norms / unit[:, 0], 1.0)[:, None, :], 0.0)
         scaled[~np.isfinite(scaled).all(axis=(1, 2))] = 0.0
-        left, values, vectors = np.linalg.svd(scaled)
+        left, values, vectors = decomposed(scaled)
         kept = values > accuracy.singular * values[:, :1]
         rank = kept.sum(axis=1, dtype=np.intc)
         inverse = np.where(kept, 1.0 / values, 0.0)
@@ -92,6 +92,18 @@ def statistics(
         pcov = np.matmul(np.swapaxes(half, 1, 2), half)
     pcov[~(determined[:, :, None] & determined[:, None, :])] = np.inf
     return Statistics(pcov, rank, ~used, used & ~determined, offsets(share, fnorm, rank, points, absolute))
+
+
+def decomposed(square: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the singular value decompositions of finite matrices (K, N, N); zeros for one that does not converge."""
+    try:
+        left, values, vectors = np.linalg.svd(square)
+    except np.linalg.LinAlgError:
+        if len(square) == 1:
+            return np.zeros_like(square), np.zeros(square.shape[:2]), np.zeros_like(square)
+        parts = [decomposed(square[k : k + 1]) for k in range(len(square))]
+        left, values, vectors = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return left, values, vectors
 
 
 def offsets(

@@ -4,6 +4,7 @@ import warnings
 from typing import Any, Final
 
 FTOL: Final = 1
+FTOL_AND_XTOL: Final = 3
 GTOL: Final = 4
 MAXFEV: Final = 5
 TRIAL_NOT_FINITE: Final = 9
