@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from leastsq import leastsq, native
+from leastsq import OptimizeWarning, curve_fit, leastsq, models, native
 
 T = np.linspace(0, 4, 40)
 Y = 2 * np.exp(-1.3 * T) + 0.3 + 0.01 * np.cos(25 * T)
@@ -164,3 +164,80 @@ def test_native_models():
     assert ier == 19
     assert np.array_equal(x, steps[0])
     assert np.allclose(info["fvec"], of_decay(T, *x), rtol=1e-14)
+
+
+# --- curve_fit ---
+
+
+def decay(t, a, b, c):
+    return a * np.exp(-b * t) + c
+
+
+def slopes(t, a, b, c):
+    e = np.exp(-b * t)
+    return np.stack([e, -a * t * e, np.ones_like(t)], axis=1)
+
+
+CALLS = {
+    "differences": (decay, {}),
+    "derivatives": (decay, {"jac": slopes}),
+    "bounds": (decay, {"bounds": BOUNDS}),
+    "sigma": (decay, {"sigma": np.linspace(0.5, 2, T.size)}),
+    "central": (decay, {"jac": "3-point"}),
+    "compiled": (models.exponential, {}),
+    "compiled, weighted": (models.exponential, {"sigma": np.linspace(0.5, 2, T.size)}),
+    "compiled, bounded": (models.exponential, {"bounds": BOUNDS}),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_curve_fit_is_the_same_bits(name):
+    f, options = CALLS[name]
+    steps = []
+    popt, pcov, info, message, ier = curve_fit(f, T, Y, START, full_output=True, **options)
+
+    def callback(intermediate_result):
+        steps.append(intermediate_result)
+
+    seen = curve_fit(f, T, Y, START, full_output=True, callback=callback, **options)
+    assert (popt.tobytes(), pcov.tobytes(), message, ier) == (seen[0].tobytes(), seen[1].tobytes(), *seen[3:])
+    assert info["fvec"].tobytes() == seen[2]["fvec"].tobytes()
+    assert info["nfev"] == seen[2]["nfev"]
+    assert [step.nit for step in steps] == list(range(1, len(steps) + 1))
+    assert len(steps) >= 4
+    sigma = options.get("sigma", 1.0)
+    for step in steps:
+        # The compiled exponential and NumPy's differ by some units in the last place.
+        np.testing.assert_allclose(step.fun, (decay(T, *step.x) - Y) / sigma, rtol=0, atol=1e-14)
+        assert step.cost == pytest.approx(0.5 * np.sum(step.fun**2), rel=1e-12)
+    assert steps[-1].x.tobytes() == popt.tobytes()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_curve_fit_stopped(name):
+    f, options = CALLS[name]
+    steps = []
+
+    def stop_at_second(intermediate_result):
+        steps.append(intermediate_result)
+        if len(steps) == 2:
+            raise StopIteration
+
+    with pytest.warns(OptimizeWarning, match="callback stopped the fit after .* best so far"):
+        popt, pcov, info, message, ier = curve_fit(f, T, Y, START, full_output=True, callback=stop_at_second, **options)
+    assert ier == 19
+    assert "callback" in message
+    assert np.array_equal(popt, steps[1].x)
+    assert np.isinf(pcov).all()
+    np.testing.assert_allclose(info["fvec"], steps[1].fun, rtol=0, atol=1e-15)
+
+
+def test_curve_fit_stopped_with_a_fixed_parameter():
+    def stop(x):
+        raise StopIteration
+
+    with pytest.warns(OptimizeWarning, match="callback"):
+        popt, pcov = curve_fit(decay, T, Y, START, fixed={"c": 0.3}, callback=stop)
+    assert popt[2] == 0.3
+    assert np.isinf(pcov[:2, :2]).all()
+    assert not pcov[2].any()

@@ -228,6 +228,7 @@ def test_package_exports():
         "OptimizeWarning",
         "curve_fit",
         "curve_fit_many",
+        "least_squares",
         "leastsq",
         "models",
         "native",

@@ -16,7 +16,7 @@ from ._iterate import Fit
 from ._judge import Judged
 from ._leastsq import information
 from ._model import Model
-from ._single_fit import single
+from ._single_fit import Single, single
 from ._single_start import UNBOUNDED, Beginning, beginning, parameter_names
 from ._status import OptimizeWarning, warn_of_absolute_without
 from ._sums import understood
@@ -120,7 +120,9 @@ def curve_fit(
         Options of `leastsq`: `ftol`, `xtol`, `gtol` (None switches a test off), `maxfev`, `epsfcn`, `factor`, `diag`,
         `col_deriv`. The default of `epsfcn` follows the dtype that `f` returns. Options of `least_squares`:
         `max_nfev`, `x_scale` and `diff_step`. And of this package: `fixed`, parameters that stay where they start, as
-        names, a mask, or a dict of names and values; they have variance 0 and cost no degree of freedom.
+        names, a mask, or a dict of names and values; they have variance 0 and cost no degree of freedom. And
+        `callback`, called after each step as in `least_squares`. If that raises ``StopIteration``, the best point so far is
+        returned, with a warning, `pcov` inf and `ier` 19.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def curve_fit(
     mesg : str
         What happened, in words. Only with `full_output`.
     ier : int
-        1 to 4, see `leastsq`. Only with `full_output`.
+        1 to 4, see `leastsq`; 19: stopped by `callback`. Only with `full_output`.
 
     Raises
     ------
@@ -163,7 +165,7 @@ def curve_fit(
     one the fit evaluated. Only where a forward difference had too small or too large a step for its parameter, as
     happens near zero, or where the fit may have ended far from its minimum, is J evaluated again at the solution, with
     steps that see the parameters' scales. If the minimum is more than half a standard error away, the iteration goes
-    on from there without `xtol`. `nfev` counts all of these evaluations.
+    on from there without `xtol`; a `callback` does not see these steps. `nfev` counts all of these evaluations.
 
     With `bounds`, parameters that the gradient pushes against a bound are held there, and steps follow the bounds that
     they meet [3]_. The covariance knows of no bounds: errors beside a parameter on its bound are, if anything, too
@@ -217,13 +219,8 @@ def curve_fit(
     options = keywords.options(n, derivatives is not None)
     scheme = keywords.scheme, keywords.relative_step(n)
     one = single(f, derivatives, keywords.col_deriv and not compiled, scheme, data, begin, options)
-    fit = one.fit(compiled)
-    if fit.info not in _status.SOLVED:
-        raise RuntimeError(_not_found(fit))
-    judged = one.judge(fit, absolute_sigma)
+    judged = _judged(one, one.fit(compiled, keywords.notify), absolute_sigma)
     fit, pcov = judged.fit, judged.pcov
-    if fit.info not in _status.SOLVED:
-        raise RuntimeError(_not_found(fit))
     reasons = _reasons(f, judged, begin, data, absolute_sigma)
     if reasons:
         warnings.warn(
@@ -235,6 +232,19 @@ def curve_fit(
             infodict["active_mask"] = begin.box.active(fit.x)
         return fit.x, pcov, infodict, fit.message(), fit.info
     return fit.x, pcov
+
+
+def _judged(one: Single, fit: Fit, absolute_sigma: bool) -> Judged:
+    """Judge a fit, or raise if it found no minimum; one that its callback stopped is returned as it is."""
+    n = fit.x.size
+    if fit.info == _status.CALLBACK:
+        return Judged(fit, np.zeros((n, n)), n, np.nan)
+    if fit.info not in _status.SOLVED:
+        raise RuntimeError(_not_found(fit))
+    judged = one.judge(fit, absolute_sigma)
+    if judged.fit.info not in _status.SOLVED:
+        raise RuntimeError(_not_found(judged.fit))
+    return judged
 
 
 def _not_found(fit: Fit) -> str:
@@ -256,6 +266,9 @@ def _reasons(f: Callable[..., Any], judged: Judged, begin: Beginning, data: Data
         free = np.flatnonzero(begin.box.lower != begin.box.upper)
         of_free = np.ix_(free, free)
     n, points = judged.fit.x.size, data.points(judged.fit.m)
+    if judged.fit.info == _status.CALLBACK:
+        judged.pcov[of_free] = np.inf
+        return [f"callback stopped the fit after {judged.fit.nfev} evaluations; the parameters are the best so far"]
     if judged.unused:
         names = _names(f, judged.unused, n)
         reasons.append(f"{names} never changed the model near the solution; leave it out, or start elsewhere")

@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ._callback import Notify, checked_callback
 from ._numerical_jacobian import METHODS, checked_step
 from ._problem import Options, checked_options, checked_scale
 from ._validate import MOST_EVALUATIONS, FloatArray, flag
@@ -19,7 +20,7 @@ LEASTSQ_DEFAULTS: Final[dict[str, Any]] = {
 }
 _OF_LEAST_SQUARES: Final = ("max_nfev", "x_scale", "diff_step", "verbose")
 _OF_SPARSE_PROBLEMS: Final = ("tr_solver", "tr_options", "jac_sparsity")
-_OURS: Final = ("fixed", "col_deriv")
+_OURS: Final = ("fixed", "col_deriv", "callback")
 
 
 class Keywords(NamedTuple):
@@ -34,6 +35,8 @@ class Keywords(NamedTuple):
     diff_step: Any
     max_nfev: int | None
     x_scale: Any
+    #: What is shown each step, None where nobody watches.
+    notify: Notify | None
     #: Options of `leastsq`.
     of_leastsq: dict[str, Any]
 
@@ -84,6 +87,7 @@ def read_keywords(given: dict[str, Any], jac: Any, method: str | None) -> Keywor
         diff_step,
         _checked_limit(given.get("max_nfev")),
         given.get("x_scale"),
+        checked_callback(given.get("callback")),
         of_leastsq,
     )
 

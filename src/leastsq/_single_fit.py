@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._callback import Notify, iterate_model_watched_by, iterate_watched_by
 from ._data import Data, residual_function
-from ._iterate import Fit, Names, iterate, iterate_model
+from ._iterate import Fit, Names
 from ._judge import Judged, judge
 from ._kernel import with_data
 from ._model import Model
@@ -40,20 +41,21 @@ class Single(NamedTuple):
         """Whether the iteration is given Jacobians."""
         return self.jac is not None or self.scheme is not None
 
-    def fit(self, compiled: bool) -> Fit:
-        """Fit, in compiled code where the model is `compiled` and weights are of single points."""
+    def fit(self, compiled: bool, notify: Notify | None) -> Fit:
+        """Fit, in compiled code where the model is `compiled` and weights are of single points, and show each step."""
         data, start, box = self.data, *self.begin
         if compiled and isinstance(self.f, Model) and (data.weights is None or data.weights.ndim < 2):
-            return iterate_model(
-                self.f, predictor_rows(self.f, data), data.y, _weight_of_each(data), start, self.options, bounds=box
-            )
+            x, weights = predictor_rows(self.f, data), _weight_of_each(data)
+            return iterate_model_watched_by(notify, self.f, x, data.y, weights, start, self.options, bounds=box)
         first, epsfcn = _first_evaluation(self.f, data, start, self.options.epsfcn)
         options = self.options._replace(epsfcn=epsfcn) if epsfcn else self.options
         names = _NAMES._replace(x=data.x)
         if self.scheme is not None:
-            return self._fit_by_differences(self.scheme, first, options, names)
+            return self._fit_by_differences(self.scheme, first, options, names, notify)
         jacobian = None if self.jac is None else self._weighted_jacobian(self.jac, first.size)
-        return iterate(self.residuals, start, (), jacobian, self.col_deriv, options, first, names, bounds=box)
+        return iterate_watched_by(
+            notify, self.residuals, start, (), jacobian, self.col_deriv, options, first, names=names, bounds=box
+        )
 
     def judge(self, fit: Fit, absolute: bool) -> Judged:
         """Judge a fit that was solved, and go on where it is far from its minimum."""
@@ -86,7 +88,9 @@ class Single(NamedTuple):
 
         return rows
 
-    def _fit_by_differences(self, scheme: str, first: FloatArray, options: Options, names: Names) -> Fit:
+    def _fit_by_differences(
+        self, scheme: str, first: FloatArray, options: Options, names: Names, notify: Notify | None
+    ) -> Fit:
         """Fit with differences that the iteration cannot take by itself; their evaluations are counted."""
         data, start, box = self.data, *self.begin
 
@@ -107,7 +111,9 @@ class Single(NamedTuple):
         differences = Differences(residuals, scheme, self.step, options.epsfcn or 0.0, box)
         if self.step is not None and scheme in _POWERS:
             options = options._replace(epsfcn=float(self.step.max()) ** _POWERS[scheme])
-        fit = iterate(remembered, start, (), jacobian, False, options, first, names, bounds=box)
+        fit = iterate_watched_by(
+            notify, remembered, start, (), jacobian, False, options, first, names=names, bounds=box
+        )
         return fit._replace(nfev=fit.nfev + fit.njev * differences.evaluations(self.begin.free))
 
 
