@@ -24,7 +24,6 @@ TO_BE_SPLIT = {
     "minpack/lanes/lane_step.f90.in:judge",
     "minpack/lm.f90",
     "minpack/lm_parameter.f90:lmpar",
-    "src/leastsq/_iterate.py:iterate",
     "src/leastsq/_jit.py:_source",
 }
 

@@ -53,7 +53,8 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
     Observations that are counts must not be negative.
     """
     x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
-    y = np.ascontiguousarray(np.broadcast_to(piece.y, (piece.fits, piece.y.shape[1])), dtype=np.float64)
+    rows = (piece.fits, piece.y.shape[1])
+    y = np.ascontiguousarray(piece.y if piece.y.shape == rows else np.broadcast_to(piece.y, rows), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
     with np.errstate(over="ignore"):  # looked at once: a sum is cheaper than a look at each
         finite = bool(np.abs(y).sum() < MOST_DATA)

@@ -31,7 +31,15 @@ static int is_ready(PyObject *object, int dimensions)
         && PyArray_NDIM(array) == dimensions;
 }
 
-/* The same for one that is to be written to. */
+/* Whether an array of two dimensions is the same, but stored by columns. */
+static int is_ready_by_columns(PyObject *object)
+{
+    PyArrayObject *array = (PyArrayObject *)object;
+    return PyArray_CheckExact(object) && PyArray_TYPE(array) == NPY_DOUBLE && PyArray_ISFARRAY_RO(array)
+        && PyArray_NDIM(array) == 2;
+}
+
+/* Whether an array is ready, and may be written to. */
 static int is_ready_as_state(PyObject *object)
 {
     return is_ready(object, 1) && PyArray_ISWRITEABLE((PyArrayObject *)object);
@@ -115,8 +123,15 @@ static int jacobian_taken(PyObject *state, PyObject *jacobian, int by_columns, P
     int n = (int)PyArray_SIZE((PyArrayObject *)point), task;
     npy_int64 entries;
 
-    if (!is_ready(jacobian, 2) || PyArray_DIM(slopes, by_columns ? 0 : 1) != n) {
+    if (PyArray_CheckExact(jacobian) && PyArray_NDIM(slopes) == 2
+        && PyArray_DIM(slopes, by_columns ? 0 : 1) != n) {
         return TASK_NOT_READY;
+    }
+    if (!is_ready(jacobian, 2)) {
+        if (!is_ready_by_columns(jacobian)) {
+            return TASK_NOT_READY;
+        }
+        by_columns = !by_columns;   /* the transpose is stored by rows */
     }
     entries = PyArray_SIZE(slopes);
     if (entries < LARGE) {
@@ -269,7 +284,7 @@ static PyObject *call_and_compare(PyObject *self, PyObject *parameters)
     PyArrayObject *observed = (PyArrayObject *)PyTuple_GET_ITEM(self, 2);
     PyObject *weights = PyTuple_GET_ITEM(self, 3), *finish = PyTuple_GET_ITEM(self, 4), *residuals = NULL;
     PyObject *values = call_with_data(self, parameters);
-    npy_intp i, m = PyArray_SIZE(observed);
+    npy_intp m = PyArray_SIZE(observed);
 
     if (values == NULL) {
         return NULL;

@@ -53,9 +53,11 @@ class Data(NamedTuple):
 
 def weighted(values: FloatArray, weights: FloatArray) -> FloatArray:
     """Return values times weights; what has no weight is not looked at."""
+    if weights.all():
+        return values * weights
     with np.errstate(invalid="ignore"):
         product = values * weights
-    return product if weights.all() else np.where(weights == 0, 0.0, product)
+    return np.where(weights == 0, 0.0, product)
 
 
 def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: str | None) -> Data:
@@ -89,9 +91,8 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
 
 def _refuse_huge(y: FloatArray, weights: FloatArray | None) -> None:
     """Raise where data are too large for norms and derivatives to be numbers."""
-    with np.errstate(over="ignore"):
-        if float(np.vdot(y, y)) < MOST_DATA:
-            return
+    if float(np.vdot(y, y)) < MOST_DATA:
+        return
     huge = np.abs(y) > MOST_DATA
     if weights is not None and weights.ndim == 1:
         huge &= weights != 0

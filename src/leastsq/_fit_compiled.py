@@ -87,6 +87,8 @@ def is_compiled(problem: Problem, block: Block) -> bool:
 
 def predictors_of_lanes(block: Block) -> FloatArray:
     """Return the predictors as one array (1 or fits, predictors, M)."""
+    if len(block.x) == 1:
+        return block.x[0][:, None]
     return np.ascontiguousarray(np.stack(np.broadcast_arrays(*block.x), axis=1))
 
 

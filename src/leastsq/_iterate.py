@@ -30,10 +30,11 @@ from ._validate import (
     residual_array,
 )
 
-_NO_WEIGHTS = np.empty(0)
 # Fits that are over so soon, and of no more points than this, need no thread to be interrupted.
 _SECONDS_OF_SHORT_FITS = 0.02
 _TALL, _TALL_NATIVE = 2**18, 2**10
+# Points that short fits evaluate before they look at the time.
+_SHORT = 2**14
 
 
 class Names(NamedTuple):
@@ -188,7 +189,7 @@ def iterate_model(
 ) -> Fit:
     """Minimise the sum of squares of the residuals of a model that the compiled code evaluates.
 
-    `x` is (predictors, M). Each step is one compiled call; of many points neither residuals nor Jacobian are stored,
+    `x` is (predictors, M). Steps are taken in compiled calls; of many points neither residuals nor Jacobian are stored,
     unless a function evaluates them all at once. Once `interrupt` is not 0, the fit is left as it is, still to be made.
     `watch` takes the steps, if it is given: it gets what takes one, the point, the packed array, and residuals.
     """
@@ -196,13 +197,13 @@ def iterate_model(
     _, whole, analytic = _kernel.model_sizes(model.numbers, x0.size, model.predictors, y.size)
     state = _kernel.begin(y.size, x0, analytic, options, bounds=bounds)
     point, work = x0.copy(), np.empty(whole)
-    weighted, weight = (0, _NO_WEIGHTS) if weights is None else (1, weights)
     long = y.size > (_TALL_NATIVE if model.guess is None else _TALL)
     stop = np.zeros(1, dtype=np.intc) if interrupt is None else interrupt
+    x = np.ascontiguousarray(x)
+    steps = 1 if long or watch is not None else max(1, _SHORT // y.size)
 
     def step() -> int:
-        task: int = _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weighted, weight, stop, state, work, point)
-        return task
+        return _kernel.step_model(_kernel.LEVEL, model.numbers, x, y, weights, stop, state, work, point, steps)
 
     def residuals(parameters: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
@@ -228,10 +229,11 @@ def _free(n: int, bounds: Bounds | None) -> int:
 
 
 def _run(step: Callable[[], int], long: bool, interrupt: NDArray[np.intc]) -> None:
-    """Take steps to the end, in a thread that Ctrl-C can stop if they take long."""
+    """Take steps to the end, some in each call, in a thread that Ctrl-C can stop if they take long."""
 
     def take_steps(seconds: float) -> int:
-        task, begun = RESIDUALS, time.monotonic()
+        begun = time.monotonic()
+        task = step()
         while task == RESIDUALS and not interrupt[0] and time.monotonic() - begun < seconds:
             task = step()
         return task

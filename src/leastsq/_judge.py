@@ -13,7 +13,7 @@ from ._data import Data
 from ._derivatives import norm, one_steps_are_good
 from ._free import Last, settle
 from ._iterate import Fit, iterate
-from ._settle import FAR, all_but_open, is_tolerant
+from ._settle import FAR, is_tolerant, one_is_all_but_open
 from ._solution import Solutions
 from ._statistics import ANALYTIC, FORWARD, standard_deviation
 from ._validate import NO_VALUE, FloatArray
@@ -98,7 +98,7 @@ def judge(
     ):
         error = fit.options.epsfcn or 0.0
         if jacobian is not None:
-            if not all_but_open(fit.x, np.diagonal(cov)).any():
+            if not one_is_all_but_open(fit.x, cov.diagonal()):
                 return Judged(fit, cov, n, offset)
         elif one_steps_are_good(fit.x, norms, fit.fnorm, _sizes(data), ratio, error):
             return Judged(fit, cov, n, offset)
@@ -111,8 +111,7 @@ def _offset(fit: Fit, n: int, points: int, absolute: bool) -> float:
     at = _kernel.triangle_of(fit.state, n)
     if fit.fnorm == 0 or (points <= n and not absolute):
         return 0.0
-    head = fit.state[at.qtf : at.qtf + n] / fit.fnorm
-    square = float(head @ head)
+    square = sum((entry / fit.fnorm) ** 2 for entry in fit.state[at.qtf : at.qtf + n].tolist())
     if absolute:
         return math.sqrt(square / n) * fit.fnorm
     return math.sqrt(square / n * (points - n) / (1 - square)) if square < 1 else math.inf

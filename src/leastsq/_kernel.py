@@ -47,7 +47,6 @@ take_slopes = _minpack.take_slopes
 with_data = _minpack.with_data
 residual_function = _minpack.residual_function
 outcome = _minpack.outcome
-positions = _minpack.positions
 covariance_matrix = _minpack.covariance_matrix
 take_norm = _minpack.take_norm
 take_triangle = _minpack.take_triangle
@@ -88,8 +87,7 @@ def begin(
 
 def triangle_of(state: FloatArray, n: int) -> Triangle:
     """Say where the results of a fit of `n` parameters are."""
-    pivots = np.empty(n, dtype=np.intc)
-    return Triangle(*_minpack.positions(state, pivots), pivots)
+    return Triangle(*_minpack.positions(state, n))
 
 
 def fit_models(

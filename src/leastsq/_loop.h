@@ -9,6 +9,8 @@ extern void F_FUNC(state_size, STATE_SIZE)(int *, int *, int *, int *, npy_int64
 extern void F_FUNC(start, START)(npy_int64 *, int *, double *, const double *, int *, int *, const double *, int *,
     const double *, int *, const double *, const double *, int *);
 extern void F_FUNC(outcome, OUTCOME)(double *, int *, int *, int *, int *, double *);
+extern void F_FUNC(positions, POSITIONS)(
+    int *, double *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, int *);
 extern void F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(int *, double *, double *, double *, double *, double *);
 
 enum { TASK_DONE = 0, TASK_RESIDUALS = 1, TASK_JACOBIAN = 2, OPTIONS = 8, FEW_ARGUMENTS = 8 };
@@ -288,4 +290,83 @@ static PyObject *covariance_matrix(PyObject *module, PyObject *const *arguments,
     F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(&n, PyArray_DATA(arrays[0]), &deviation, PyArray_DATA(arrays[2]),
         PyArray_DATA(arrays[3]), &least_ratio);
     return PyFloat_FromDouble(least_ratio);
+}
+
+static PyObject *positions(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    PyObject *pivots;
+    npy_int64 f, qtf, r, rows;
+    npy_intp length;
+    int n;
+
+    if (count != 2 || !is_ready_as_state(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "expected positions(state, n)");
+        return NULL;
+    }
+    n = (int)PyLong_AsLong(arguments[1]);
+    length = n;
+    if (PyErr_Occurred() || (pivots = PyArray_ZEROS(1, &length, NPY_INT, 0)) == NULL) {
+        return NULL;
+    }
+    F_FUNC(positions, POSITIONS)(&n, PyArray_DATA((PyArrayObject *)arguments[0]), &f, &qtf, &r, &rows,
+        PyArray_DATA((PyArrayObject *)pivots));
+    return Py_BuildValue("LLLLN", (long long)f, (long long)qtf, (long long)r, (long long)rows, pivots);
+}
+
+extern void F_FUNC(step_model, STEP_MODEL)(const int *, const npy_int64 *, const int *, const int *, const int *,
+    const double *, const double *, const int *, const double *, int *, double *, double *, double *, int *);
+
+/* Arrays of a fit of a compiled model: model, x, y, weights, interrupt, state, work, point. */
+static int are_of_a_fit(PyObject *const *objects)
+{
+    PyArrayObject *const *arrays = (PyArrayObject *const *)objects, *model = arrays[0], *interrupt = arrays[4];
+    npy_intp m;
+
+    if (!PyArray_CheckExact(objects[0]) || PyArray_TYPE(model) != NPY_INT64 || !PyArray_ISCARRAY_RO(model)
+        || PyArray_SIZE(model) != 4 || !PyArray_CheckExact(objects[4]) || PyArray_TYPE(interrupt) != NPY_INT
+        || !PyArray_ISCARRAY(interrupt) || PyArray_SIZE(interrupt) < 1 || !is_ready(objects[1], 2)
+        || !is_ready(objects[2], 1) || !is_ready_as_state(objects[5]) || !is_ready_as_state(objects[6])
+        || !is_ready_for_point(objects[7])) {
+        return 0;
+    }
+    m = PyArray_SIZE(arrays[2]);
+    return m <= INT_MAX && PyArray_DIM(arrays[1], 1) == m && are_data(objects[2], objects[3], m);
+}
+
+static PyObject *step_model(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    PyArrayObject *const *arrays = (PyArrayObject *const *)arguments + 1;
+    const double *weights;
+    double *x, *y, *state, *work, *point;
+    int level, m, n, predictors, weighted, task = TASK_RESIDUALS, *interrupt;
+    long steps;
+
+    if (count != 10 || !are_of_a_fit(arguments + 1)) {
+        PyErr_SetString(PyExc_TypeError,
+            "expected step_model(level, model, x, y, weights, interrupt, state, work, point, steps)");
+        return NULL;
+    }
+    level = (int)PyLong_AsLong(arguments[0]);
+    steps = PyLong_AsLong(arguments[9]);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    predictors = (int)PyArray_DIM(arrays[1], 0);
+    m = (int)PyArray_SIZE(arrays[2]);
+    n = (int)PyArray_SIZE(arrays[7]);
+    weighted = arguments[4] != Py_None;
+    x = PyArray_DATA(arrays[1]);
+    y = PyArray_DATA(arrays[2]);
+    weights = weighted ? PyArray_DATA(arrays[3]) : y;
+    interrupt = PyArray_DATA(arrays[4]);
+    state = PyArray_DATA(arrays[5]);
+    work = PyArray_DATA(arrays[6]);
+    point = PyArray_DATA(arrays[7]);
+    Py_BEGIN_ALLOW_THREADS
+    for (; steps > 0 && task == TASK_RESIDUALS && *(volatile int *)interrupt == 0; steps--) {
+        F_FUNC(step_model, STEP_MODEL)(&level, PyArray_DATA(arrays[0]), &n, &predictors, &m, x, y, &weighted, weights,
+            interrupt, state, work, point, &task);
+    }
+    Py_END_ALLOW_THREADS
+    return PyLong_FromLong(task);
 }

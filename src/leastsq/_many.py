@@ -256,7 +256,8 @@ def curve_fit_many(
             call, progress, workers, xdata, ydata, of_parameters, sigma, axis
         )
     fits = call.fit(sets, progress)
-    return replace(fits, coords=coordinates_of(ydata, axis, fits.shape))
+    coords = coordinates_of(ydata, axis, fits.shape)
+    return fits if coords is None else replace(fits, coords=coords)
 
 
 def _refuse_no_start(begin: Start, names: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,9 +48,12 @@ class Rows:
         self._size = math.prod(tail)
         self._flat: NDArray[Any] | None = None
         if self._shared:
-            self._flat = np.broadcast_to(array.reshape(array.shape[array.ndim - len(tail) :]), tail).reshape(
-                1, self._size
-            )
+            one = array.reshape(array.shape[array.ndim - len(tail) :])
+            one = one if one.shape == tail else np.broadcast_to(one, tail)
+            self._flat = one.reshape(1, self._size)
+            return
+        if array.shape == lead + tail and array.flags.c_contiguous:
+            self._flat = array.reshape(math.prod(lead), self._size)
             return
         self._array = np.broadcast_to(array, lead + tail)
         if _is_one_run(self._array, 0, len(lead)) and _is_one_run(self._array, len(lead), self._array.ndim):
@@ -138,7 +141,7 @@ def data_sets(
     of_parameters = {name: real_numbers(array, name) for name, array in of_parameters.items()}
     shapes |= {name: array.shape[:-1] for name, array in of_parameters.items()}
     try:
-        lead = np.broadcast_shapes(*shapes.values())
+        lead = _broadcast(shapes.values())
     except ValueError:
         found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ValueError(
@@ -161,13 +164,19 @@ def data_sets(
     )
 
 
+def _broadcast(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape that shapes broadcast to: at once where there is but one."""
+    different = set(shapes) - {()}
+    return np.broadcast_shapes(*different) if len(different) > 1 else (*different, ())[0]
+
+
 def _refuse_larger(shapes: dict[str, tuple[int, ...]], lead: tuple[int, ...]) -> None:
     """Raise where predictors alone would make more fits than there are data sets."""
     predictors = {name: shape for name, shape in shapes.items() if name.startswith("xdata")}
     others = [shape for name, shape in shapes.items() if name not in predictors]
-    fits = np.broadcast_shapes(*others)
+    fits = _broadcast(others)
     for name, shape in predictors.items():
-        if np.broadcast_shapes(fits, shape) != fits:
+        if _broadcast((fits, shape)) != fits:
             raise ValueError(
                 f"{name} is for fits of shape {shape}, ydata for {shapes['ydata']}, which would be enlarged to {lead} "
                 f"(shapes without what is fitted along); expected a shape that broadcasts to that of ydata. If its "
@@ -227,7 +236,8 @@ def fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
 
 def move(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
     """Return the array with the axes that are fitted along at the end."""
-    return np.moveaxis(array, axes, tuple(range(-len(axes), 0)))
+    last = tuple(range(-len(axes), 0))
+    return array if axes == last else np.moveaxis(array, axes, last)
 
 
 def arrange(array: NDArray[Any], axes: tuple[int, ...], tail: tuple[int, ...], name: str) -> NDArray[Any]:
@@ -245,4 +255,4 @@ def arrange(array: NDArray[Any], axes: tuple[int, ...], tail: tuple[int, ...], n
             f"{name} has {own} points along the axes that are fitted along, ydata {tail}; expected the same"
             + (". Several predictors are a tuple of arrays" if name == "xdata" else "")
         )
-    return np.broadcast_to(array, array.shape[: array.ndim - len(tail)] + tail)
+    return array if own == tail else np.broadcast_to(array, array.shape[: array.ndim - len(tail)] + tail)

@@ -5,6 +5,7 @@ References
 D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
 """
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,6 +80,14 @@ def ends_by_reductions(status: Any, points: Any, n: int, options: Options) -> An
     """
     by_ftol = (status == _status.FTOL) | (status == _status.FTOL_AND_XTOL)
     return by_ftol & (options.ftol * np.maximum(points - n, 1) <= _SHARP)
+
+
+def one_is_all_but_open(x: FloatArray, variances: FloatArray) -> bool:
+    """Return, quickly, whether any parameter of one fit has errors so large."""
+    for value, variance in zip(x.tolist(), variances.tolist(), strict=True):
+        if value != 0 and variance >= 0 and _SATURATED < math.sqrt(variance) / abs(value) < _AT_ZERO:
+            return True
+    return False
 
 
 class Evaluator(Protocol):
@@ -163,7 +172,6 @@ class Settler:
         n = self.solutions.popt.shape[1]
         rows = np.swapaxes(self.solutions.triangle[solved], 1, 2)
         x, fnorm, points = self.solutions.popt[solved], self.solutions.fnorm[solved], self.points[solved]
-        norms, ratio = ill_conditioning(rows[:, :, :n])
         settled, accuracy = self.settled, ANALYTIC if self.exact else FORWARD
         deviation = np.ones(len(solved)) if self.absolute else fnorm / np.sqrt(np.maximum(points - n, 1))
         matrices, dependent = np.empty((len(solved), n, n)), np.zeros(len(solved), dtype=np.int8)
@@ -176,6 +184,9 @@ class Settler:
         again = singular
         if self.exact:
             again = singular | self._far(solved)
+        if not self.exact or again.any() or self.box is not None:
+            norms, ratio = ill_conditioning(rows[:, :, :n])
+        if self.exact and again.any():
             self._bury(solved, rows, again)
         if again.any():
             self._take_statistics(solved[again], rows[again], accuracy)

@@ -68,6 +68,8 @@ def parameter_names(f: Callable[..., Any], n: int) -> list[str]:
 def predictor_rows(model: Model, data: Data) -> FloatArray:
     """Return the predictors of a compiled model as (predictors, M)."""
     predictors = model.predictor_arrays(data.x)
+    if len(predictors) == 1 and predictors[0].size == data.y.size:
+        return predictors[0].reshape(1, -1)
     if any(predictor.size not in (1, data.y.size) for predictor in predictors):
         sizes = " and ".join(str(predictor.size) for predictor in predictors)
         raise ValueError(f"xdata has {sizes} points, ydata {data.y.size}; expected as many")

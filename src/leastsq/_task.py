@@ -86,7 +86,9 @@ class _Task:
         settled = judged(problem, block, solutions, self.interrupt)
         with np.errstate(over="ignore"):
             chisq = np.square(solutions.fnorm)
-        popt = np.where(np.isin(solutions.status, _status.NOT_FITTED)[:, None], np.nan, solutions.popt)
+        popt = solutions.popt
+        if not (solutions.status <= _status.GTOL).all():
+            popt = np.where(np.isin(solutions.status, _status.NOT_FITTED)[:, None], np.nan, popt)
         known = (
             popt,
             settled.pcov,
