@@ -4,6 +4,11 @@ import importlib.metadata
 import os
 import re
 
+from docutils import nodes
+from sphinx import addnodes
+
+import leastsq
+
 project = "leastsq"
 author = "The leastsq developers"
 copyright = "The leastsq developers"
@@ -79,6 +84,26 @@ def escape_initials(text: str) -> str:
     return re.sub(r"^(\s*\.\. \[\S+\] )(?=[A-Z]\. )", r"\1\\", text, flags=re.MULTILINE)
 
 
+# What a page names in double back ticks links to the reference, too: all that is public, but the name of the
+# package, which is that of a function as well.
+LINKED = {name: f"leastsq.{name}" for name in leastsq.__all__ if name not in ("leastsq", "models", "native")}
+LINKED |= {f"native.{name}": f"leastsq.native.{name}" for name in ("jit", "model")}
+LINKED |= {f"models.{name}": f"leastsq.models.{name}" for name in leastsq.models.__all__}
+LINKED |= {name: name for name in (*LINKED.values(), "leastsq.xarray.curvefit", "leastsq.astropy.LevMarFitter")}
+
+
+def link_names(app, doctree):
+    """Make links of public names in running text."""
+    for literal in list(doctree.findall(nodes.literal)):
+        target = LINKED.get(literal.astext().removesuffix("()"))
+        if target is None or isinstance(literal.parent, (nodes.title, nodes.reference, addnodes.pending_xref)):
+            continue
+        link = addnodes.pending_xref("", reftype="obj", refdomain="py", reftarget=target, refexplicit=True)
+        link["refdoc"] = app.env.docname
+        literal.replace_self(link)
+        link += literal
+
+
 def setup(app):
     """Register the above for pages and docstrings."""
 
@@ -88,5 +113,6 @@ def setup(app):
     def docstring(app, what, name, obj, options, lines):
         lines[:] = map(escape_initials, lines)
 
+    app.connect("doctree-read", link_names)
     app.connect("source-read", page)
     app.connect("autodoc-process-docstring", docstring, priority=900)

@@ -416,7 +416,7 @@ DIFFERENCES = [
     ("fjac below R, M at most 512", householder_in_triangle, True, False),
     ("fjac below R, M above 512", lambda fits: bool(factor(fits, 2000)[3:].any()), False, True),
     ("signs in fjac and qtf, M above 512", signs, (True, False), (True, True)),
-    ("pivots of a Jacobian that has not full rank", pivots_by_norm, True, False),
+    ("pivots of a Jacobian without full rank", pivots_by_norm, True, False),
     ("residuals that react to no parameter", warns_of_nothing_moved, True, False),
     ("mesg", lambda fits: "1.49012e-08" in fits.leastsq(residuals, START, full_output=True)[3], True, False),
     ("the class of its warnings", lambda fits: issubclass(fits.OptimizeWarning, leastsq.OptimizeWarning), True, False),

@@ -16,8 +16,7 @@ from leastsq import curve_fit_many, models
 
 peak = models.exponential_gaussian.fix(offset=0.0)
 model = peak + peak.prefix("second_") + models.line
-rng = np.random.default_rng(5)
-minutes = np.linspace(3.5, 7.5, 240)
+rng, minutes = np.random.default_rng(5), np.linspace(3.5, 7.5, 240)
 amount, drift = np.repeat([0.5, 1.0, 2.0, 4.0, 6.0, 8.0], 2), rng.normal(0, 0.03, 12)  # mg/l, min
 truth = (12 * amount, 4.8 + drift, 0.09, 0.25, 7 * amount, 5.25 + drift, 0.10, 0.25, 0.4, 3.0)
 signal = model(minutes, *(part[:, None] for part in np.broadcast_arrays(*truth))) + rng.normal(
@@ -37,10 +36,11 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constraine
 left.plot(minutes, signal[6], ".", minutes, fits[6].predict(minutes), ms=3, color="0.4")
 left.set(xlabel="retention time (min)", ylabel="signal (mAU)", title=f"{amount[6]:g} mg/l of each")
 base = models.line(minutes, fits["slope"][6], fits["intercept"][6])
-for name, colour, label in (("", "C0", "first"), ("second_", "C1", "second")):
-    shape = (fits[name + part][6] for part in ("amplitude", "center", "sigma", "tau"))
-    left.fill_between(minutes, base, base + peak(minutes, *shape), color=colour, alpha=0.4, label=label)
-    area, error = fits[name + "amplitude"], fits.stderr_of(name + "amplitude")
+for i, colour, label in ((0, "C0", "first"), (4, "C1", "second")):
+    left.fill_between(
+        minutes, base, base + peak(minutes, *fits.popt[6, i : i + 4]), color=colour, alpha=0.4, label=label
+    )
+    area, error = fits.derived(lambda *p, i=i: np.sqrt(2 * np.pi) * p[i] * p[i + 2])  # amplitude times sigma
     line = curve_fit_many(models.line, amount, area, sigma=error, absolute_sigma=True)
     right.errorbar(amount, area, error, fmt="o", color=colour, ms=4)
     right.plot([0, 8.5], models.line(np.array([0, 8.5]), *line.popt), color=colour)

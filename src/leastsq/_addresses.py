@@ -125,7 +125,7 @@ def _of_cffi(function: Any) -> tuple[int, str]:
 def _of_numba(function: Any) -> str:
     signature = getattr(function, "_sig", None)
     if signature is None:
-        raise TypeError("function: got something of numba's without a C signature, expected what numba.cfunc returns")
+        raise TypeError("function: got a numba object without a C signature, expected what numba.cfunc returns")
     names = [str(argument) for argument in signature.args]
     return f"{signature.return_type} ({', '.join(names)})"
 

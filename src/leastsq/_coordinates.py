@@ -1,4 +1,4 @@
-"""Names and coordinates of the axes of the fits, as far as labelled arrays gave any."""
+"""Names and coordinates of the axes of the fits, where labelled arrays gave any."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

@@ -21,7 +21,7 @@ from ._result import ManyFits
 class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
     """What `curve_fit_many` will have found, for dask arrays: the attributes of `ManyFits` as dask arrays.
 
-    It is one of dask's collections: `compute` makes the fits and returns them as `ManyFits`, `persist` begins to make
+    It is a dask collection: `compute` makes the fits and returns them as `ManyFits`, `persist` begins to make
     them and leaves the results where they are; ``dask.compute`` and ``dask.persist`` do as well. Some of the attributes
     are computed together by ``dask.compute(fits.popt, fits.status)``; one by one, the fits are made for each anew,
     unless `persist` kept them.
@@ -174,7 +174,7 @@ def _fit_block(
             refuse_unusable(Bounds(rows["lower"], rows["upper"]), call.problem.names)
         fits = call.fit(data_sets(x, y, sigma, rows, tuple(range(-axes, 0))))
     except (RuntimeError, ValueError) as error:
-        raise type(error)(f"{error} (numbers and positions are those within a block of dask's)") from error
+        raise type(error)(f"{error} (numbers and positions are those within a chunk)") from error
     records = np.empty(fits.shape, record_type(len(fits.param_names), fits.problem.covariances))
     for name in records.dtype.names or ():
         records[name] = getattr(fits, name)
@@ -182,7 +182,7 @@ def _fit_block(
 
 
 def _as_dask(value: Any, name: str) -> Any:
-    """Return an array of dask's, of real numbers."""
+    """Return a dask array of real numbers."""
     if is_dask(value):
         return value
     return dask.array.from_array(real_numbers(value, name), chunks=-1)

@@ -117,7 +117,9 @@ def _compile(f: Any, jac: Any, predictors: int, derivatives: str, rebuild: Any) 
     """Compile a function in the best way that its operations allow."""
     found = positional_arguments(getattr(f, "py_func", f))[1:]
     if not found:
-        raise ValueError("the number of parameters cannot be told from f: name them as arguments, f(x, a, b, ...)")
+        raise ValueError(
+            "the number of parameters cannot be determined from f: name them as arguments, f(x, a, b, ...)"
+        )
     names = parameter_names(found)
     errors = []
     for plan in _plans(jac is not None, derivatives):
@@ -149,7 +151,7 @@ def _plans(with_jac: bool, derivatives: str) -> Iterator[_Plan]:
 
 
 def _reason(error: NumbaError) -> str:
-    """Return what a message of numba's says is wrong, in our words or in its most telling line."""
+    """Return what numba's message says is wrong, in our words or in its most telling line."""
     for pattern, reason in _REASONS.items():
         if found := re.search(pattern, str(error)):
             return reason.format(*found.groups())

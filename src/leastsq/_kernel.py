@@ -38,7 +38,7 @@ OF_GRADIENTS: Final = 2
 # The exit code of a fit that is still to be made, or under way.
 TO_FIT: Final = -1000
 
-# What is called for every evaluation or step goes through no further function of Python's.
+# What is called for every evaluation or step goes through no further Python function.
 run = _minpack.run
 take_residuals = _minpack.take_residuals
 take_jacobian = _minpack.take_jacobian

@@ -150,7 +150,7 @@ def curve_fit_many(
     ManyFits
         Arrays over all fits: ``popt``, ``pcov``, ``stderr``, ``chisq``, ``redchi``, ``dof``, ``nfev``, ``status``,
         ``success``; and sentences, summaries and tables made of them. If any of `ydata`, `xdata`, `sigma` and `p0` is
-        an array of dask's, the same as dask arrays, lazily, with one task for each block of data sets: its ``compute``
+        a dask array, the same as dask arrays, lazily, with one task for each block of data sets: its ``compute``
         returns the former.
 
     Raises

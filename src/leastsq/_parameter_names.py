@@ -10,14 +10,16 @@ from ._pieces import real_numbers
 
 
 def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
-    """Return a name for each parameter: those of the function's arguments where they can be told."""
+    """Return a name for each parameter: those of the function's arguments where they are known."""
     names = f.param_names if isinstance(f, Model) else tuple(positional_arguments(f)[1:])
     if not callable(p0) and not isinstance(p0, Mapping) and p0 is not None:
         count = (1, *real_numbers(p0, "p0").shape)[-1]
     else:
         count = len(names)
         if count == 0:
-            raise ValueError("the number of parameters cannot be told from f: name them as arguments, f(x, a, b, ...)")
+            raise ValueError(
+                "the number of parameters cannot be determined from f: name them as arguments, f(x, a, b, ...)"
+            )
     if count == 0:
         raise ValueError("p0 is empty: expected at least one parameter to start from")
     if not isinstance(f, Model):

@@ -209,7 +209,7 @@ def real_numbers(value: Any, name: str) -> NDArray[Any]:
 
 
 def _stand_in(array: Any, name: str) -> NDArray[Any]:
-    """Return an array that is like one of dask's in shape and type, and takes no memory."""
+    """Return an array with the shape and type of a dask array, which takes no memory."""
     refuse_unreal(array.dtype, name)
     if any(size != size for size in array.shape):
         raise ValueError(f"{name}: the shape of the dask array is not known: call its compute_chunk_sizes() first")
@@ -217,7 +217,7 @@ def _stand_in(array: Any, name: str) -> NDArray[Any]:
 
 
 def is_dask(value: Any) -> bool:
-    """Return whether something is an array of dask's, which need not be installed."""
+    """Return whether something is a dask array; dask need not be installed."""
     return type(value).__module__.partition(".")[0] == "dask" and hasattr(value, "chunks")
 
 

@@ -1,4 +1,4 @@
-"""Results in files of NumPy's, without pickle: arrays, and a line of JSON about them."""
+"""Results in NumPy files, without pickle: arrays, and a line of JSON about them."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ class NotSaved:
 
 
 def save(self: "ManyFits", file: Any) -> None:
-    """Save the result to a file of NumPy's, without pickle.
+    """Save the result to a NumPy file, without pickle.
 
     Arrays, labels, names and options are kept. The model is where it is one of `leastsq.models`, by its name, or made
     of them; a function is not, and has to be given to `load` again for `predict` and the like.

@@ -35,7 +35,7 @@ def model(
     ----------
     function : numba.cfunc, scipy.LowLevelCallable, function pointer of ctypes or cffi, or int
         The function, with one of the two declarations below. It is called without Python's lock and from several
-        threads at once, must not keep pointers, and is referred to as long as the model lives.
+        threads at once, and must not keep the pointers it gets; the model keeps the function alive.
     param_names : sequence of str, or int
         The names of the N parameters, or how many there are; at most 32.
     layout : {"fit", "lanes"}, default "fit"

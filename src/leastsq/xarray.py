@@ -41,14 +41,14 @@ def curvefit(
     Parameters
     ----------
     obj : DataArray or Dataset
-        The data; of a Dataset, each variable that has the dimensions is fitted. Arrays of dask's are fitted lazily, one
+        The data; of a Dataset, each variable that has the dimensions is fitted. dask arrays are fitted lazily, one
         task for each chunk.
     coords : str, DataArray, or sequence of them
         The predictors: names of coordinates, or arrays that share a dimension with `obj`.
     func : compiled or native model, or callable ``func(x, a, b, ...) -> array_like``
         The model, as for `curve_fit_many`. With several predictors, ``x`` is a tuple of arrays.
     reduce_dims : hashable or iterable of them, optional
-        The dimensions to fit along, besides those whose coordinate is among `coords`.
+        The dimensions to fit along, in addition to those whose coordinate is among `coords`.
     skipna : bool, default True
         Whether to leave out points that are NaN. If not, data sets that hold any fail.
     p0 : dict of float or DataArray, or callable ``p0(x, y) -> array_like``, optional
@@ -65,7 +65,7 @@ def curvefit(
         Whether a fit that fails raises an exception. If not, its coefficients and covariances are NaN. Data sets
         without any points are NaN in either case.
     kwargs : dict, optional
-        Further arguments for `curve_fit_many`: `sigma`, `jac`, `maxfev`, `workers` and so on. Arrays of xarray's as
+        Further arguments for `curve_fit_many`: `sigma`, `jac`, `maxfev`, `workers` and so on. DataArrays as
         `sigma` are laid out as the data are.
 
     Returns
@@ -202,7 +202,7 @@ def _parameters(func: Callable[..., Any], param_names: Any) -> tuple[tuple[str, 
     else:
         names = func.param_names if isinstance(func, Model) else tuple(one.name for one in named)
     if not names:
-        raise ValueError("the parameters cannot be told from func: name them in param_names")
+        raise ValueError("the parameters cannot be determined from func: name them in param_names")
     if len(set(names)) < len(names):
         raise ValueError(f"param_names names a parameter twice: {', '.join(names)}")
     return names, defaults
