@@ -82,12 +82,12 @@ _SENTENCES: Final = {
         "model has no value. Leave these points out."
     ),
     16: (
-        "Not solved: the iteration came to rest far from a minimum, in units of the standard errors, and nothing more "
-        "is to be gained in double precision. The parameters are so different in size, or some data so large, that "
+        "Not solved: the iteration came to rest far from a minimum, in units of the standard errors, and double "
+        "precision allows no further progress. The parameters are so different in size, or some data so large, that "
         "rounding hides the rest. Subtract an origin from x, or an offset from y; or give diag, or a better start."
     ),
     17: (
-        "Not solved: the model reacted to no small step in its parameters, which are returned as they were. If it "
+        "Not solved: the model did not react to a small step in any parameter; they are returned as they were. If it "
         "computes in single precision, pass epsfcn=1e-7; otherwise start from values of about the right size, or pass "
         "jac."
     ),
