@@ -10,6 +10,7 @@ from many_problems import CASE, CASES
 from leastsq import OptimizeWarning, curve_fit, curve_fit_many, leastsq, models
 
 EPS = np.finfo(float).eps
+LINEAR = (models.constant, models.line, models.quadratic)
 each_model = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -58,6 +59,11 @@ def test_ordinary_fits_are_those_of_leastsq(case):
     fits = curve_fit_many(case.model, case.x, data)
     popt, pcov, status, nfev, chisq = one_by_one(case, starts, data)
     assert fits.success.all()
+    if case.model in LINEAR:
+        # They begin at the minimum: whether the gradient there is zero, or how short a step is, is rounding alone.
+        assert set(status) | set(fits.status) <= {1, 2, 3, 4}
+        assert_one_solution(case, fits, popt, pcov, chisq, fits.success)
+        return
     assert set(status) | set(fits.status) <= {1, 2, 3}
     # Which of the two tests a last step passes is a matter of rounding where its reduction is lost in it. Power laws
     # begin so near that this is frequent: one in ten has another status with data disturbed in the last digit, too.
@@ -77,6 +83,8 @@ def test_wild_starts_take_the_same_way():
     """
     same, steady, failed = [], [], []
     for case in CASES:
+        if case.model in LINEAR:
+            continue
         rng = np.random.default_rng(12)
         truth, data = case.data(rng, 60)
         starts = truth * rng.uniform(1 / 3, 3, truth.shape)

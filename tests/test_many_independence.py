@@ -186,7 +186,7 @@ def test_a_row_beyond_the_reach_of_32_bits_is_fitted_like_the_first():
     x = np.linspace(0, 4, 40_000)
     y = (2.0 * np.exp(-1.3 * x) + 0.5 + 0.01 * np.cos(9 * x)).astype(np.float32)
     data = np.broadcast_to(y, (70_000, 40_000))
-    sets = _pieces.data_sets(x, data, None, None, -1)
+    sets = _pieces.data_sets(x, data, None, {}, -1)
     assert sets.fits * sets.points > 2**31
     piece = sets.piece(69_998, 70_000)
     assert np.shares_memory(piece.y, y)
@@ -202,7 +202,7 @@ def test_a_row_beyond_the_reach_of_32_bits_is_fitted_like_the_first():
 def test_a_fit_whose_number_is_beyond_32_bits():
     y = DATA[0]
     for shape, layout in (((3_000_000_000, 20), "rows"), ((60_000, 50_000, 20), "grid")):
-        sets = _pieces.data_sets(T, np.broadcast_to(y, shape), None, None, -1)
+        sets = _pieces.data_sets(T, np.broadcast_to(y, shape), None, {}, -1)
         assert sets.fits == 3_000_000_000, layout
         piece = sets.piece(2_999_999_990, 3_000_000_000)
         got = task_of(T, y)(piece)
@@ -227,7 +227,7 @@ def task_of(x, y):
 def test_pieces_are_views_of_the_users_array():
     data = np.zeros((5000, 20), dtype=np.float32)
     for array, axis in ((data, -1), (data.T, 0), (data.reshape(50, 100, 20), -1), (np.asfortranarray(data.T), 0)):
-        pieces = list(_pieces.data_sets(T, array, None, None, axis).pieces())
+        pieces = list(_pieces.data_sets(T, array, None, {}, axis).pieces())
         assert sum(piece.fits for piece in pieces) == 5000
         assert all(np.shares_memory(piece.y, array) for piece in pieces)
         assert all(piece.y.dtype == np.float32 for piece in pieces)
@@ -251,7 +251,7 @@ def test_compiled_code_releases_the_lock():
     thread.start()
     try:
         before = len(seen)
-        sets = _pieces.data_sets(x, data, None, None, -1)
+        sets = _pieces.data_sets(x, data, None, {}, -1)
         task_of(x, data[0])(sets.piece(0, 1000))
         gained = len(seen) - before
     finally:
