@@ -250,7 +250,7 @@ def _judged(one: Single, fit: Fit, absolute_sigma: bool) -> Judged:
 def _not_found(fit: Fit) -> str:
     """Say what stopped a fit, and where."""
     so_far = ", ".join(f"{value:.6g}" for value in fit.x.tolist())
-    reason = fit.message().removeprefix("Not solved: ")
+    reason = fit.message().removeprefix("Not solved: ").removeprefix("Not fitted: ")
     return f"Optimal parameters not found: {reason} Parameters so far: [{so_far}]"
 
 

@@ -108,6 +108,8 @@ def along_dropped(
         inside = (h > 0) & _inside(x, h[:, None] * left.step, left.row, box)
         sure[left.row[~inside]] = False
         left, h = left.of(np.flatnonzero(inside)), h[inside]
+        if left.row.size == 0:
+            break
         odd, size, bend = _both_ways(residuals, fits, x, f, left, h)
         np.add.at(evaluations, left.row, 2)
         rounding = _ABOVE_ROUNDING * EPS * scale[left.row]

@@ -13,7 +13,7 @@ from ._data import Data
 from ._derivatives import norm, one_steps_are_good
 from ._free import Last, settle
 from ._iterate import Fit, iterate
-from ._settle import FAR, is_tolerant, one_is_all_but_open
+from ._settle import FAR, LARGEST_NORM, is_tolerant, one_is_all_but_open
 from ._solution import Solutions
 from ._statistics import ANALYTIC, FORWARD, standard_deviation
 from ._validate import NO_VALUE, FloatArray
@@ -94,6 +94,7 @@ def judge(
     if (
         cov is not None
         and ratio > accuracy.singular
+        and fit.fnorm <= LARGEST_NORM
         and (_distance(offset, fit, n, points, absolute) <= FAR or is_tolerant(fit.options))
     ):
         error = fit.options.epsfcn or 0.0

@@ -35,6 +35,8 @@ from ._validate import FloatArray
 
 # How far from the minimum of its linearisation, in standard errors, a fit may end.
 FAR = 0.45
+# The square of a norm is a number up to here.
+LARGEST_NORM = float(np.sqrt(np.finfo(np.float64).max))
 # Tolerances from which on a fit is to end where they say, wherever that is.
 _TIGHT = 1e-6
 # Standard errors of parameters that a model hardly depends on, and of those that are zero, relative to the parameters.
@@ -149,6 +151,7 @@ class Settler:
 
     def settle(self) -> Statistics:
         """Judge the fits that were solved, take derivatives afresh where that needs them, and go on where it pays."""
+        self._refuse_overflow()
         solved = self._solved()
         if solved.size == 0:
             return self.settled
@@ -162,6 +165,12 @@ class Settler:
             self._settle_afresh(doubtful[first : first + step])
         self._close()
         return self.settled
+
+    def _refuse_overflow(self) -> None:
+        """Take no fit for solved whose sum of squares is no number, and with it no error."""
+        solved = self._solved()
+        too_large = ~(self.solutions.fnorm[solved] <= LARGEST_NORM)
+        self.solutions.status[solved[too_large]] = _status.DATA_NOT_USABLE
 
     def _solved(self) -> NDArray[np.intp]:
         status = self.solutions.status
@@ -208,7 +217,7 @@ class Settler:
         n = rows.shape[1]
         norms, _ = ill_conditioning(rows[:, :, :n])
         size = np.maximum(np.abs(self.solutions.popt[fits]), np.abs(self.start[fits]))
-        dead = which[:, None] & (norms * size <= _DEAD * self.solutions.fnorm[fits][:, None])
+        dead = which[:, None] & (size > 0) & (norms * size < _DEAD * self.solutions.fnorm[fits][:, None])
         rows[:, :, :n][np.broadcast_to(dead[:, None, :], (len(rows), n, n))] = 0.0
 
     def _box_of(self, fits: NDArray[np.intp]) -> Bounds | None:

@@ -79,7 +79,8 @@ _SENTENCES: Final = {
     15: (
         "Not fitted: the data hold values that are infinite or beyond 1e250, as nodata values are, or NaN that "
         "nan_policy leaves in, or standard deviations that are not positive; or predictors are infinite where the "
-        "model has no value. Leave these points out."
+        "model has no value. Leave these points out. Or residuals are so large that the sum of their squares "
+        "overflows: then divide the data by a power of ten."
     ),
     16: (
         "Not solved: the iteration came to rest far from a minimum, in units of the standard errors, and double "

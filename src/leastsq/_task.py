@@ -61,8 +61,11 @@ class _Task:
 
     def __call__(self, piece: Piece) -> Fitted:
         """Fit the data sets of a piece."""
-        with np.errstate(all="ignore"):  # what has no value has a status
-            return self._fitted(piece)
+        try:
+            with np.errstate(all="ignore"):  # what has no value has a status
+                return self._fitted(piece)
+        except StopIteration as stop:
+            raise _Stopped(*stop.args) from stop
 
     def _fitted(self, piece: Piece) -> Fitted:
         block = self.ready.pop(piece.start, None) or self.block(piece)
@@ -140,6 +143,10 @@ def _refuse_other_part(part: Any, begun: set[int]) -> None:
     begun.add(part.start)
 
 
+class _Stopped(RuntimeError):
+    """The function raised StopIteration, which would pass for the end of what loops over the pieces."""
+
+
 def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, errors: str) -> ManyFits:
     """Run the task on all pieces and put the results together."""
     fits, n = sets.fits, task.problem.n
@@ -157,6 +164,8 @@ def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, erro
             done += part.fits
             failed += int(np.count_nonzero((status < 1) | (status > _status.GTOL)))
             report(done, fits, failed)
+    except _Stopped as stopped:
+        raise StopIteration(*stopped.args) from stopped
     finally:
         end()
     if done != fits:

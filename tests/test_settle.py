@@ -1,0 +1,189 @@
+"""What judges fits that came to an end: statistics, derivatives taken afresh, and awkward ends."""
+
+import numpy as np
+import pytest
+
+import leastsq
+from leastsq import _statistics, models
+from leastsq._derivatives import Scales, fresh_slopes
+from leastsq._directions import along_dropped
+from leastsq._statistics import ANALYTIC, CENTRAL, statistics
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::leastsq.OptimizeWarning"),
+    pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:divide by zero"),
+]
+POINTS = np.array([20], dtype=np.intc)
+
+
+def triangle(jacobian, residuals):
+    n = jacobian.shape[1]
+    return np.linalg.qr(np.column_stack([jacobian, residuals]), mode="r")[None, :n]
+
+
+def peak(x, amplitude, center, sigma, offset):
+    return amplitude * np.exp(-((x - center) ** 2) / (2 * sigma**2)) + offset
+
+
+# --- statistics ---
+
+
+def test_covariance_rank_and_offset_are_those_of_the_formulas():
+    rng = np.random.default_rng(1)
+    jacobian, r = rng.standard_normal((20, 3)), rng.standard_normal(20)
+    found = statistics(triangle(jacobian, r), np.array([np.linalg.norm(r)]), POINTS, ANALYTIC, False)
+    q = np.linalg.qr(jacobian)[0] @ (np.linalg.qr(jacobian)[0].T @ r)
+    variance = r @ r / 17
+    np.testing.assert_allclose(found.pcov[0], variance * np.linalg.inv(jacobian.T @ jacobian), rtol=1e-12)
+    expected = np.sqrt((q @ q / 3) / ((r - q) @ (r - q) / 17))
+    np.testing.assert_allclose(found.offset, expected, rtol=1e-12)
+    assert found.rank == 3
+    assert not found.unused.any()
+    assert not found.combined.any()
+
+
+def test_one_decomposition_that_does_not_converge_spares_the_others(monkeypatch):
+    svd = np.linalg.svd
+
+    def refusing(square):
+        if (square == 7).any():
+            raise np.linalg.LinAlgError("SVD did not converge")
+        return svd(square)
+
+    monkeypatch.setattr(np.linalg, "svd", refusing)
+    square = np.stack([np.eye(2), np.full((2, 2), 7.0), 3 * np.eye(2)])
+    _, values, _ = _statistics.decomposed(square)
+    assert values.tolist() == [[1, 1], [0, 0], [3, 3]]
+
+
+# --- derivatives ---
+
+
+def scales_of(y):
+    size = np.array([np.linalg.norm(y)])
+    return Scales(size, size, 1e-11 * size, np.zeros((1, 2)))
+
+
+def test_steps_see_through_hidden_single_precision():
+    x = np.linspace(0, 4, 50)
+
+    def residuals(fits, points):
+        return np.array([(a * np.exp(-b * x)).astype(np.float32).astype(float) for a, b in points])
+
+    at = np.array([[2.0e6, 1.2]])
+    f = residuals(None, at)
+    slopes, _, _, smooth = fresh_slopes(residuals, np.array([0]), at, f, scales_of(f), 0.0)
+    exact = np.stack([np.exp(-1.2 * x), -2e6 * x * np.exp(-1.2 * x)], axis=1)
+    # The change is a hundred times and more the rounding of single precision.
+    assert np.all(np.linalg.norm(slopes[0] - exact, axis=0) < 0.02 * np.linalg.norm(exact, axis=0))
+    assert smooth[0]
+
+
+def test_parallel_columns_are_told_apart_along_their_difference():
+    t = np.linspace(0, 100, 60)
+    x = 1e11 + t
+
+    def residuals(fits, points):
+        return np.array([a + b * x for a, b in points])
+
+    at = np.array([[-0.05e11, 0.05]])
+    f = residuals(None, at)
+    exact = np.stack([np.ones(60), x], axis=1)
+    rng = np.random.default_rng(2)
+    # Differences of eleven digits, in which the two columns are the same.
+    slopes = (exact * (1 + 1e-11 * rng.standard_normal((60, 2))))[None].copy()
+    scales = scales_of(at[0, 0] * np.ones(60))
+    evaluations, sure = along_dropped(residuals, np.array([0]), at, f, slopes, scales, np.array([2e-10]), None)
+    assert evaluations.tolist() == [2]
+    assert sure[0]
+    across = np.linalg.svd(exact / np.linalg.norm(exact, axis=0))[1][1]
+    got = np.linalg.svd(slopes[0] / np.linalg.norm(slopes[0], axis=0))[1][1]
+    np.testing.assert_allclose(got, across, rtol=0.01)
+
+
+def test_a_direction_that_is_flat_stays_flat():
+    x = np.linspace(0, 1, 20)
+
+    def residuals(fits, points):
+        return np.array([a * b * np.exp(-x) for a, b in points])
+
+    at = np.array([[2.0, 3.0]])
+    f = residuals(None, at)
+    slopes = np.stack([3 * np.exp(-x), 2 * np.exp(-x)], axis=1)[None]
+    slopes[0, ::2, 0] *= 1 + 1e-9
+    _, sure = along_dropped(residuals, np.array([0]), at, f, slopes, scales_of(f), np.array([CENTRAL.singular]), None)
+    assert sure[0]
+    assert np.linalg.matrix_rank(slopes[0], tol=1e-12) == 1
+
+
+# --- awkward ends ---
+
+
+def test_the_offset_beside_a_dead_peak_has_its_own_error():
+    x = np.arange(26)
+    y = 5 + np.cos(9 * x)
+    start = [1, 10.3, 0.01, 5]
+    mean_error = np.std(y, ddof=1) / np.sqrt(26)
+    for f in (models.gaussian, peak):
+        popt, pcov = leastsq.curve_fit(f, x, y, start)
+        fits = leastsq.curve_fit_many(f, x, np.stack([y, np.full(26, np.nan), y]), start)
+        assert fits.success.tolist() == [True, False, True]
+        for value, errors in (
+            (popt[3], np.sqrt(np.diag(pcov))),
+            *zip(fits.popt[::2, 3], fits.stderr[::2], strict=True),
+        ):
+            assert abs(value - y.mean()) < 0.2 * mean_error
+            assert np.isinf(errors[:3]).all()
+            # Residuals at the start, a sixth of an error from the minimum, are larger by a part in a thousand.
+            np.testing.assert_allclose(errors[3], mean_error, rtol=2e-3)
+
+
+def test_parameters_at_zero_are_not_dead():
+    x = np.linspace(650, 660, 60)
+    start = [0, 655, 1, 0.5]
+    fits = leastsq.curve_fit_many(models.gaussian, x, np.full((1, 60), 0.5), start, sigma=0.1, absolute_sigma=True)
+    assert np.isfinite(fits.stderr).tolist() == [[True, False, False, True]]
+
+
+@pytest.mark.parametrize("scale", [1e153, 1e156, 1e200])
+def test_no_fit_is_solved_with_a_sum_of_squares_that_is_no_number(scale):
+    x = np.arange(26.0)
+    y = scale * (3 + x + np.cos(9 * x))
+
+    def line(x, a, b):
+        return a + b * x
+
+    start = [scale, scale]
+    fits = leastsq.curve_fit_many(line, x, np.stack([y, y / scale]), [start, [1, 1]])
+    if scale < 1e154:
+        assert fits.success.all()
+        assert np.isfinite(fits.chisq).all()
+        leastsq.curve_fit(line, x, y, start)
+        return
+    assert fits.status[0] == 15
+    assert np.isnan(fits.popt[0]).all()
+    assert "power of ten" in fits.message(0)
+    assert fits.success[1]
+    with pytest.raises(RuntimeError, match="power of ten"):
+        leastsq.curve_fit(line, x, y, start)
+    # Weighted residuals of ordinary size are no trouble.
+    assert leastsq.curve_fit_many(line, x, y[None], start, sigma=scale).success[0]
+
+
+@pytest.mark.parametrize("vectorized", [True, False])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("error", [StopIteration, KeyError, MemoryError, AssertionError])
+def test_exceptions_come_out_under_their_own_name(error, workers, vectorized):
+    calls = 0
+
+    def f(x, a, b):
+        nonlocal calls
+        calls += 1
+        if calls > 4:
+            raise error("mine")
+        return a * np.exp(-b * x)
+
+    x = np.linspace(0, 4, 30)
+    y = np.exp(-x) + 0.01 * np.cos(9 * x)
+    with pytest.raises(error, match="mine"):
+        leastsq.curve_fit_many(f, x, np.tile(y, (50, 1)), [1, 2], vectorized=vectorized, workers=workers)
