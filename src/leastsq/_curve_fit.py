@@ -15,6 +15,7 @@ from ._data import Data, prepare
 from ._iterate import Fit
 from ._judge import Judged
 from ._leastsq import information
+from ._losses import final_residuals, is_counts
 from ._model import Model
 from ._single_fit import Single, single
 from ._single_start import UNBOUNDED, Beginning, beginning, parameter_names
@@ -216,10 +217,12 @@ def curve_fit(
     compiled = isinstance(f, Model) and jac is None and keywords.scheme is None
     of_users = jac if callable(jac) else None
     derivatives = f.jac if isinstance(f, Model) and compiled else of_users
-    options = keywords.options(n, derivatives is not None)
+    options = keywords.options(n, derivatives is not None, sigma)
+    absolute_sigma = absolute_sigma or is_counts(options)
     scheme = keywords.scheme, keywords.relative_step(n)
     one = single(f, derivatives, keywords.col_deriv and not compiled, scheme, data, begin, options)
-    judged = _judged(one, one.fit(compiled, keywords.notify), absolute_sigma)
+    sandwich = keywords.covariance == "sandwich"
+    judged = _judged(one, one.fit(compiled, keywords.notify), absolute_sigma, sandwich)
     fit, pcov = judged.fit, judged.pcov
     reasons = _reasons(f, judged, begin, data, absolute_sigma)
     if reasons:
@@ -228,20 +231,22 @@ def curve_fit(
         )
     if full_output:
         infodict = {**information(fit, fit.details(), one.analytic), "offset": judged.offset}
+        if options.rho is not None or is_counts(options):
+            infodict["fvec"] = final_residuals(options, one.kept(fit.x), data.y)
         if begin.box is not None:
             infodict["active_mask"] = begin.box.active(fit.x)
         return fit.x, pcov, infodict, fit.message(), fit.info
     return fit.x, pcov
 
 
-def _judged(one: Single, fit: Fit, absolute_sigma: bool) -> Judged:
+def _judged(one: Single, fit: Fit, absolute_sigma: bool, sandwich: bool) -> Judged:
     """Judge a fit, or raise if it found no minimum; one that its callback stopped is returned as it is."""
     n = fit.x.size
     if fit.info == _status.CALLBACK:
         return Judged(fit, np.zeros((n, n)), n, np.nan)
     if fit.info not in _status.SOLVED:
         raise RuntimeError(_not_found(fit))
-    judged = one.judge(fit, absolute_sigma)
+    judged = one.judge(fit, absolute_sigma, sandwich)
     if judged.fit.info not in _status.SOLVED:
         raise RuntimeError(_not_found(judged.fit))
     return judged

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ._callback import Notify, checked_callback
+from ._losses import with_loss
 from ._numerical_jacobian import METHODS, checked_step
 from ._problem import Options, checked_options, checked_scale
 from ._validate import MOST_EVALUATIONS, FloatArray, flag
@@ -20,7 +21,8 @@ LEASTSQ_DEFAULTS: Final[dict[str, Any]] = {
 }
 _OF_LEAST_SQUARES: Final = ("max_nfev", "x_scale", "diff_step", "verbose")
 _OF_SPARSE_PROBLEMS: Final = ("tr_solver", "tr_options", "jac_sparsity")
-_OURS: Final = ("fixed", "col_deriv", "callback")
+_OURS: Final = ("fixed", "col_deriv", "callback", "covariance")
+_OF_LOSSES: Final = ("loss", "f_scale")
 
 
 class Keywords(NamedTuple):
@@ -39,8 +41,12 @@ class Keywords(NamedTuple):
     notify: Notify | None
     #: Options of `leastsq`.
     of_leastsq: dict[str, Any]
+    #: The loss, its scale, and what covariances are made of.
+    loss: Any = "linear"
+    f_scale: Any = 1.0
+    covariance: str = "curvature"
 
-    def options(self, n: int, analytic: bool) -> Options:
+    def options(self, n: int, analytic: bool, sigma: Any = None) -> Options:
         """Check what steers a fit of `n` parameters."""
         given = {**LEASTSQ_DEFAULTS, **self.of_leastsq}
         if self.max_nfev is not None:
@@ -52,7 +58,8 @@ class Keywords(NamedTuple):
             if given["diag"] is not None:
                 raise TypeError("diag and x_scale were given, which are reciprocals of each other: give one of them")
             given["diag"] = checked_scale(self.x_scale, n)
-        return checked_options(n, analytic or self.scheme is not None, **given)
+        options = checked_options(n, analytic or self.scheme is not None, **given)
+        return with_loss(options, self.loss, self.f_scale, sigma)
 
     def relative_step(self, n: int) -> FloatArray | None:
         """Return the relative steps of differences, None for those that suit the scheme."""
@@ -89,6 +96,9 @@ def read_keywords(given: dict[str, Any], jac: Any, method: str | None) -> Keywor
         given.get("x_scale"),
         checked_callback(given.get("callback")),
         of_leastsq,
+        given.get("loss", "linear"),
+        given.get("f_scale", 1.0),
+        _checked_covariance(given.get("covariance", "curvature")),
     )
 
 
@@ -108,12 +118,18 @@ def _refuse_unknown(given: dict[str, Any]) -> None:
             f"verbose={given['verbose']!r}: curve_fit prints nothing; full_output=True tells how a fit went, and "
             f"least_squares(verbose=2) prints every iteration"
         )
-    known = (*LEASTSQ_DEFAULTS, *_OF_LEAST_SQUARES, *_OURS)
+    known = (*LEASTSQ_DEFAULTS, *_OF_LEAST_SQUARES, *_OF_LOSSES, *_OURS)
     unknown = sorted(given.keys() - {*known, *_OF_SPARSE_PROBLEMS})
     if unknown:
         raise TypeError(
             f"curve_fit() got an unexpected keyword argument {unknown[0]!r}; expected one of {', '.join(known)}"
         )
+
+
+def _checked_covariance(covariance: Any) -> str:
+    if covariance not in ("curvature", "sandwich"):
+        raise ValueError(f"covariance must be 'curvature' or 'sandwich', got {covariance!r}")
+    return str(covariance)
 
 
 def _checked_limit(max_nfev: Any) -> int | None:

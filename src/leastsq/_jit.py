@@ -67,7 +67,9 @@ def _refuse_other_kinds(name: str, function: Any) -> None:
     callable_argument(function, name)
     plain = getattr(function, "py_func", function)
     if not isinstance(plain, FunctionType):
-        raise TypeError(f"{name} must be a Python function, got {type(plain).__name__}: wrap it in a function of your own")
+        raise TypeError(
+            f"{name} must be a Python function, got {type(plain).__name__}: wrap it in a function of your own"
+        )
     parameters = inspect.signature(plain).parameters.values()
     keywords = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
     if keywords:

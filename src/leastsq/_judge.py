@@ -13,7 +13,10 @@ from ._data import Data
 from ._derivatives import norm, one_steps_are_good
 from ._free import Last, settle
 from ._iterate import Fit, iterate
-from ._settle import FAR, LARGEST_NORM, is_tolerant, one_is_all_but_open
+from ._losses import as_squares, is_counts, is_robust
+from ._refold import as_sandwich, refold
+from ._settle import FAR, LARGEST_NORM, Settler, is_tolerant, one_is_all_but_open
+from ._single_loss import Kept, fit_counts
 from ._solution import Solutions
 from ._statistics import ANALYTIC, FORWARD, standard_deviation
 from ._validate import NO_VALUE, FloatArray
@@ -38,7 +41,7 @@ class _One:
         self._residuals, self._jacobian, self._data = residuals, jacobian, data
         # What the iteration has evaluated, where it keeps that.
         self._at, self._there = fit.x, np.empty(0)
-        if jacobian is not None and fit.residuals is None:
+        if jacobian is not None and fit.residuals is None and fit.options.rho is None:
             first = _kernel.triangle_of(fit.state, fit.x.size).f
             self._there = fit.state[first : first + fit.m].copy()
 
@@ -82,11 +85,16 @@ def judge(
     data: Data,
     absolute: bool,
     box: Bounds | None = None,
+    sandwich: bool = False,
 ) -> Judged:
-    """Judge a fit that was solved; `jacobian` gives weighted derivatives, M by N, None where there are differences."""
-    if box is not None and ((fit.x == box.lower) | (fit.x == box.upper)).any():
+    """Judge a fit that was solved; `jacobian` gives weighted derivatives, M by N, None where there are differences.
+
+    Of counts, values of the model are in the place of residuals.
+    """
+    on_bounds = box is not None and bool(((fit.x == box.lower) | (fit.x == box.upper)).any())
+    if on_bounds or sandwich or is_robust(fit.options):
         one = _One(residuals, jacobian, data, fit)
-        return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box)
+        return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box, sandwich)
     n, points = fit.x.size, data.points(fit.m)
     cov, norms, ratio = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
     offset = _offset(fit, n, points, absolute)
@@ -125,36 +133,46 @@ def _distance(offset: float, fit: Fit, n: int, points: int, absolute: bool) -> f
 
 
 def _judge_as_many(
-    fit: Fit, start: FloatArray, one: _One, exact: bool, points: int, absolute: bool, box: Bounds | None
+    fit: Fit,
+    start: FloatArray,
+    one: _One,
+    exact: bool,
+    points: int,
+    absolute: bool,
+    box: Bounds | None,
+    sandwich: bool = False,
 ) -> Judged:
     n = fit.x.size
     solutions = Solutions(
         np.empty((1, n)), np.empty((1, n + 1, n)), np.empty(1), np.empty(1, dtype=np.intc), np.empty(1, dtype=np.intc)
     )
     solutions.store(0, fit)
-    settled, last = settle(
-        one,
-        solutions,
-        start[None],
-        np.array([points], dtype=np.intc),
-        fit.options,
-        exact,
-        absolute,
-        np.zeros(1, dtype=np.intc),
-        None if box is None else Bounds(box.lower[None], box.upper[None]),
-    )
+    if exact and is_robust(fit.options):
+        refold(one, solutions, fit.options)
+    boxes = None if box is None else Bounds(box.lower[None], box.upper[None])
+    many, interrupt = np.array([points], dtype=np.intc), np.zeros(1, dtype=np.intc)
+    given = (one, solutions, start[None], many, fit.options, exact, absolute, interrupt, boxes)
+    settled, last = settle(*given)
+    if sandwich:
+        settled = as_sandwich(Settler(*given), settled)
     if not np.array_equal(solutions.popt[0], fit.x):
-        fit = _moved(fit, last, solutions.popt[0], box)
+        fit = _moved(fit, last, solutions.popt[0], box, one.counts(np.zeros(1, dtype=np.intp))[0])
     fit = fit._replace(info=int(solutions.status[0]), nfev=int(solutions.nfev[0]), fnorm=float(solutions.fnorm[0]))
     unused, combined = (tuple(np.flatnonzero(which[0]).tolist()) for which in (settled.unused, settled.combined))
     return Judged(fit, settled.pcov[0], int(settled.rank[0]), float(settled.offset[0]), unused, combined)
 
 
-def _moved(fit: Fit, last: Last, x: FloatArray, box: Bounds | None) -> Fit:
+def _moved(fit: Fit, last: Last, x: FloatArray, box: Bounds | None, y: FloatArray) -> Fit:
     """Return a fit that went on elsewhere, factored at `x` without another evaluation."""
     f, of_free = last
     jacobian = np.zeros((f.size, x.size))
     jacobian[:, slice(None) if box is None else box.lower != box.upper] = of_free
     options = fit.options._replace(maxfev=1)
+    if is_counts(options):
+        at = fit_counts(Kept(lambda _: f, lambda _: jacobian, 0), y, x, options, box)
+        return at._replace(x=x, njev=fit.njev, options=fit.options)
+    if options.rho is not None:
+        f, factors = as_squares(options, f)
+        jacobian *= factors[:, None]
     at = iterate(lambda _: f, x, (), lambda _: jacobian, False, options, f, bounds=box)
     return at._replace(x=x, njev=fit.njev, options=fit.options)

@@ -107,6 +107,16 @@ def as_squares(options: Options, f: FloatArray) -> tuple[FloatArray, FloatArray]
     return root.reshape(f.shape), factors.reshape(f.shape)
 
 
+def final_residuals(options: Options, f: FloatArray, y: FloatArray) -> FloatArray:
+    """Return weighted residuals; of counts, roots of their deviances, with the sign of model minus count."""
+    if not is_counts(options):
+        return f
+    with np.errstate(all="ignore"):
+        half = f - y + np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / f), 0.0)
+    roots: FloatArray = np.copysign(np.sqrt(2 * np.maximum(half, 0.0)), f - y)
+    return roots
+
+
 def fold(rows: FloatArray) -> FloatArray:
     """Return triangles of rows (K, M, N + 1), shape (K, N, N + 1); zeros where rows are not finite."""
     count, _, columns = rows.shape

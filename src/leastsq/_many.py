@@ -239,17 +239,8 @@ def curve_fit_many(
     sets = _arranged(xdata, ydata, sigma, of_parameters, groups, lengths, axis, lazy)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     options = with_loss(options, loss, f_scale, sigma)
-    problem = Problem(
-        f,
-        jac,
-        names,
-        options,
-        absolute or is_counts(options),
-        at_once or isinstance(f, Model),
-        sigma is not None,
-        flag(pcov, "pcov"),
-        covariance == "sandwich",
-    )
+    kinds = at_once or isinstance(f, Model), sigma is not None, flag(pcov, "pcov"), covariance == "sandwich"
+    problem = Problem(f, jac, names, options, absolute or is_counts(options), *kinds)
     call = Call(problem, nan_policy, begin._replace(values=None), threads, errors)
     if lazy:
         return _fit_lazily(  # type: ignore[no-any-return]

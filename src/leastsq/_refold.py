@@ -39,13 +39,11 @@ def judged(problem: Problem, block: Block, solutions: Solutions, interrupt: NDAr
     settled, _ = settle(*given)
     if not problem.sandwich:
         return settled
-    if compiled:
-        triangles = _folded_in_lanes(problem, block, solutions, OF_GRADIENTS, interrupt)[:, :-1]
-        meat = triangles @ np.swapaxes(triangles, 1, 2)
-    else:
-        meat = squared_gradients(Settler(*given))
-    variance = np.ones(len(meat)) if problem.absolute_sigma else variances(solutions, block.points, settled)
-    return settled._replace(pcov=sandwich(settled.pcov, variance, meat))
+    if not compiled:
+        return as_sandwich(Settler(*given), settled)
+    triangles = _folded_in_lanes(problem, block, solutions, OF_GRADIENTS, interrupt)[:, :-1]
+    meat = triangles @ np.swapaxes(triangles, 1, 2)
+    return with_gradients(settled, solutions, block.points, problem.absolute_sigma, meat)
 
 
 def is_solved(solutions: Solutions) -> NDArray[np.bool_]:
@@ -53,10 +51,20 @@ def is_solved(solutions: Solutions) -> NDArray[np.bool_]:
     return (solutions.status >= 1) & (solutions.status <= _status.GTOL)
 
 
-def variances(solutions: Solutions, points: NDArray[np.intc], settled: Statistics) -> FloatArray:
-    """Return the variances of residuals that covariances were scaled with."""
-    found: FloatArray = solutions.fnorm**2 / np.maximum(points - settled.rank, 1)
-    return found
+def as_sandwich(settler: Settler, settled: Statistics) -> Statistics:
+    """Return statistics whose covariances are sandwiches, which hold whatever the distribution of the data."""
+    meat = squared_gradients(settler)
+    return with_gradients(settled, settler.solutions, settler.points, settler.absolute, meat)
+
+
+def with_gradients(
+    settled: Statistics, solutions: Solutions, points: NDArray[np.intc], absolute: bool, meat: FloatArray
+) -> Statistics:
+    """Return statistics with the sandwiches of covariances and sums of squared gradients."""
+    variance = np.ones(len(meat))
+    if not absolute:  # what covariances were scaled with
+        variance = solutions.fnorm**2 / np.maximum(points - settled.rank, 1)
+    return settled._replace(pcov=sandwich(settled.pcov, variance, meat))
 
 
 def _folded_in_lanes(

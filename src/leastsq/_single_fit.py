@@ -10,9 +10,20 @@ from ._data import Data, residual_function
 from ._iterate import Fit, Names
 from ._judge import Judged, judge
 from ._kernel import with_data
+from ._losses import is_counts
 from ._model import Model
 from ._numerical_jacobian import Differences
 from ._problem import Options
+from ._single_loss import (
+    Kept,
+    by_differences,
+    fit_counts,
+    fit_own_loss,
+    kept_of,
+    refuse_negative,
+    refuse_no_mean,
+    relative_error_at,
+)
 from ._single_start import Beginning, predictor_rows
 from ._validate import FloatArray, as_array, jacobian_array, real_array, refuse_not_finite, relative_error
 
@@ -44,6 +55,13 @@ class Single(NamedTuple):
     def fit(self, compiled: bool, notify: Notify | None) -> Fit:
         """Fit, in compiled code where the model is `compiled` and weights are of single points, and show each step."""
         data, start, box = self.data, *self.begin
+        if is_counts(self.options):
+            refuse_negative(data.y)
+            refuse_no_mean(self.kept(start), data.y)
+        if self.options.rho is not None or (is_counts(self.options) and not compiled):
+            if notify is not None:
+                raise ValueError("callback is not for loss='poisson' or a callable loss where f is a Python function")
+            return self._fit_by_loss()
         if compiled and isinstance(self.f, Model) and (data.weights is None or data.weights.ndim < 2):
             x, weights = predictor_rows(self.f, data), _weight_of_each(data)
             return iterate_model_watched_by(notify, self.f, x, data.y, weights, start, self.options, bounds=box)
@@ -57,10 +75,26 @@ class Single(NamedTuple):
             notify, self.residuals, start, (), jacobian, self.col_deriv, options, first, names=names, bounds=box
         )
 
-    def judge(self, fit: Fit, absolute: bool) -> Judged:
+    def judge(self, fit: Fit, absolute: bool, sandwich: bool = False) -> Judged:
         """Judge a fit that was solved, and go on where it is far from its minimum."""
         rows = None if self.jac is None else self._jacobian_rows(self.jac)
-        return judge(fit, self.begin.start, self.residuals, rows, self.data, absolute, self.begin.box)
+        kept = self.kept if is_counts(self.options) else self.residuals
+        return judge(fit, self.begin.start, kept, rows, self.data, absolute, self.begin.box, sandwich)
+
+    @property
+    def kept(self) -> Callable[[FloatArray], FloatArray]:
+        """What the iteration keeps of the model as a function of the parameters."""
+        return kept_of(self.f, self.data, self.options)
+
+    def _fit_by_loss(self) -> Fit:
+        """Fit counts, or with a loss of the user's."""
+        options = relative_error_at(self.f, self.data, self.begin.start, self.options)
+        kept = Kept(self.kept, None if self.jac is None else self._jacobian_rows(self.jac), 0)
+        if self.scheme is not None:
+            kept = by_differences(self.kept, self.scheme, self.step, options, self.begin.box, self.begin.free)
+        if is_counts(options):
+            return fit_counts(kept, self.data.y, self.begin.start, options, self.begin.box)
+        return fit_own_loss(kept, self.begin.start, options, self.begin.box, _NAMES._replace(x=self.data.x))
 
     def _weighted_jacobian(self, jac: Callable[..., Any], m: int) -> Callable[[FloatArray], Any]:
         """Return the weighted Jacobian as a function of the parameters."""
