@@ -302,30 +302,38 @@ subroutine evaluate_model(level, model, n, predictors, m, x, p, f, with_jacobian
     end select
 end subroutine evaluate_model
 
-!> Turn triangles into covariance matrices.
-subroutine invert_triangles(level, n, fits, deviation, limit, triangles, matrices, dependent, work)
+!> Take covariance matrices and relative offsets from triangles.
+subroutine take_statistics(level, n, fits, absolute, limits, x, fnorm, points, triangles, matrices, offsets, marks, work)
     use, intrinsic :: iso_c_binding, only: c_signed_char
     use kinds, only: wp
     use lane_kinds, only: most_width
-    use lane_levels, only: invert_triangles_baseline, invert_triangles_v3, invert_triangles_v4
+    use lane_levels, only: take_statistics_baseline, take_statistics_v3, take_statistics_v4
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
     integer, intent(in) :: n                                !! parameters
     integer, intent(in) :: fits
-    real(wp), intent(in) :: deviation(fits)                 !! standard deviations of the residuals
-    real(wp), intent(in) :: limit                           !! on the dependence of columns
-    real(wp), intent(in) :: triangles(n, n + 1, fits)       !! triangles, each with a column more
-    real(wp), intent(inout) :: matrices(n, n, fits)         !! out: covariance matrices; left where dependent
-    integer(c_signed_char), intent(inout) :: dependent(fits)    !! out: 1 where the triangle was left
+    integer, intent(in) :: absolute                         !! 1: the variance of the residuals is one
+    real(wp), intent(in) :: limits(3)                       !! on one over the sine of the angle between a column and
+                                                            !! the others; and on standard errors by parameters
+    real(wp), intent(in) :: x(n, fits)                      !! parameters
+    real(wp), intent(in) :: fnorm(fits)                     !! norms of the residuals
+    integer, intent(in) :: points(fits)                     !! how many of them count
+    real(wp), intent(in) :: triangles(n, n + 1, fits)       !! triangles, with the heads of Qᵀ f
+    real(wp), intent(inout) :: matrices(n, n, fits)         !! out: covariance matrices
+    real(wp), intent(inout) :: offsets(fits)                !! out: relative offsets
+    integer(c_signed_char), intent(inout) :: marks(fits)    !! out: 1 where columns are nearly dependent, 2 where an
+                                                            !! error is between the limits, or 0
     real(wp), intent(inout) :: work(most_width, n, 2*n + 1) !! work
 
     select case (level)
     case default
-        call invert_triangles_baseline(n, fits, deviation, limit, triangles, matrices, dependent, work)
+        call take_statistics_baseline(n, fits, absolute == 1, limits, x, fnorm, points, triangles, matrices, offsets, &
+                                      marks, work)
     case (2)
-        call invert_triangles_v3(n, fits, deviation, limit, triangles, matrices, dependent, work)
+        call take_statistics_v3(n, fits, absolute == 1, limits, x, fnorm, points, triangles, matrices, offsets, &
+                                marks, work)
     case (3)
-        call invert_triangles_v4(n, fits, deviation, limit, triangles, matrices, dependent, work)
+        call take_statistics_v4(n, fits, absolute == 1, limits, x, fnorm, points, triangles, matrices, offsets, &
+                                marks, work)
     end select
-end subroutine invert_triangles
-
+end subroutine take_statistics

@@ -56,8 +56,8 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
     rows = (piece.fits, piece.y.shape[1])
     y = np.ascontiguousarray(piece.y if piece.y.shape == rows else np.broadcast_to(piece.y, rows), dtype=np.float64)
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
-    with np.errstate(over="ignore"):  # looked at once: a sum is cheaper than a look at each
-        finite = bool(np.abs(y).sum() < MOST_DATA)
+    # Looked at without an array of answers; NaN is neither.
+    finite = bool(y.size == 0 or (y.max() < MOST_DATA and y.min() > -MOST_DATA))
     missing = None if finite and piece.mask is None and not _any_nan(x) else _missing(piece, x, y)
     if missing is not None:
         if nan_policy == "raise":
@@ -87,7 +87,8 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
     points = _count_points(weights, y)
     free = begin.given.size - np.count_nonzero(lower == upper, axis=1) if len(lower) else begin.given.size
     status[(points < free) & (status == TO_FIT)] = _status.TOO_FEW_POINTS
-    status[~np.isfinite(p0).all(axis=1) & (status == TO_FIT)] = _status.P0_NOT_FINITE
+    if not np.isfinite(p0).all():
+        status[~np.isfinite(p0).all(axis=1) & (status == TO_FIT)] = _status.P0_NOT_FINITE
     return Block(x, y, weights, p0, lower, upper, points, status)
 
 

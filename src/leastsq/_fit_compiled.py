@@ -18,8 +18,8 @@ from ._validate import FloatArray
 
 # From this many points on, a fit is long enough to be made by itself, and to look for an interruption at each step.
 _LARGE = 2**16
-# Up to so many numbers, fits are over before anybody notices.
-_SHORT = 2**14
+# Up to so many evaluations at a point, even fits none of which ends by itself are over before anybody notices.
+_SHORT = 2**28
 
 
 def fit_compiled(problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> Solutions:
@@ -95,7 +95,7 @@ def predictors_of_lanes(block: Block) -> FloatArray:
 def run_lanes(work: Callable[[], None], problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> None:
     """Do work in compiled code, in a way that can be interrupted if it is long."""
     # A function of the user's may take any time.
-    if block.y.size > _SHORT or isinstance(problem.f, NativeModel):
+    if block.y.size * problem.options.maxfev > _SHORT or isinstance(problem.f, NativeModel):
         interruptibly(work, interrupt)
     else:
         work()

@@ -138,13 +138,26 @@ def refold_models(
     _minpack.refold_models(*given, purpose, wanted, interrupt, triangle, work)
 
 
-def invert_triangles(
-    deviation: FloatArray, limit: float, triangles: FloatArray, matrices: FloatArray, dependent: NDArray[np.int8]
-) -> None:
-    """Turn triangles into covariance matrices, but those whose columns depend on each other."""
-    n = matrices.shape[1]
+def take_statistics(
+    absolute: bool,
+    limits: tuple[float, float, float],
+    x: FloatArray,
+    fnorm: FloatArray,
+    points: NDArray[np.intc],
+    triangles: FloatArray,
+) -> tuple[FloatArray, FloatArray, NDArray[np.int8]]:
+    """Return covariance matrices and relative offsets of fits, and marks of those for which they do not do.
+
+    A fit is marked 1 where columns of its Jacobian are nearly dependent, 2 where a standard error by its parameter is
+    between the limits.
+    """
+    fits, n = x.shape
+    matrices, offsets, marks = np.empty((fits, n, n)), np.empty(fits), np.empty(fits, dtype=np.int8)
     work = np.empty(MOST_WIDTH * n * (2 * n + 1))
-    _minpack.invert_triangles(LEVEL, deviation, limit, triangles, matrices, dependent, work)
+    given = (absolute, np.array(limits), x, fnorm, points, triangles)
+    arguments: tuple[Any, ...] = (LEVEL, *given, matrices, offsets, marks, work)
+    _minpack.take_statistics(*arguments)
+    return matrices, offsets, marks
 
 
 def _aligned(size: int) -> FloatArray:

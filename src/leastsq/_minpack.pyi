@@ -104,13 +104,17 @@ def step_model(
 def evaluate_model(
     level: int, model: NDArray[np.int64], x: _Floats, p: _Floats, f: _Floats, with_jacobian: int, jac: _Floats
 ) -> None: ...
-def invert_triangles(
+def take_statistics(
     level: int,
-    deviation: _Floats,
-    limit: float,
+    absolute: int,
+    limits: _Floats,
+    x: _Floats,
+    fnorm: _Floats,
+    points: _Integers,
     triangles: _Floats,
     matrices: _Floats,
-    dependent: NDArray[np.int8],
+    offsets: _Floats,
+    marks: NDArray[np.int8],
     work: _Floats,
 ) -> None: ...
 def slot_size(m: int, n: int, bounded: int) -> int: ...

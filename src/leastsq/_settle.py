@@ -20,17 +20,7 @@ from ._losses import as_squares, fold, is_counts, is_robust, scaled_rows
 from ._problem import Options
 from ._slots import Slots, run_slots
 from ._solution import Solutions
-from ._statistics import (
-    ALONG_LINES,
-    ANALYTIC,
-    CENTRAL,
-    FORWARD,
-    Accuracy,
-    Statistics,
-    ill_conditioning,
-    offsets,
-    statistics,
-)
+from ._statistics import ALONG_LINES, ANALYTIC, CENTRAL, FORWARD, Accuracy, Statistics, ill_conditioning, statistics
 from ._validate import FloatArray
 
 # How far from the minimum of its linearisation, in standard errors, a fit may end.
@@ -153,11 +143,11 @@ class Settler:
         """Judge the fits that were solved, take derivatives afresh where that needs them, and go on where it pays."""
         self._refuse_overflow()
         solved = self._solved()
-        if solved.size == 0:
+        if not solved.any():
             return self.settled
         # Of robust losses, derivatives at hand have been multiplied by what the iteration wants, not covariances.
         afresh = is_robust(self.options) and not self.exact
-        doubtful = solved if afresh else self._judge_by_last_jacobian(solved)
+        doubtful = np.flatnonzero(solved) if afresh else self._judge_by_last_jacobian(solved)
         step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
         for first in range(0, len(doubtful), step):
             if self.interrupt[0]:
@@ -168,49 +158,61 @@ class Settler:
 
     def _refuse_overflow(self) -> None:
         """Take no fit for solved whose sum of squares is no number, and with it no error."""
-        solved = self._solved()
-        too_large = ~(self.solutions.fnorm[solved] <= LARGEST_NORM)
-        self.solutions.status[solved[too_large]] = _status.DATA_NOT_USABLE
+        too_large = ~(self.solutions.fnorm <= LARGEST_NORM)
+        self.solutions.status[self._solved() & too_large] = _status.DATA_NOT_USABLE
 
-    def _solved(self) -> NDArray[np.intp]:
+    def _solved(self) -> NDArray[np.bool_]:
         status = self.solutions.status
-        return np.flatnonzero((status >= 1) & (status <= _status.GTOL))
+        solved: NDArray[np.bool_] = (status >= 1) & (status <= _status.GTOL)
+        return solved
 
-    def _judge_by_last_jacobian(self, solved: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _judge_by_last_jacobian(self, solved: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Take the statistics of fits from the last Jacobian, and return the fits for which it does not do."""
-        n = self.solutions.popt.shape[1]
-        rows = np.swapaxes(self.solutions.triangle[solved], 1, 2)
-        x, fnorm, points = self.solutions.popt[solved], self.solutions.fnorm[solved], self.points[solved]
-        settled, accuracy = self.settled, ANALYTIC if self.exact else FORWARD
-        deviation = np.ones(len(solved)) if self.absolute else fnorm / np.sqrt(np.maximum(points - n, 1))
-        matrices, dependent = np.empty((len(solved), n, n)), np.zeros(len(solved), dtype=np.int8)
-        _kernel.invert_triangles(deviation, 1 / accuracy.singular, self.solutions.triangle[solved], matrices, dependent)
-        with np.errstate(all="ignore"):
-            share = np.sqrt(np.sum((rows[:, :, n] / fnorm[:, None]) ** 2, axis=1))
-        settled.pcov[solved] = matrices
-        settled.offset[solved] = offsets(share, fnorm, settled.rank[solved], points, self.absolute)
-        singular = dependent.astype(bool)
-        again = singular
-        if self.exact:
-            again = singular | self._far(solved)
-        if not self.exact or again.any() or self.box is not None:
-            norms, ratio = ill_conditioning(rows[:, :, :n])
-        if self.exact and again.any():
-            self._bury(solved, rows, again)
+        accuracy, found = ANALYTIC if self.exact else FORWARD, self.solutions
+        limits = (1 / accuracy.singular, _SATURATED, _AT_ZERO)
+        pcov, offset, marks = _kernel.take_statistics(
+            self.absolute, limits, found.popt, found.fnorm, self.points, found.triangle
+        )
+        offset[~solved] = np.nan
+        self.settled = self.settled._replace(pcov=pcov, offset=offset)
+        singular = (marks == 1) & solved
+        if not self.exact:
+            return self._look_closely(np.flatnonzero(solved), singular[solved], singular[solved], accuracy)
+        again = singular | (self._far(slice(None)) & solved)
+        closely = again
+        if self.box is not None:
+            on_bound = (found.popt == self.box.lower) | (found.popt == self.box.upper)
+            closely = again | (on_bound.any(axis=1) & solved)
+        bad = (marks == 2) & solved & ~again
+        if closely.any():
+            fits = np.flatnonzero(closely)
+            bad[self._look_closely(fits, again[fits], singular[fits], accuracy)] = True
+        return np.flatnonzero(bad)
+
+    def _look_closely(
+        self, fits: NDArray[np.intp], again: NDArray[np.bool_], singular: NDArray[np.bool_], accuracy: Accuracy
+    ) -> NDArray[np.intp]:
+        """Judge fits one by one, taking the statistics of some again; return those that are not at their minimum."""
+        rows = np.swapaxes(self.solutions.triangle[fits], 1, 2)
+        x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
+        norms, ratio = ill_conditioning(rows[:, :, :-1])
         if again.any():
-            self._take_statistics(solved[again], rows[again], accuracy)
-        self._hold(solved, rows, accuracy)
-        bad = self._may_go_on(solved)
-        if not self.exact or bad.any():
-            of = scales(x, norms, fnorm, self.evaluator.sizes(solved), ratio, self.error)
-            rounding = self._only_rounding(x, fnorm, norms, of)
-            settled.offset[solved[rounding]], bad[rounding] = 0.0, False
-            if not self.exact:
-                bad |= singular | ~steps_are_good(x, norms, of, self.error)
+            if self.exact:
+                self._bury(fits, rows, again)
+            self._take_statistics(fits[again], rows[again], accuracy)
+        self._hold(fits, rows, accuracy)
+        bad = self._may_go_on(fits)
+        look = np.flatnonzero(bad) if self.exact else np.arange(len(fits))
+        if look.size:
+            of = scales(x[look], norms[look], fnorm[look], self.evaluator.sizes(fits[look]), ratio[look], self.error)
+            rounding = look[self._only_rounding(x[look], fnorm[look], norms[look], of)]
+            self.settled.offset[fits[rounding]], bad[rounding] = 0.0, False
         if self.exact:
-            variances = np.diagonal(settled.pcov[solved], axis1=1, axis2=2)
+            variances = np.diagonal(self.settled.pcov[fits], axis1=1, axis2=2)
             bad |= np.any(all_but_open(x, variances), axis=1)
-        return solved[bad]
+        else:
+            bad |= singular | ~steps_are_good(x, norms, of, self.error)
+        return fits[bad]
 
     def _bury(self, fits: NDArray[np.intp], rows: FloatArray, which: NDArray[np.bool_]) -> None:
         """Take out the columns of parameters that exact derivatives give next to none: differences would see zero."""
@@ -240,7 +242,7 @@ class Settler:
         fnorm, points = self.solutions.fnorm[which], self.points[which]
         self.settled.offset[which] = statistics(free, fnorm, points, accuracy, self.absolute).offset
 
-    def _far(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def _far(self, fits: NDArray[np.intp] | slice) -> NDArray[np.bool_]:
         """Return which fits are far from their minimum, and ought not to be."""
         rank = self.settled.rank[fits]
         distance = self.settled.offset[fits] * np.sqrt(np.maximum(rank, 1))
@@ -397,7 +399,7 @@ class Settler:
         """Leave no errors without degrees of freedom, nor any of fits that are not solved."""
         pcov, n = self.settled.pcov, self.solutions.popt.shape[1]
         if not self.absolute:
-            none = self.points <= self.settled.rank
+            none = np.flatnonzero(self.points <= self.settled.rank)
             pcov[none] = np.where(pcov[none] < np.inf, np.inf, pcov[none])
         status = self.solutions.status
         lost = (status < 1) | (status > _status.GTOL)

@@ -90,8 +90,8 @@ class _Task:
         with np.errstate(over="ignore"):
             chisq = np.square(solutions.fnorm)
         popt = solutions.popt
-        if not (solutions.status <= _status.GTOL).all():
-            popt = np.where(np.isin(solutions.status, _status.NOT_FITTED)[:, None], np.nan, popt)
+        failed = np.flatnonzero(solutions.status > _status.GTOL)
+        popt[failed[np.isin(solutions.status[failed], _status.NOT_FITTED)]] = np.nan
         known = (
             popt,
             settled.pcov,
@@ -101,9 +101,9 @@ class _Task:
             solutions.status,
             settled.offset,
             np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt),
-            np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2)),
+            None if problem.covariances else np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2)),
         )
-        arrays = dict(zip(ARRAYS, known, strict=True))
+        arrays: dict[str, Any] = dict(zip(ARRAYS, known, strict=True))
         del arrays["errors" if problem.covariances else "pcov"]
         return Fitted(start, arrays)
 
