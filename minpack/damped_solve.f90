@@ -29,7 +29,7 @@ contains
         real(wp), intent(out) :: sdiag(n)       !! work: the row of E being rotated in
         real(wp), intent(out) :: rotated(n)     !! work: right-hand side, then solution in pivoted order
 
-        real(wp) :: c, cosine, sine, extra, held
+        real(wp) :: cosine, sine, extra, held
         integer :: i, j, k, leading
 
         do j = 1, n
@@ -44,15 +44,7 @@ contains
             extra = 0.0_wp
             do k = j, n
                 if (sdiag(k) == 0.0_wp) cycle
-                if (abs(s(k, k)) < abs(sdiag(k))) then
-                    c = s(k, k)/sdiag(k)
-                    sine = 0.5_wp/sqrt(0.25_wp + 0.25_wp*c**2)
-                    cosine = sine*c
-                else
-                    c = sdiag(k)/s(k, k)
-                    cosine = 0.5_wp/sqrt(0.25_wp + 0.25_wp*c**2)
-                    sine = cosine*c
-                end if
+                call find_rotation(s(k, k), sdiag(k), cosine, sine)
                 s(k, k) = cosine*s(k, k) + sine*sdiag(k)
                 held = cosine*rotated(k) + sine*extra
                 extra = -sine*rotated(k) + cosine*extra
@@ -78,6 +70,24 @@ contains
             z(ipvt(j)) = rotated(j)
         end do
     end subroutine qrsolv
+
+    !> Rotation that takes `b` to zero against `a`, without overflow.
+    pure subroutine find_rotation(a, b, cosine, sine)
+        real(wp), intent(in) :: a, b            !! b is not zero
+        real(wp), intent(out) :: cosine, sine
+
+        real(wp) :: ratio
+
+        if (abs(a) < abs(b)) then
+            ratio = a/b
+            sine = 0.5_wp/sqrt(0.25_wp + 0.25_wp*ratio**2)
+            cosine = sine*ratio
+        else
+            ratio = b/a
+            cosine = 0.5_wp/sqrt(0.25_wp + 0.25_wp*ratio**2)
+            sine = cosine*ratio
+        end if
+    end subroutine find_rotation
 
     !> Number of diagonal entries of an upper triangle before its first zero.
     pure function leading_rank(n, t) result(rank)

@@ -35,20 +35,11 @@ contains
         real(wp), intent(out) :: wa1(n), wa2(n), wa3(n)  !! work
 
         integer, parameter :: most_steps = 10
-        real(wp) :: phi, previous_phi, lower, upper, correction, gradient_norm, dznorm, norm
+        real(wp) :: phi, previous_phi, lower, upper, gradient_norm, dznorm
         integer :: j, step, rank
 
-        ! Gauss-Newton direction.
         rank = leading_rank(n, r)
-        wa1(1:rank) = qtf(1:rank)
-        wa1(rank + 1:n) = 0.0_wp
-        do j = rank, 1, -1
-            wa1(j) = wa1(j)/r(j, j)
-            wa1(1:j - 1) = wa1(1:j - 1) - r(1:j - 1, j)*wa1(j)
-        end do
-        do j = 1, n
-            z(ipvt(j)) = wa1(j)
-        end do
+        call gauss_newton(n, rank, r, ipvt, qtf, z, wa1)
         wa2 = diag*z
         dznorm = enorm(n, wa2)
         phi = dznorm - delta
@@ -63,13 +54,9 @@ contains
             do j = 1, n
                 wa1(j) = (wa1(j) - triangle_column_sum(j - 1, r(1, j), wa1))/r(j, j)
             end do
-            norm = enorm(n, wa1)
-            lower = ((phi/delta)/norm)/norm
+            lower = newton_step(n, phi/delta, wa1)
         end if
-        do j = 1, n
-            wa1(j) = triangle_column_sum(j, r(1, j), qtf)/diag(ipvt(j))
-        end do
-        gradient_norm = enorm(n, wa1)
+        gradient_norm = scaled_gradient_norm(n, r, ipvt, diag, qtf)
         upper = gradient_norm/delta
         if (upper == 0.0_wp) upper = smallest/min(delta, 0.1_wp)
         par = min(max(par, lower), upper)
@@ -92,13 +79,65 @@ contains
                 wa1(j) = wa1(j)/s(j, j)
                 wa1(j + 1:n) = wa1(j + 1:n) - s(j, j + 1:n)*wa1(j)
             end do
-            norm = enorm(n, wa1)
-            correction = ((phi/delta)/norm)/norm
             if (phi > 0.0_wp) lower = max(lower, par)
             if (phi < 0.0_wp) upper = min(upper, par)
-            par = max(lower, par + correction)
+            par = max(lower, par + newton_step(n, phi/delta, wa1))
         end do
     end subroutine lmpar
+
+    !> The Gauss-Newton direction; where R is singular, that of its leading part.
+    pure subroutine gauss_newton(n, rank, r, ipvt, qtf, z, w)
+        integer, intent(in) :: n                !! order
+        integer, intent(in) :: rank             !! of the leading part
+        real(wp), intent(in) :: r(n, n)         !! upper triangle R
+        integer, intent(in) :: ipvt(n)          !! the permutation P
+        real(wp), intent(in) :: qtf(n)          !! first n entries of Qᵀ f
+        real(wp), intent(out) :: z(n)           !! the direction
+        real(wp), intent(out) :: w(n)           !! work: the same in pivoted order
+
+        integer :: j
+
+        w(1:rank) = qtf(1:rank)
+        w(rank + 1:n) = 0.0_wp
+        do j = rank, 1, -1
+            w(j) = w(j)/r(j, j)
+            w(1:j - 1) = w(1:j - 1) - r(1:j - 1, j)*w(j)
+        end do
+        do j = 1, n
+            z(ipvt(j)) = w(j)
+        end do
+    end subroutine gauss_newton
+
+    !> ‖D⁻¹ Jᵀ f‖.
+    pure function scaled_gradient_norm(n, r, ipvt, diag, qtf) result(norm)
+        integer, intent(in) :: n                !! order
+        real(wp), intent(in) :: r(n, n)         !! upper triangle R
+        integer, intent(in) :: ipvt(n)          !! the permutation P
+        real(wp), intent(in) :: diag(n)         !! diagonal of D
+        real(wp), intent(in) :: qtf(n)          !! first n entries of Qᵀ f
+        real(wp) :: norm
+
+        real(wp) :: gradient(n)
+        integer :: j
+
+        do j = 1, n
+            gradient(j) = triangle_column_sum(j, r(1, j), qtf)/diag(ipvt(j))
+        end do
+        norm = enorm(n, gradient)
+    end function scaled_gradient_norm
+
+    !> Newton's step for par, from how far ‖D z‖ is beyond the bound and how fast it falls.
+    pure function newton_step(n, excess, growth) result(step)
+        integer, intent(in) :: n
+        real(wp), intent(in) :: excess          !! (‖D z‖ - delta)/delta
+        real(wp), intent(in) :: growth(n)       !! T⁻ᵀ Pᵀ(D² z/‖D z‖)
+        real(wp) :: step
+
+        real(wp) :: norm
+
+        norm = enorm(n, growth)
+        step = (excess/norm)/norm
+    end function newton_step
 
     !> Set w to Pᵀ(D² z/‖D z‖), the direction in which ‖D z‖ grows.
     pure subroutine growth_direction(n, ipvt, diag, dz, dznorm, w)

@@ -252,7 +252,7 @@ contains
 
         if (.not. fit%scaled) then
             diag = acnorm
-                where (diag == 0.0_wp) diag = 1.0_wp
+            where (diag == 0.0_wp) diag = 1.0_wp
         end if
         where (fixed) diag = 0.0_wp
         wa = diag*x
