@@ -97,13 +97,14 @@ def _box(piece: Piece, begin: Start, p0: FloatArray, status: NDArray[np.intc]) -
     n = p0.shape[1]
     if piece.lower is None and not begin.fixed.any():
         return np.empty((0, n)), np.empty((0, n))
-    lower = np.full((1, n), -np.inf) if piece.lower is None else np.array(piece.lower, dtype=np.float64)
-    upper = np.full((1, n), np.inf) if piece.upper is None else np.array(piece.upper, dtype=np.float64)
+    lower = np.full((1, n), -np.inf) if piece.lower is None else np.array(piece.lower, dtype=np.float64, order="C")
+    upper = np.full((1, n), np.inf) if piece.upper is None else np.array(piece.upper, dtype=np.float64, order="C")
     moved = ~begin.given | (lower == upper)
     p0[:] = np.where(moved & (p0 < lower), lower, np.where(moved & (p0 > upper), upper, p0))
     status[((p0 < lower) | (p0 > upper)).any(axis=1) & (status == TO_FIT)] = _status.INFEASIBLE
     if begin.fixed.any():
         lower, upper = (np.where(begin.fixed, p0, np.broadcast_to(side, p0.shape)) for side in (lower, upper))
+        lower, upper = np.ascontiguousarray(lower), np.ascontiguousarray(upper)
     return lower, upper
 
 

@@ -59,7 +59,7 @@ def bounds_of_many(bounds: Any, n: int, names: Sequence[str] | None = None, may_
         ) from None
     if np.all(low == -np.inf) and np.all(high == np.inf):
         return None
-    found = Bounds(np.array(low), np.array(high))
+    found = Bounds(np.array(low, order="C"), np.array(high, order="C"))
     refuse_unusable(found, names, may_fix)
     return found
 

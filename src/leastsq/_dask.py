@@ -171,6 +171,7 @@ def _fit_block(
     rows = dict(zip(of_parameters, others[len(others) - len(of_parameters) :], strict=True))
     try:
         if "lower" in rows:
+            rows["lower"], rows["upper"] = np.broadcast_arrays(rows["lower"], rows["upper"])
             refuse_unusable(Bounds(rows["lower"], rows["upper"]), call.problem.names)
         fits = call.fit(data_sets(x, y, sigma, rows, tuple(range(-axes, 0))))
     except (RuntimeError, ValueError) as error:
