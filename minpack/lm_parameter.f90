@@ -70,15 +70,11 @@ contains
             dznorm = enorm(n, wa2)
             previous_phi = phi
             phi = dznorm - delta
-            if (abs(phi) <= 0.1_wp*delta) return
+            if (abs(phi) <= 0.1_wp*delta .or. step == most_steps) return
             if (lower == 0.0_wp .and. phi <= previous_phi .and. previous_phi < 0.0_wp) return
-            if (step == most_steps) return
 
             call growth_direction(n, ipvt, diag, wa2, dznorm, wa1)
-            do j = 1, n
-                wa1(j) = wa1(j)/s(j, j)
-                wa1(j + 1:n) = wa1(j + 1:n) - s(j, j + 1:n)*wa1(j)
-            end do
+            call solve_transposed(n, s, wa1)
             if (phi > 0.0_wp) lower = max(lower, par)
             if (phi < 0.0_wp) upper = min(upper, par)
             par = max(lower, par + newton_step(n, phi/delta, wa1))
@@ -107,6 +103,20 @@ contains
             z(ipvt(j)) = w(j)
         end do
     end subroutine gauss_newton
+
+    !> Solve Sᵀ w = w, column by column.
+    pure subroutine solve_transposed(n, s, w)
+        integer, intent(in) :: n                !! order
+        real(wp), intent(in) :: s(n, n)         !! upper triangle S
+        real(wp), intent(inout) :: w(n)
+
+        integer :: j
+
+        do j = 1, n
+            w(j) = w(j)/s(j, j)
+            w(j + 1:n) = w(j + 1:n) - s(j, j + 1:n)*w(j)
+        end do
+    end subroutine solve_transposed
 
     !> ‖D⁻¹ Jᵀ f‖.
     pure function scaled_gradient_norm(n, r, ipvt, diag, qtf) result(norm)
