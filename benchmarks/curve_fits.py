@@ -27,6 +27,7 @@ import scipy.optimize
 
 import leastsq
 import timed_problems as problems
+from leastsq import models
 
 PEERS = (leastsq.curve_fit, scipy.optimize.curve_fit)
 
@@ -39,6 +40,8 @@ class Case:
     keywords: dict[str, Any] = field(default_factory=dict)
     must: float | None = None
     aim: float | None = None
+    #: What we fit where it is not the function that SciPy fits.
+    own: Callable[..., Any] | None = None
 
 
 def model(t: Any, amplitude: Any, centre: Any, sigma: Any, offset: Any) -> Any:
@@ -56,11 +59,15 @@ CASES = [
     Case("Gaussian, jac", {"jac": jac}, 0.60),
     Case("Gaussian, sigma", {"sigma": np.full(50, 0.1), "absolute_sigma": True}),
     Case("Gaussian, full_output", {"full_output": True}),
+    Case("models.gaussian, against NumPy", {}, own=models.gaussian),
+    Case("models.gaussian, against NumPy with jac", {"jac": jac}, own=models.gaussian),
 ]
 
 
 def fit_all(peer: Callable[..., Any], case: Case, wrap: Callable[[Any], Any] = lambda f: f) -> list[Any]:
     """Fit every data set with one of the peers."""
+    if case.own is not None and peer is leastsq.curve_fit:
+        return [peer(case.own, t, y, x0) for x0, (t, y) in problems.gaussian_data(50)]
     keywords = case.keywords | ({"jac": wrap(case.keywords["jac"])} if "jac" in case.keywords else {})
     return [peer(wrap(model), t, y, x0, **keywords) for x0, (t, y) in problems.gaussian_data(50)]
 
@@ -75,8 +82,10 @@ def time_case(case: Case, rounds: int, seconds: float) -> Comparison:
     data = problems.gaussian_data(50)
 
     def fits(peer: Callable[..., Any]) -> None:
+        compiled = case.own is not None and peer is leastsq.curve_fit
+        f, keywords = (case.own, {}) if compiled else (model, case.keywords)
         for x0, (t, y) in data:
-            peer(model, t, y, x0, **case.keywords)
+            peer(f, t, y, x0, **keywords)
 
     return time_pair(
         case.name, [partial(fits, peer) for peer in PEERS], recorders, len(data), rounds, seconds, case.must, case.aim

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _status
-from ._curve_fit_options import read_keywords
+from ._curve_fit_options import Keywords, read_keywords
 from ._data import Data, prepare
 from ._iterate import Fit
 from ._judge import Judged
+from ._large import Source
+from ._large_fit import LargeFit, information_of, large_fit, sampled
+from ._large_sources import are_large, source_of
 from ._leastsq import information
 from ._losses import final_residuals, is_counts
 from ._model import Model
@@ -122,8 +125,8 @@ def curve_fit(
         `col_deriv`. The default of `epsfcn` follows the dtype that `f` returns. Options of `least_squares`:
         `max_nfev`, `x_scale` and `diff_step`. And of this package: `fixed`, parameters that stay where they start, as
         names, a mask, or a dict of names and values; they have variance 0 and cost no degree of freedom. And
-        `callback`, called after each step as in `least_squares`. If that raises ``StopIteration``, the best point so far is
-        returned, with a warning, `pcov` inf and `ier` 19.
+        `callback`, called after each step as in `least_squares`. If that raises ``StopIteration``, the best point so far
+        is returned, with a warning, `pcov` inf and `ier` 19.
 
     Returns
     -------
@@ -172,6 +175,12 @@ def curve_fit(
     they meet [3]_. The covariance knows of no bounds: errors beside a parameter on its bound are, if anything, too
     large.
 
+    Memory maps of more than 65536 points (`numpy.memmap`, ``np.load(..., mmap_mode="r")``) are never in memory as a
+    whole: `f` and `jac` are called for blocks of points, which are folded into a triangle [4]_. Arrays of dask's are
+    folded where their chunks lie, in one graph for each point that the iteration tries; only N by N numbers travel.
+    Both need an `f` that works point by point, which is tried first, `ydata` and `sigma` of one dimension, and points
+    along the last axis of `xdata`; `infodict` has ``chisq`` in the place of ``fvec`` and ``fjac``.
+
     References
     ----------
     .. [1] G. A. F. Seber, C. J. Wild, "Nonlinear Regression", Wiley, 1989, section 2.1.
@@ -179,6 +188,8 @@ def curve_fit(
        squares", Technometrics 23 (1981), pp. 179-183.
     .. [3] P. B. Stark, R. L. Parker, "Bounded-variable least squares: an algorithm and applications", Computational
        Statistics 10 (1995), pp. 129-141.
+    .. [4] J. Demmel, L. Grigori, M. Hoemmen, J. Langou, "Communication-optimal parallel and sequential QR and LU
+       factorizations", SIAM J. Sci. Comput. 34, 2012, section 2.2.
 
     Examples
     --------
@@ -205,6 +216,10 @@ def curve_fit(
     absolute_sigma, full_output = flag(absolute_sigma, "absolute_sigma"), flag(full_output, "full_output")
     keywords = read_keywords(kwargs, jac, method)
     f = understood(f)
+    if are_large(xdata, ydata, sigma):
+        source = source_of(xdata, ydata, sigma, check_finite, nan_policy)
+        warn_of_absolute_without(sigma, absolute_sigma)
+        return _fit_large(f, jac, source, p0, bounds, method, keywords, absolute_sigma, full_output)
     data = prepare(xdata, ydata, sigma, check_finite, nan_policy)
     begin = beginning(f, data, p0, bounds, keywords.fixed, method)
     n, m = begin.start.size, data.y.size
@@ -224,11 +239,7 @@ def curve_fit(
     sandwich = keywords.covariance == "sandwich"
     judged = _judged(one, one.fit(compiled, keywords.notify), absolute_sigma, sandwich)
     fit, pcov = judged.fit, judged.pcov
-    reasons = _reasons(f, judged, begin, data, absolute_sigma)
-    if reasons:
-        warnings.warn(
-            "Covariance of the parameters could not be estimated: " + "; ".join(reasons), OptimizeWarning, stacklevel=2
-        )
+    _warn_of_open(f, judged, begin, data, absolute_sigma)
     if full_output:
         infodict = {**information(fit, fit.details(), one.analytic), "offset": judged.offset}
         if options.rho is not None or is_counts(options):
@@ -239,7 +250,41 @@ def curve_fit(
     return fit.x, pcov
 
 
-def _judged(one: Single, fit: Fit, absolute_sigma: bool, sandwich: bool) -> Judged:
+def _fit_large(
+    f: Callable[..., Any],
+    jac: Any,
+    source: Source,
+    p0: Any,
+    bounds: Any,
+    method: str | None,
+    keywords: Keywords,
+    absolute_sigma: bool,
+    full_output: bool,
+) -> _Short | _Full:
+    """Fit data that may not fit into memory."""
+    begin = beginning(f, sampled(source), p0, bounds, keywords.fixed, method)
+    one = large_fit(f, jac, source, begin, keywords)
+    judged = _judged(one, one.iterated(begin.start, one.options), absolute_sigma)
+    fit = judged.fit
+    _warn_of_open(f, judged, begin, Data(None, np.empty(0), None), absolute_sigma)
+    if full_output:
+        infodict = information_of(fit, judged, one.exact)
+        if begin.box is not None:
+            infodict["active_mask"] = begin.box.active(fit.x)
+        return fit.x, judged.pcov, infodict, fit.message(), fit.info
+    return fit.x, judged.pcov
+
+
+def _warn_of_open(f: Callable[..., Any], judged: Judged, begin: Beginning, data: Data, absolute: bool) -> None:
+    """Warn of parameters that have no covariance, where users call."""
+    reasons = _reasons(f, judged, begin, data, absolute)
+    if reasons:
+        level = 3 if data.y.size else 4
+        text = "Covariance of the parameters could not be estimated: " + "; ".join(reasons)
+        warnings.warn(text, OptimizeWarning, stacklevel=level)
+
+
+def _judged(one: Single | LargeFit, fit: Fit, absolute_sigma: bool, sandwich: bool = False) -> Judged:
     """Judge a fit, or raise if it found no minimum; one that its callback stopped is returned as it is."""
     n = fit.x.size
     if fit.info == _status.CALLBACK:

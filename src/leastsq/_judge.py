@@ -95,24 +95,34 @@ def judge(
     if on_bounds or sandwich or is_robust(fit.options):
         one = _One(residuals, jacobian, data, fit)
         return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box, sandwich)
-    n, points = fit.x.size, data.points(fit.m)
+    points, exact = data.points(fit.m), jacobian is not None
+    found = judge_at_once(fit, points, lambda: _sizes(data), exact, absolute)
+    if found is not None:
+        return found
+    one = _One(residuals, jacobian, data, fit)
+    return _judge_as_many(fit, start, one, exact, points, absolute, box)
+
+
+def judge_at_once(
+    fit: Fit, points: int, sizes: Callable[[], tuple[float, float]], exact: bool, absolute: bool
+) -> Judged | None:
+    """Judge a fit by its last Jacobian, or return None where that does not do; `sizes` as in `steps_are_good`."""
+    n = fit.x.size
     cov, norms, ratio = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
     offset = _offset(fit, n, points, absolute)
-    accuracy = FORWARD if jacobian is None else ANALYTIC
+    accuracy = ANALYTIC if exact else FORWARD
     if (
         cov is not None
         and ratio > accuracy.singular
         and fit.fnorm <= LARGEST_NORM
         and (_distance(offset, fit, n, points, absolute) <= FAR or is_tolerant(fit.options))
     ):
-        error = fit.options.epsfcn or 0.0
-        if jacobian is not None:
+        if exact:
             if not one_is_all_but_open(fit.x, cov.diagonal()):
                 return Judged(fit, cov, n, offset)
-        elif one_steps_are_good(fit.x, norms, fit.fnorm, _sizes(data), ratio, error):
+        elif one_steps_are_good(fit.x, norms, fit.fnorm, sizes(), ratio, fit.options.epsfcn or 0.0):
             return Judged(fit, cov, n, offset)
-    one = _One(residuals, jacobian, data, fit)
-    return _judge_as_many(fit, start, one, jacobian is not None, points, absolute, box)
+    return None
 
 
 def _offset(fit: Fit, n: int, points: int, absolute: bool) -> float:
