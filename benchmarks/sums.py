@@ -161,17 +161,47 @@ def time_line(rounds: int) -> dict[str, Any]:
     }
 
 
+def guessed() -> list[tuple[Any, int]]:
+    """List models and numbers of points whose guesses are timed."""
+    peak = models.gaussian.fix(offset=0.0)
+    two = peak.prefix("left_") + peak.prefix("right_") + models.line
+    return [(model, m) for model in (models.gaussian, two) for m in (100, 1000, 20_000, 100_000)]
+
+
+def time_guess(model: Any, m: int, rounds: int) -> dict[str, Any]:
+    """Time the guess of where to start against the fit from there; a tenth of it, where there are many points."""
+    x, rng = np.linspace(0, 10, m), np.random.default_rng(20260102)
+    truth = [3.0, 4.0, 0.5, 1.0] if model is models.gaussian else [3.0, 3.0, 0.5, 2.0, 7.0, 0.8, 0.2, 1.0]
+    y = model(x, *truth) + rng.normal(0, 0.05, (max(16, 200_000 // m), m))
+    start = model.guess(x, y)
+    both = [
+        stopwatch(lambda: model.guess(x, y), 1),
+        stopwatch(lambda: leastsq.curve_fit_many(model, x, y, start), 1),
+    ]
+    guess, fit = in_turn(both, rounds)
+    return {
+        "case": f"{'Gaussian' if model is models.gaussian else 'two Gaussians + line'}, M={m}",
+        "must": 0.1 if m >= 20_000 else None,
+        "share": float(np.median(guess / fit)),
+    }
+
+
 def main() -> None:
     """Measure, print and write."""
     options = arguments("Sums of models against loops over SciPy.")
     pin()
     rounds, count = (3, 40) if options.quick else (15, 200)
     results = [time_line(rounds), *(time_case(case, rounds, count) for case in cases())]
+    guesses = [time_guess(model, m, rounds) for model, m in guessed()]
     print("Sums of models", caption(), "", sep="\n")
     print(f"{'case':<55}{'ratio':>8}{'must':>7}{'aim':>7}")
     for row in results:
         print(f"{row['case']:<55}{row['ratio']:8.2f}{row['must']:7.2f}{row['aim']:7.2f}")
-    record(options.output, "sums", results=results)
+    print("", f"{'guess, as a share of the fit from there':<55}{'share':>8}{'must':>7}", sep="\n")
+    for row in guesses:
+        must = "" if row["must"] is None else f"{row['must']:7.2f}"
+        print(f"{row['case']:<55}{row['share']:8.2f}{must}")
+    record(options.output, "sums", results=results, guesses=guesses)
 
 
 if __name__ == "__main__":

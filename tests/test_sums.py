@@ -400,3 +400,80 @@ def test_starts_of_sums_are_of_the_shape_of_the_data():
     with pytest.raises(ValueError, match="expected one size"):
         two_peaks.guess(X, y[:, 1:])
     np.testing.assert_allclose(models.exponential.fix(offset=0).guess(X, 2 * np.exp(-0.5 * X)), [2, 0.5], rtol=0.4)
+
+
+@pytest.mark.parametrize("m", [300, 3000, 30_000])
+def test_five_peaks_are_found(m):
+    """Also in means of neighbours, of which there are at most 512."""
+    rng = np.random.default_rng(8)
+    model, fits, x = models.line, 60, np.linspace(0, 100, m)
+    truth = [rng.uniform(-0.02, 0.02, fits), rng.uniform(-2, 2, fits)]
+    for k in range(5):
+        model = model + bare.prefix(f"p{k}_")
+        truth += [rng.uniform(0.5, 1.5, fits), 10 + 18 * k + rng.uniform(-4, 4, fits), rng.uniform(1, 2, fits)]
+    y = model(x, *np.array(truth)[:, :, None]) + 0.05 * rng.standard_normal((fits, m))
+    best, found = curve_fit_many(model, x, y, p0=np.array(truth).T), curve_fit_many(model, x, y)
+    assert best.success.all()
+    assert (found.success & (found.chisq <= 1.001 * best.chisq)).mean() >= 0.85
+
+
+def test_peaks_narrower_than_the_means_are_found():
+    """Of ten points, where a mean is of 59."""
+    rng = np.random.default_rng(9)
+    model, fits, x = bare + models.line, 40, np.linspace(0, 1, 30_000)
+    ranges = [(0.5, 1.5), (0.2, 0.8), (2e-4, 3e-4), (-0.1, 0.1), (-1, 1)]
+    truth = np.stack([rng.uniform(low, high, fits) for low, high in ranges], axis=1)
+    y = model(x, *truth.T[:, :, None]) + 0.05 * rng.standard_normal((fits, x.size))
+    best, found = curve_fit_many(model, x, y, p0=truth), curve_fit_many(model, x, y)
+    assert (found.success & (found.chisq <= 1.001 * best.chisq)).mean() >= 0.95
+
+
+@pytest.mark.parametrize("spot", ["gaussian_2d", "gaussian_2d_pixel"])
+@pytest.mark.parametrize("own", [False, True])
+def test_two_spots_on_a_level_are_found(spot, own):
+    """Of images of 20 pixels with two spots three to seven widths apart, at least 95 %."""
+    rng = np.random.default_rng(4)
+    one, n, fits = getattr(models, spot), 20, 60 if own else 300
+    model = one + one.fix(offset=0.0).prefix("second_")
+    y, x = np.mgrid[:n, :n].reshape(2, -1).astype(float)
+    sigma = rng.uniform(1.0, 1.8, (2, fits))
+    angle, apart = rng.uniform(0, 2 * np.pi, fits), rng.uniform(3, 7, fits) * sigma.max(axis=0)
+    first = rng.uniform(3, n - 4, (2, fits))
+    second = first + apart * np.array([np.cos(angle), np.sin(angle)])
+    heights = rng.uniform(0.5, 1.5, (2, fits)) * (2 * np.pi * sigma**2 if spot == "gaussian_2d_pixel" else 1)
+    truth = np.stack([heights[0], *first, sigma[0], rng.uniform(-1, 1, fits), heights[1], *second, sigma[1]], axis=1)
+    truth = truth[((second > 2.5) & (second < n - 3.5)).all(axis=0)]
+    data = model((x, y), *truth.T[:, :, None]) + 0.05 * rng.standard_normal((len(truth), n * n))
+    xy = tuple(np.tile(axis, (len(truth), 1)) for axis in (x, y)) if own else (x, y)
+    best, found = curve_fit_many(model, xy, data, p0=truth), curve_fit_many(model, xy, data)
+    assert best.success.mean() > 0.99
+    assert (found.success & (found.chisq <= 1.001 * best.chisq)).mean() >= 0.95
+
+
+def test_starts_of_sums_do_not_depend_on_order_or_other_fits():
+    rng = np.random.default_rng(3)
+    order = rng.permutation(X.size)
+    y = noisy(two_peaks, TRUTH, 6)
+    starts = two_peaks.guess(X, y)
+    np.testing.assert_allclose(two_peaks.guess(X[order], y[:, order]), starts, rtol=1e-12)
+    np.testing.assert_array_equal(two_peaks.guess(X, y[3]), starts[3])
+    # Predictors of each fit's own that are the same.
+    np.testing.assert_allclose(two_peaks.guess(np.tile(X, (6, 1)), y), starts, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "model", [two_peaks, models.gaussian_2d + models.gaussian_2d.prefix("b_")], ids=lambda m: m.__name__
+)
+def test_starts_of_sums_are_finite_whatever_the_data(model):
+    m = 25
+    x = np.linspace(0, 1, m) if model.predictors == 1 else tuple(np.mgrid[:5, :5].reshape(2, -1).astype(float))
+    one, spike = np.full(m, np.nan), np.zeros(m)
+    one[4], spike[7] = 3.0, 1e308
+    rows = np.array([np.full(m, np.nan), one, spike, np.zeros(m), np.full(m, np.inf), 1e16 + np.arange(m)])
+    assert np.isfinite(model.guess(x, rows)).all()
+    for value in (0.0, np.nan, np.inf, 1e308):
+        same = np.full(m, value)
+        assert np.isfinite(model.guess(same if model.predictors == 1 else (same, same), rows)).all()
+    for few in range(4):
+        some = x[:few] if model.predictors == 1 else (x[0][:few], x[1][:few])
+        assert np.isfinite(model.guess(some, rows[:, :few])).all()

@@ -64,7 +64,7 @@ def for_all_fits(
                 p.ravel() if p.size == m else np.broadcast_to(p, (*fits, m)).reshape(rows) for p in predictors
             )
             if m > most:
-                predictors, y, m = *_thinned(predictors, y, most), most
+                predictors, y, m = *thinned(predictors, y, most), most
             values = np.ones((len(y), parameters))
             tables = functions if any(p.ndim == 2 for p in predictors) else 1
             size = max(1, CHUNK // (tables * m)) if m else 1
@@ -83,7 +83,7 @@ def for_all_fits(
     return decorate
 
 
-def _thinned(predictors: tuple[FloatArray, ...], y: FloatArray, most: int) -> tuple[tuple[FloatArray, ...], FloatArray]:
+def thinned(predictors: tuple[FloatArray, ...], y: FloatArray, most: int) -> tuple[tuple[FloatArray, ...], FloatArray]:
     """Return at most so many points of each fit, NaN where it has fewer."""
     thin = np.full((len(predictors) + 1, len(y), most), np.nan)
     for row, observations in enumerate(y):
