@@ -21,8 +21,6 @@ INFEASIBLE: Final = 18
 CALLBACK: Final = 19
 TIME_LIMIT: Final = 20
 COUNTS_NEGATIVE: Final = 21
-# Of fits of xarray.curvefit, whose method does not know bounds.
-OUT_OF_BOUNDS: Final = 22
 
 
 class OptimizeWarning(UserWarning):
@@ -102,7 +100,6 @@ _SENTENCES: Final = {
         "Not fitted: the data hold negative numbers, which are no counts. For loss='poisson', give counts as they came "
         "from the detector: leave the background in, and make it part of the model."
     ),
-    22: "Solved without regard to the bounds, and ended outside of them. Try a better start, or wider bounds.",
 }
 
 # For summaries.
@@ -129,7 +126,6 @@ LABELS: Final = {
     19: "stopped by callback",
     20: "time limit reached",
     21: "negative counts",
-    22: "out of bounds",
 }
 
 

@@ -15,6 +15,7 @@ except ImportError as error:
 from . import _status
 from ._many import curve_fit_many
 from ._model import Model
+from ._parameters import checked_start
 from ._pieces import is_dask
 from ._sums import understood
 from ._validate import callable_argument
@@ -57,8 +58,8 @@ def curvefit(
         the signature of `func` gives, or else one, within the bounds; where there is none of all that, what a compiled
         model guesses from the data.
     bounds : dict of pairs of float or DataArray, optional
-        Lower and upper bounds. They choose where to start and are looked at in the end: the method knows no bounds, so
-        that a fit that ends outside of them fails, with status 22.
+        Lower and upper bounds, for all fits or along some of the dimensions that are kept. `func` is evaluated at no
+        point outside of them. What a compiled model guesses is moved inside.
     param_names : sequence of str, optional
         Names of the parameters, by default those of the arguments of `func`.
     errors : {"raise", "ignore"}, default "raise"
@@ -72,9 +73,10 @@ def curvefit(
     -------
     Dataset
         ``curvefit_coefficients`` and ``curvefit_stderr`` with a further dimension ``param``, ``curvefit_covariance``
-        with ``cov_i`` and ``cov_j``, and ``curvefit_redchi``, ``curvefit_dof``, ``curvefit_nfev`` and
-        ``curvefit_status``, see `ManyFits`; of a Dataset, each with the name of the
-        variable before it. Coordinates of the dimensions that are kept, and attributes, are those of `obj`.
+        with ``cov_i`` and ``cov_j``, and ``curvefit_redchi``, ``curvefit_dof``, ``curvefit_nfev``,
+        ``curvefit_status``, ``curvefit_offset`` and ``curvefit_active_mask``, see `ManyFits`; of a Dataset, each with
+        the name of the variable before it. Coordinates of the dimensions that are kept, and attributes, are those of
+        `obj`.
 
     Raises
     ------
@@ -110,8 +112,7 @@ def curvefit(
     if errors not in ("raise", "ignore"):
         raise ValueError(f"errors must be 'raise' or 'ignore', got {errors!r}")
     options = dict(kwargs or {})
-    if options.pop("method", "lm") not in (None, "lm"):
-        raise ValueError("method must be 'lm': leastsq has no other")
+    _refuse_method(options.pop("method", None), bounds)
     if not options.get("pcov", True):
         raise ValueError("pcov=False is for curve_fit_many: curvefit returns covariances, as xarray's own does")
     predictors = _predictors(obj, coords)
@@ -138,6 +139,13 @@ def curvefit(
         result = result.assign({prefix + name: variable for name, variable in fitted.items()})
     keep = {name: coord for name, coord in obj.coords.items() if not set(coord.dims) & set(reduced)}
     return result.assign_coords({**keep, "param": list(names), "cov_i": list(names), "cov_j": list(names)})
+
+
+def _refuse_method(method: Any, bounds: Any) -> None:
+    if method not in (None, "lm", "trf", "dogbox"):
+        raise ValueError(f"method must be None, 'lm', 'trf' or 'dogbox', which are all the same here; got {method!r}")
+    if method == "lm" and bounds:
+        raise ValueError("Method 'lm' only works for unconstrained problems, as in SciPy: leave it out")
 
 
 def _variables(obj: xarray.DataArray | xarray.Dataset, reduced: list[Hashable]) -> dict[str, xarray.DataArray]:
@@ -241,7 +249,7 @@ def _limits(names: tuple[str, ...], bounds: Mapping[str, Any]) -> tuple[list[Any
 
 def _start(names: tuple[str, ...], defaults: dict[str, float], p0: Mapping[str, Any], limits: Any, guess: bool) -> Any:
     """Return parameters to start from as an array along ``param``, None where the model is to guess."""
-    if guess and not p0 and limits is None:
+    if guess and not p0:
         return None
     values: list[Any] = []
     for j, name in enumerate(names):
@@ -303,38 +311,43 @@ def _fit(
     if isinstance(given.get("sigma"), xarray.DataArray):
         given["sigma"] = _laid_out(given["sigma"], dims, reduced, data)
     p0 = start if start is None or callable(start) else _with_dimensions(start, dims)
+    box = None if limits is None else tuple(_with_dimensions(_along_parameters(side), dims) for side in limits)
     fits = curve_fit_many(
         func,
         x if len(x) > 1 else x[0],
         data.transpose(*dims, *reduced).data,
         p0,
+        bounds=box,
         axis=tuple(range(-len(reduced), 0)),
         **given,
     )
     status = xarray.DataArray(fits.status, dims=dims)
-    coefficients = xarray.DataArray(fits.popt, dims=[*dims, "param"])
-    lower, upper = (_along_parameters(one) for one in limits) if limits else (-np.inf, np.inf)
-    status = xarray.apply_ufunc(
-        _judged,
-        status,
-        xarray.DataArray(fits.dof, dims=dims),
-        coefficients,
-        *([lower, upper] if limits else []),
-        kwargs={"raising": errors == "raise", "names": names, "where": " of its chunk" if is_dask(fits.status) else ""},
-        input_core_dims=[[], [], ["param"], *([["param"], ["param"]] if limits else [])],
-        dask="parallelized",
-        output_dtypes=[np.int8],
-    )
+    if errors == "raise":
+        status = xarray.apply_ufunc(
+            _or_raise,
+            status,
+            xarray.DataArray(fits.dof, dims=dims),
+            kwargs={"empty": -_count_free(options, names), "where": " of its chunk" if is_dask(fits.status) else ""},
+            dask="parallelized",
+            output_dtypes=[np.int8],
+        )
     solved = (status >= 1) & (status <= _status.GTOL)
     return {
-        "curvefit_coefficients": coefficients.where(solved),
+        "curvefit_coefficients": xarray.DataArray(fits.popt, dims=[*dims, "param"]).where(solved),
         "curvefit_covariance": xarray.DataArray(fits.pcov, dims=[*dims, "cov_i", "cov_j"]).where(solved),
         "curvefit_stderr": xarray.DataArray(fits.stderr, dims=[*dims, "param"]).where(solved),
         "curvefit_redchi": xarray.DataArray(fits.redchi, dims=dims).where(solved),
         "curvefit_dof": xarray.DataArray(fits.dof, dims=dims),
         "curvefit_nfev": xarray.DataArray(fits.nfev, dims=dims),
         "curvefit_status": status,
+        "curvefit_offset": xarray.DataArray(fits.offset, dims=dims).where(solved),
+        "curvefit_active_mask": xarray.DataArray(fits.active_mask, dims=[*dims, "param"]),
     }
+
+
+def _count_free(options: dict[str, Any], names: tuple[str, ...]) -> int:
+    """Count the parameters that are fitted."""
+    return len(names) - int(np.count_nonzero(checked_start(None, options.get("fixed"), names, None).fixed))
 
 
 def _with_dimensions(start: xarray.DataArray, dims: list[Hashable]) -> Any:
@@ -343,27 +356,14 @@ def _with_dimensions(start: xarray.DataArray, dims: list[Hashable]) -> Any:
     return data[tuple(slice(None) if dim in start.dims else np.newaxis for dim in dims)]
 
 
-def _judged(
-    status: Any,
-    dof: Any,
-    coefficients: Any,
-    lower: Any = -np.inf,
-    upper: Any = np.inf,
-    *,
-    raising: bool,
-    names: tuple[str, ...],
-    where: str,
-) -> Any:
-    """Return the statuses, once fits that ended out of bounds are marked, and raise for those that failed."""
-    outside = ((coefficients < lower) | (coefficients > upper)).any(axis=-1)
-    solved = (status >= 1) & (status <= _status.GTOL)
-    judged = np.where(outside & solved, np.int8(_status.OUT_OF_BOUNDS), status)
-    failed = ((judged < 1) | (judged > _status.GTOL)) & (dof > -len(names))
-    if raising and failed.any():
+def _or_raise(status: Any, dof: Any, *, empty: int, where: str) -> Any:
+    """Return the statuses, and raise if any but those of `empty` data sets are failures."""
+    failed = ((status < 1) | (status > _status.GTOL)) & (dof > empty)
+    if failed.any():
         first = np.unravel_index(int(np.flatnonzero(failed)[0]), failed.shape)
-        index, code = tuple(int(i) for i in first), int(judged[first])
+        index, code = tuple(int(i) for i in first), int(status[first])
         raise RuntimeError(
             f"{int(failed.sum())} of {failed.size} fits failed, the first at index {index}{where}: "
             f"{_status.label(code)} (status {code}). errors='ignore' makes NaN of them"
         )
-    return judged
+    return status
