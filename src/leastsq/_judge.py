@@ -15,10 +15,10 @@ from ._free import Last, settle
 from ._iterate import Fit, iterate
 from ._losses import as_squares, is_counts, is_robust
 from ._refold import as_sandwich, refold
-from ._settle import FAR, LARGEST_NORM, Settler, is_tolerant, one_is_all_but_open
+from ._settle import FAR, LARGEST_NORM, Settler, is_tolerant
 from ._single_loss import Kept, fit_counts
 from ._solution import Solutions
-from ._statistics import ANALYTIC, FORWARD, standard_deviation
+from ._statistics import ANALYTIC, FORWARD, one_is_all_but_open, standard_deviation
 from ._validate import NO_VALUE, FloatArray
 
 

@@ -5,13 +5,12 @@ References
 D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
 """
 
-import math
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kernel, _status
+from . import _kernel, _statistics, _status
 from ._bounds import Bounds
 from ._derivatives import EPS, Scales, fresh_slopes, scales, steps_are_good
 from ._directions import along_dropped
@@ -29,9 +28,6 @@ FAR = 0.45
 LARGEST_NORM = float(np.sqrt(np.finfo(np.float64).max))
 # Tolerances from which on a fit is to end where they say, wherever that is.
 _TIGHT = 1e-6
-# Standard errors of parameters that a model hardly depends on, and of those that are zero, relative to the parameters.
-_SATURATED = 1e5
-_AT_ZERO = 1e9
 # By which share of the residuals a dead parameter changes them at most, if it changes by its own size.
 _DEAD = 1e-30
 # Of a squared standard error, the gain that ftol may leave.
@@ -53,17 +49,6 @@ def is_tolerant(options: Options) -> bool:
     return max(options.ftol, options.xtol) > _TIGHT or options.gtol > 0
 
 
-def all_but_open(x: FloatArray, variances: FloatArray) -> NDArray[np.bool_]:
-    """Return which parameters have errors so large that they come from a model which saturates.
-
-    Its derivatives change by factors within one step, so that those before the last one tell nothing.
-    """
-    with np.errstate(all="ignore"):
-        share: FloatArray = np.sqrt(variances) / np.abs(x)
-    found: NDArray[np.bool_] = (share > _SATURATED) & (share < _AT_ZERO)
-    return found
-
-
 def ends_by_reductions(status: Any, points: Any, n: int, options: Options) -> Any:
     """Return which fits ended because steps reduced the sum of squares by next to nothing, on the scale of its scatter.
 
@@ -72,14 +57,6 @@ def ends_by_reductions(status: Any, points: Any, n: int, options: Options) -> An
     """
     by_ftol = (status == _status.FTOL) | (status == _status.FTOL_AND_XTOL)
     return by_ftol & (options.ftol * np.maximum(points - n, 1) <= _SHARP)
-
-
-def one_is_all_but_open(x: FloatArray, variances: FloatArray) -> bool:
-    """Return, quickly, whether any parameter of one fit has errors so large."""
-    for value, variance in zip(x.tolist(), variances.tolist(), strict=True):
-        if value != 0 and variance >= 0 and _SATURATED < math.sqrt(variance) / abs(value) < _AT_ZERO:
-            return True
-    return False
 
 
 class Evaluator(Protocol):
@@ -132,7 +109,7 @@ class Settler:
         # Residuals and derivatives of the fit that was looked at last.
         self.last = (np.empty(0), np.empty(0))
         self.settled = Statistics(
-            np.full((count, n, n), np.nan),
+            np.broadcast_to(np.nan, (count, n, n)),  # there is room once there are any
             np.full(count, n, dtype=np.intc),
             np.zeros((count, n), dtype=np.bool_),
             np.zeros((count, n), dtype=np.bool_),
@@ -146,8 +123,11 @@ class Settler:
         if not solved.any():
             return self.settled
         # Of robust losses, derivatives at hand have been multiplied by what the iteration wants, not covariances.
-        afresh = is_robust(self.options) and not self.exact
-        doubtful = np.flatnonzero(solved) if afresh else self._judge_by_last_jacobian(solved)
+        if is_robust(self.options) and not self.exact:
+            self.settled = self.settled._replace(pcov=self.settled.pcov.copy())
+            doubtful = np.flatnonzero(solved)
+        else:
+            doubtful = self._judge_by_last_jacobian(solved)
         step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
         for first in range(0, len(doubtful), step):
             if self.interrupt[0]:
@@ -169,7 +149,7 @@ class Settler:
     def _judge_by_last_jacobian(self, solved: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Take the statistics of fits from the last Jacobian, and return the fits for which it does not do."""
         accuracy, found = ANALYTIC if self.exact else FORWARD, self.solutions
-        limits = (1 / accuracy.singular, _SATURATED, _AT_ZERO)
+        limits = (1 / accuracy.singular, _statistics.SATURATED, _statistics.AT_ZERO)
         pcov, offset, marks = _kernel.take_statistics(
             self.absolute, limits, found.popt, found.fnorm, self.points, found.triangle
         )
@@ -209,7 +189,7 @@ class Settler:
             self.settled.offset[fits[rounding]], bad[rounding] = 0.0, False
         if self.exact:
             variances = np.diagonal(self.settled.pcov[fits], axis1=1, axis2=2)
-            bad |= np.any(all_but_open(x, variances), axis=1)
+            bad |= np.any(_statistics.all_but_open(x, variances), axis=1)
         else:
             bad |= singular | ~steps_are_good(x, norms, of, self.error)
         return fits[bad]

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from ._validate import FloatArray
 
 EPS = float(np.finfo(np.float64).eps)
+# Standard errors of parameters that a model hardly depends on, and of those that are zero, relative to the parameters.
+SATURATED = 1e5
+AT_ZERO = 1e9
 # Norms whose squares are neither rounded to zero nor infinite.
 _SAFE = (1e-140, 1e140)
 
@@ -119,6 +122,25 @@ def offsets(
             found = share / np.sqrt(1 - share**2) * np.sqrt(freedom / np.maximum(rank, 1))
     found = np.where((share > 0) & (rank > 0), found, 0.0)
     return found if absolute else np.where(freedom > 0, found, 0.0)
+
+
+def all_but_open(x: FloatArray, variances: FloatArray) -> NDArray[np.bool_]:
+    """Return which parameters have errors so large that they come from a model which saturates.
+
+    Its derivatives change by factors within one step, so that those before the last one tell nothing.
+    """
+    with np.errstate(all="ignore"):
+        share: FloatArray = np.sqrt(variances) / np.abs(x)
+    found: NDArray[np.bool_] = (share > SATURATED) & (share < AT_ZERO)
+    return found
+
+
+def one_is_all_but_open(x: FloatArray, variances: FloatArray) -> bool:
+    """Return, quickly, whether any parameter of one fit has errors so large."""
+    for value, variance in zip(x.tolist(), variances.tolist(), strict=True):
+        if value != 0 and variance >= 0 and SATURATED < math.sqrt(variance) / abs(value) < AT_ZERO:
+            return True
+    return False
 
 
 def ill_conditioning(r: FloatArray) -> tuple[FloatArray, FloatArray]:
