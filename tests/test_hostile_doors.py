@@ -141,7 +141,7 @@ INPUTS = {
     "NaN in the start": Input("p0", [1, np.nan, 0], ValueError, "{name}: 1 of 3 values are not finite", 14),
     "Inf in the start": Input("p0", [1, np.inf, 0], ValueError, "{name}: 1 of 3 values are not finite", 14),
     "no parameters": Input("p0", [], KIND, "(is empty|has 0 parameters)"),
-    "complex y": Input("y", Y + 1j, TypeError, COMPLEX + ".*np.concatenate"),
+    "complex y": Input("y", Y + 1j, TypeError, "{name}: got complex numbers|f returned .* for complex {name}"),
     "complex x": Input("x", X + 1j, TypeError, COMPLEX + ".*np.concatenate"),
     "complex sigma": Input("sigma", np.ones(9) + 1j, TypeError, COMPLEX),
     "dates as y": Input("y", DATES, TypeError, "{name}: got dates .*Subtract an origin and divide by a unit"),

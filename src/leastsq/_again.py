@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._complex import ComplexParts, many_complex, together
 from ._groups import GroupedSets, grouped_sets
 from ._model import Model
 from ._pieces import DataSets, Piece, data_sets, fit_axes, is_dask
@@ -50,7 +51,7 @@ def residuals(
     Returns
     -------
     ndarray of the shape of `y`
-        ``y - model``, divided by `sigma` if that is given; NaN for missing points. With more axes where `y` is shared
+        ``y - model``, divided by `sigma` if that is given, complex if `y` is; NaN for missing points. With more axes where `y` is shared
         by several fits.
 
     Raises
@@ -70,18 +71,23 @@ def residuals(
     True
     """
     sets = given_again(self, x, y, sigma, axis, groups, lengths)
+    complex_data = isinstance(self.problem.f, ComplexParts)
     if isinstance(sets, GroupedSets):
-        column = np.full(len(sets.y), np.nan)
+        column: Any = np.full(len(sets.y), np.nan)
         for piece in sets.pieces():
             rows, places = _table_rows(sets, piece)
             column[rows] = _as_rows(piece).residuals(self)[places]
-        return column[: np.size(y)]
-    found = np.empty((sets.fits, sets.points))
+        whole: FloatArray = (together(column) if complex_data else column)[: np.size(y)]
+        return whole
+    found: Any = np.empty((sets.fits, sets.points))
     for piece in sets.pieces():
         found[piece.start : piece.start + piece.fits] = _as_rows(piece).residuals(self)
+    if complex_data:
+        found = together(found)
     axes = fit_axes(axis, np.ndim(y))
     tail = tuple(np.shape(y)[a] for a in axes)
-    return np.moveaxis(found.reshape(*self.shape, *tail), tuple(range(-len(axes), 0)), axes)
+    back: FloatArray = np.moveaxis(found.reshape(*self.shape, *tail), tuple(range(-len(axes), 0)), axes)
+    return back
 
 
 def given_again(
@@ -90,8 +96,10 @@ def given_again(
     """Return data sets with the parameters that were found as their start, refusing those of other fits."""
     if any(map(is_dask, (x, y, sigma))):
         raise TypeError("the data are dask arrays: compute those of some fits, and give them with a part of the result")
-    if isinstance(fits.model, Model):
-        x = fits.model.separated(x)
+    if isinstance(fits.problem.f, Model):
+        x = fits.problem.f.separated(x)
+    if isinstance(fits.problem.f, ComplexParts):
+        x, y, sigma, axis, groups, lengths = many_complex(x, y, sigma, axis, groups, lengths, "y")
     if groups is None and lengths is None:
         if fits.groups is not None and fits.groups.ndim and np.ndim(y) == 1:
             raise ValueError("these fits have groups: give the groups or lengths of the rows again as well")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _status
+from ._complex import is_complex, one_complex
 from ._curve_fit_options import Keywords, read_keywords
 from ._data import Data, prepare
 from ._iterate import Fit
@@ -93,14 +94,16 @@ def curve_fit(
     xdata : object
         The predictors, passed on to `f`. Lists, tuples and arrays are converted to float64 first.
     ydata : array_like
-        The M observations. What is not one-dimensional is flattened, and so are the values of `f`.
+        The M observations. What is not one-dimensional is flattened, and so are the values of `f`. Of complex numbers,
+        real and imaginary parts are 2 M observations; `f` has to return complex numbers, too.
     p0 : array_like of shape (N,) or dict, optional
         Parameters to start from, also by their names. By default, and for names that a dict leaves out, the ``guess``
         of a compiled model, moved between the bounds; or else midway between bounds, one off the only bound, or one.
         Good starting values matter more than anything else here.
     sigma : array_like, optional
         Standard deviations of `ydata`, in its units: a number, or as many as there are data, in the shape of `ydata`
-        or flat; or its covariance matrix, shape (M, M). An infinite standard deviation leaves a point out.
+        or flat; or its covariance matrix, shape (M, M). An infinite standard deviation leaves a point out. For complex
+        `ydata`, real numbers are for both parts; of complex ones each part is for its own.
     absolute_sigma : bool, default False
         Whether `sigma` is meant in absolute terms. If not, only the ratios between its entries count, and
         `pcov` is scaled so that the reduced chi-square is one.
@@ -136,10 +139,11 @@ def curve_fit(
         Estimated covariance of `popt`; ``np.sqrt(np.diag(pcov))`` are the standard errors. Rows and columns of
         parameters that the data do not determine are inf.
     infodict : dict
-        As for `leastsq`; ``fvec`` holds the weighted residuals, and ``offset`` answers whether the fit converged: the
-        distance from the minimum of the linearised fit, in units of the confidence ellipsoid's radius [2]_; at 0.01,
-        estimates are off by about a hundredth of a standard error. With `bounds` or `fixed`, ``active_mask`` is -1
-        where a parameter is on its lower bound, 1 where it is on the upper one, else 0. Only with `full_output`.
+        As for `leastsq`; ``fvec`` holds the weighted residuals, both parts in turn where data are complex, and
+        ``offset`` answers whether the fit converged: the distance from the minimum of the linearised fit, in units of
+        the confidence ellipsoid's radius [2]_; at 0.01, estimates are off by about a hundredth of a standard error.
+        With `bounds` or `fixed`, ``active_mask`` is -1 where a parameter is on its lower bound, 1 where it is on the
+        upper one, else 0. Only with `full_output`.
     mesg : str
         What happened, in words. Only with `full_output`.
     ier : int
@@ -220,7 +224,10 @@ def curve_fit(
         source = source_of(xdata, ydata, sigma, check_finite, nan_policy)
         warn_of_absolute_without(sigma, absolute_sigma)
         return _fit_large(f, jac, source, p0, bounds, method, keywords, absolute_sigma, full_output)
-    data = prepare(xdata, ydata, sigma, check_finite, nan_policy)
+    given = xdata, ydata, sigma
+    if is_complex(ydata):
+        f, jac, given = one_complex(f, jac, keywords.col_deriv, given, check_finite, nan_policy)
+    data = prepare(*given, check_finite, nan_policy)
     begin = beginning(f, data, p0, bounds, keywords.fixed, method)
     n, m = begin.start.size, data.y.size
     if begin.free > m != 1:

@@ -68,13 +68,13 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
         raise ValueError(f"nan_policy must be one of {{None, 'raise', 'omit'}}, got {nan_policy!r}")
     if check_finite is None:
         check_finite = nan_policy is None
-    y = np.atleast_1d(_numbers(y, "ydata"))
+    y = np.atleast_1d(as_numbers(y, "ydata"))
     if isinstance(x, (list, tuple, np.ndarray)):
-        x = _numbers(x, "xdata")
+        x = as_numbers(x, "xdata")
     if y.size == 0:
         raise ValueError("`ydata` must not be empty!")
     if sigma is not None:
-        sigma = _numbers(sigma, "sigma")
+        sigma = as_numbers(sigma, "sigma")
         if sigma.shape == y.shape:
             sigma = sigma.ravel()
     if check_finite:
@@ -82,7 +82,7 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
             if isinstance(array, np.ndarray):
                 refuse_not_finite(array, name)
     elif nan_policy is not None:
-        x, y, sigma = _without_missing(x, y, sigma, nan_policy)
+        x, y, sigma = without_missing(x, y, sigma, nan_policy)
     y = real_array(y.ravel(), "ydata")
     weights = None if sigma is None else _weights(sigma, y.size)
     _refuse_huge(y, weights)
@@ -104,7 +104,7 @@ def _refuse_huge(y: FloatArray, weights: FloatArray | None) -> None:
         )
 
 
-def _numbers(value: Any, name: str) -> FloatArray:
+def as_numbers(value: Any, name: str) -> FloatArray:
     """Return an array of float64, with NaN where a mask says that a value is missing."""
     if type(value) is np.ndarray and value.dtype is FLOAT64:
         return value
@@ -124,7 +124,7 @@ def _numbers(value: Any, name: str) -> FloatArray:
     return numbers
 
 
-def _without_missing(x: Any, y: FloatArray, sigma: Any, nan_policy: str) -> tuple[Any, FloatArray, Any]:
+def without_missing(x: Any, y: FloatArray, sigma: Any, nan_policy: str) -> tuple[Any, FloatArray, Any]:
     """Leave out the points where `y` or any predictor is missing, or refuse them."""
     if np.ndim(x) and np.shape(x)[-1] == y.size != y.shape[-1]:  # a column beside a row of predictors
         y = y.ravel()

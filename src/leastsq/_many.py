@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._bounds import Bounds, bounds_of_many, refuse_infeasible
+from ._complex import is_complex, many_complex, parts_of
 from ._coordinates import coordinates_of
 from ._frames import columns_of
 from ._groups import grouped_sets
@@ -18,7 +19,7 @@ from ._model import Model
 from ._parameter_names import parameter_names
 from ._parameters import Start, checked_start
 from ._pieces import data_sets, is_dask
-from ._problem import Problem, checked_options
+from ._problem import Options, Problem, checked_options
 from ._result import ManyFits
 from ._status import warn_of_absolute_without
 from ._sums import understood
@@ -77,7 +78,8 @@ def curve_fit_many(
         The predictors: shape (M,), shared by all fits, or anything that broadcasts to the shape of `ydata`.
     ydata : array_like of shape (..., M)
         The data sets, along `axis`. Any real type; pieces are converted to float64 one by one. Masked values are
-        missing, and so is NaN.
+        missing, and so is NaN. Of complex numbers, real and imaginary parts are 2 M observations; `f` has to return
+        complex numbers, too.
     p0 : array_like of shape (N,) or (..., N), dict, or callable ``p0(x, y) -> array_like``, optional
         Parameters to start from, for all fits or each; as a dict by their names, whose values may be arrays over the
         fits. A callable gets some of the data sets as rows of ``y``, with NaN for missing points, and returns a row for
@@ -85,7 +87,8 @@ def curve_fit_many(
         parameters that a dict leaves out. Other models need it.
     sigma : array_like, optional
         Standard deviations of `ydata`, in its units: a number, shape (M,), or anything that broadcasts to the shape
-        of `ydata`. An infinite one leaves a point out of that fit alone.
+        of `ydata`. An infinite one leaves a point out of that fit alone. For complex `ydata`, real ones are for both
+        parts; of complex ones each part is for its own.
     bounds : pair of array_like, object with ``lb`` and ``ub``, or dict, optional
         Lower and upper bounds: numbers, shape (N,) or shapes that broadcast to (..., N); or pairs by the names of the
         parameters, ``{"sigma": (0.1, 5)}``, whose entries may be arrays over the fits. `f` is evaluated at no point
@@ -217,6 +220,10 @@ def curve_fit_many(
     f = understood(f)
     if data is not None:
         xdata, ydata, sigma, groups = columns_of(data, xdata, ydata, sigma, groups)
+    observed, along = ydata, axis
+    if is_complex(ydata):
+        xdata, ydata, sigma, axis, groups, lengths = many_complex(xdata, ydata, sigma, axis, groups, lengths)
+        f, jac, p0 = parts_of(f, jac, p0)
     _refuse_choice("nan_policy", nan_policy, _NAN_POLICIES)
     _refuse_choice("errors", errors, ("status", "raise"))
     threads = checked_workers(workers)
@@ -231,7 +238,6 @@ def curve_fit_many(
     box = bounds_of_many(bounds, len(names), names)
     of_parameters = _arrays_of(begin, box, names)
     absolute, at_once = flag(absolute_sigma, "absolute_sigma"), flag(vectorized, "vectorized")
-    _refuse_choice("covariance", covariance, ("curvature", "sandwich"))
     warn_of_absolute_without(sigma, absolute)
     lazy = any(
         map(is_dask, (ydata, sigma, *of_parameters.values(), *(xdata if isinstance(xdata, tuple) else (xdata,))))
@@ -239,16 +245,33 @@ def curve_fit_many(
     sets = _arranged(xdata, ydata, sigma, of_parameters, groups, lengths, axis, lazy)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     options = with_loss(options, loss, f_scale, sigma)
-    kinds = at_once or isinstance(f, Model), sigma is not None, flag(pcov, "pcov"), covariance == "sandwich"
-    problem = Problem(f, jac, names, options, absolute or is_counts(options), *kinds)
+    problem = _problem(f, jac, names, options, absolute, at_once, sigma is not None, pcov, covariance)
     call = Call(problem, nan_policy, begin._replace(values=None), threads, errors)
     if lazy:
         return _fit_lazily(  # type: ignore[no-any-return]
             call, progress, workers, xdata, ydata, of_parameters, sigma, axis
         )
     fits = call.fit(sets, progress)
-    coords = coordinates_of(ydata, axis, fits.shape)
+    coords = coordinates_of(observed, along, fits.shape)
     return fits if coords is None else replace(fits, coords=coords)
+
+
+def _problem(
+    f: Callable[..., Any],
+    jac: Callable[..., Any] | None,
+    names: tuple[str, ...],
+    options: Options,
+    absolute: bool,
+    vectorized: bool,
+    weighted: bool,
+    pcov: Any,
+    covariance: str,
+) -> Problem:
+    """Return what to fit, and how."""
+    _refuse_choice("covariance", covariance, ("curvature", "sandwich"))
+    absolute, vectorized = absolute or is_counts(options), vectorized or isinstance(f, Model)
+    keep = flag(pcov, "pcov")
+    return Problem(f, jac, names, options, absolute, vectorized, weighted, keep, covariance == "sandwich")
 
 
 def _refuse_no_start(begin: Start, names: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from ._complex import ComplexParts, both_parts, in_turn, together
 from ._delta import differences, variances
 from ._intervals import half_widths, needed_pcov
 from ._pieces import MOST_POINTS, real_numbers
@@ -64,7 +65,8 @@ def predict(
     Returns
     -------
     values : ndarray of shape L + (P,)
-        The values; NaN where the model has none, or raises, for models that are called for one fit at a time.
+        The values; NaN where the model has none, or raises, for models that are called for one fit at a time. Of
+        complex data, these and their errors and bounds are complex, with those of each part in it.
     std : ndarray of shape L + (P,)
         With `return_std`: standard errors by the delta method. They are NaN for fits without success, and inf where
         the value depends on a parameter that the data leave open.
@@ -97,6 +99,18 @@ def predict(
         raise ValueError("sigma is for interval='prediction', the scatter of a further observation")
     given = x if isinstance(x, tuple) else (x,)
     predictors = tuple(real_numbers(p, "x").astype(np.float64, copy=False) for p in given)
+    if not isinstance(self.problem.f, ComplexParts):
+        return _predicted(self, predictors, return_std, interval, level, sigma)
+    if sigma is not None:
+        sigma = in_turn(np.asarray(sigma)) if np.iscomplexobj(sigma) else np.repeat(np.atleast_1d(sigma), 2, axis=-1)
+    found = _predicted(self, both_parts(predictors), return_std, interval, level, sigma)
+    return tuple(map(together, found)) if isinstance(found, tuple) else together(found)
+
+
+def _predicted(
+    self: "ManyFits", predictors: Predictors, return_std: bool, interval: str | None, level: float, sigma: Any
+) -> Any:
+    """Evaluate the model, with errors if asked for; the arguments have been checked."""
     values = evaluate(self, predictors, self.popt)
     if not return_std and interval is None:
         return values
@@ -118,7 +132,7 @@ def evaluate(fits: "ManyFits", predictors: Predictors, popt: FloatArray) -> Floa
     with np.errstate(all="ignore"):
         if not fits.problem.vectorized:
             return _singly(fits, predictors, popt, shape)
-        values = fits.model(x, *(popt[..., j, None] for j in range(popt.shape[-1])))
+        values = fits.problem.f(x, *(popt[..., j, None] for j in range(popt.shape[-1])))
         return np.array(np.broadcast_to(values, shape), dtype=np.float64)
 
 
@@ -129,7 +143,7 @@ def _singly(fits: "ManyFits", predictors: Predictors, popt: FloatArray, shape: t
     for index in np.ndindex(shape[:-1]):
         own = tuple(row[index] for row in rows)
         try:
-            values[index] = fits.model(own if len(own) > 1 else own[0], *popt[index])
+            values[index] = fits.problem.f(own if len(own) > 1 else own[0], *popt[index])
         except NO_VALUE:
             values[index] = np.nan
     return values

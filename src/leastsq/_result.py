@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _again, _intervals, _pictures, _predictions, _profile, _report, _selection, _status, _store, _tables
+from ._complex import ComplexParts
 from ._coordinates import Coordinates, coordinates_at
 from ._problem import Options, Problem
 from ._record import ARRAYS
@@ -97,7 +98,8 @@ class ManyFits:
     @property
     def model(self) -> Callable[..., Any]:
         """The function that was fitted."""
-        return self.problem.f
+        f = self.problem.f
+        return f.function if isinstance(f, ComplexParts) else f
 
     @property
     def options(self) -> Options:
