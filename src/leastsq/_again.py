@@ -51,8 +51,8 @@ def residuals(
     Returns
     -------
     ndarray of the shape of `y`
-        ``y - model``, divided by `sigma` if that is given, complex if `y` is; NaN for missing points. With more axes where `y` is shared
-        by several fits.
+        ``y - model``, divided by `sigma` if that is given, complex if `y` is; NaN for missing points. With more axes
+        where `y` is shared by several fits.
 
     Raises
     ------
