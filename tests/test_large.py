@@ -187,7 +187,7 @@ def test_a_cluster_survives_a_worker_that_is_killed(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="pages of files are given back by Linux")
 def test_memory_does_not_grow_with_the_data(tmp_path):
-    """2e7 points are 320 MB, of which no more than blocks are in memory at once; 1e8 were fitted in the same memory."""
+    """2e7 points are 320 MB, of which no more than blocks are in memory at once."""
     script = f"""
         import numpy as np, resource
         from leastsq import curve_fit

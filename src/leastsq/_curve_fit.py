@@ -128,8 +128,8 @@ def curve_fit(
         `col_deriv`. The default of `epsfcn` follows the dtype that `f` returns. Options of `least_squares`:
         `max_nfev`, `x_scale` and `diff_step`. And of this package: `fixed`, parameters that stay where they start, as
         names, a mask, or a dict of names and values; they have variance 0 and cost no degree of freedom. And
-        `callback`, called after each step as in `least_squares`. If that raises ``StopIteration``, the best point so far
-        is returned, with a warning, `pcov` inf and `ier` 19.
+        `callback`, called after each step as in `least_squares`. If that raises ``StopIteration``, the best point so
+        far is returned, with a warning, `pcov` inf and `ier` 19.
 
     Returns
     -------

@@ -68,8 +68,9 @@ class Keywords(NamedTuple):
 
 def read_keywords(given: dict[str, Any], jac: Any, method: str | None) -> Keywords:
     """Sort the keywords of a call, and refuse those that mean nothing here."""
-    if given:
-        _refuse_unknown(given)
+    if not given and (jac is None or callable(jac)):
+        return _DEFAULTS
+    _refuse_unknown(given)
     if jac is not None and not callable(jac) and (jac not in METHODS or method == "lm"):
         schemes = "" if method == "lm" else f", or one of {', '.join(map(repr, METHODS))}"
         raise ValueError(f"jac must be callable or None{schemes}; got {jac!r} for method {method!r}")
@@ -100,6 +101,9 @@ def read_keywords(given: dict[str, Any], jac: Any, method: str | None) -> Keywor
         given.get("f_scale", 1.0),
         _checked_covariance(given.get("covariance", "curvature")),
     )
+
+
+_DEFAULTS: Final = Keywords(None, False, None, None, None, None, None, {})
 
 
 def _refuse_unknown(given: dict[str, Any]) -> None:

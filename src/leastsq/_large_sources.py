@@ -189,6 +189,8 @@ def _of_chunk(reading: Reading, several: bool, task: Any, combine: Any, sigma: A
 
 def are_large(xdata: Any, ydata: Any, sigma: Any) -> bool:
     """Return whether data may be too large for memory: arrays of dask's, or files of more than few points."""
+    if type(xdata) is type(ydata) is np.ndarray and (sigma is None or type(sigma) is np.ndarray):
+        return False
     arrays = (*(xdata if isinstance(xdata, (tuple, list)) else (xdata,)), ydata, sigma)
     if any(map(is_dask, arrays)):
         return True
