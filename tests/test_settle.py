@@ -138,6 +138,28 @@ def test_the_offset_beside_a_dead_peak_has_its_own_error():
             np.testing.assert_allclose(errors[3], mean_error, rtol=2e-3)
 
 
+@pytest.mark.parametrize("jac", [False, True])
+def test_a_tiny_start_is_no_solution(jac):
+    """Where no step reduces what is left of the data, ftol tells nothing."""
+    x = np.linspace(0, 4, 50)
+    y = 2e12 * np.exp(-1.3 * x) * (1 + 0.01 * np.cos(25 * x))
+
+    def f(x, a, b):
+        return a * np.exp(-b * x)
+
+    def slopes(x, a, b):
+        e = np.exp(-b * x)
+        return np.stack(np.broadcast_arrays(e, -a * x * e), axis=-1)
+
+    fits = leastsq.curve_fit_many(f, x, y[None], [1, 1], jac=slopes if jac else None)
+    assert not fits.success[0] or np.allclose(fits.popt[0], [2e12, 1.3], rtol=0.02)
+    try:
+        popt, _ = leastsq.curve_fit(f, x, y, [1, 1], jac=slopes if jac else None)
+    except RuntimeError:
+        return
+    np.testing.assert_allclose(popt, [2e12, 1.3], rtol=0.02)
+
+
 def test_parameters_at_zero_are_not_dead():
     x = np.linspace(650, 660, 60)
     start = [0, 655, 1, 0.5]

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._bounds import Bounds
+from ._ends import Evaluator
 from ._problem import Options
-from ._settle import Evaluator, Settler
+from ._settle import Settler
 from ._solution import Solutions
 from ._statistics import Statistics
 from ._validate import FloatArray

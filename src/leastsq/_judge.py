@@ -11,11 +11,12 @@ from . import _kernel
 from ._bounds import Bounds
 from ._data import Data
 from ._derivatives import norm, one_steps_are_good
+from ._ends import FAR, LARGEST_NORM, is_tolerant
 from ._free import Last, settle
 from ._iterate import Fit, iterate
 from ._losses import as_squares, is_counts, is_robust
 from ._refold import as_sandwich, refold
-from ._settle import FAR, LARGEST_NORM, Settler, is_tolerant
+from ._settle import Settler
 from ._single_loss import Kept, fit_counts
 from ._solution import Solutions
 from ._statistics import ANALYTIC, FORWARD, one_is_all_but_open, standard_deviation

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from . import _kernel, _status
 from ._block import Block
+from ._ends import Evaluator as AnyEvaluator
 from ._evaluate import Evaluator
 from ._fit_compiled import is_compiled, predictors_of_lanes, run_lanes
 from ._free import settle
 from ._kernel import OF_CURVATURE, OF_GRADIENTS
 from ._losses import fold, is_robust, sandwich, scaled_rows, scores
 from ._problem import Options, Problem
-from ._settle import Evaluator as AnyEvaluator
 from ._settle import Settler
 from ._solution import Solutions
 from ._statistics import Statistics

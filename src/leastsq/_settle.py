@@ -5,15 +5,14 @@ References
 D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
 """
 
-from typing import Any, Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _kernel, _statistics, _status
 from ._bounds import Bounds
-from ._derivatives import EPS, Scales, fresh_slopes, scales, steps_are_good
-from ._directions import along_dropped
+from ._derivatives import EPS, Scales, fresh_slopes, row_norms, scales, steps_are_good
+from ._directions import along_dropped, are_the_same, forward_slopes
+from ._ends import FAR, LARGEST_NORM, Evaluator, ends_by_reductions, is_tolerant
 from ._kernel import TO_FIT
 from ._losses import as_squares, fold, is_counts, is_robust, scaled_rows
 from ._problem import Options
@@ -22,16 +21,10 @@ from ._solution import Solutions
 from ._statistics import ALONG_LINES, ANALYTIC, CENTRAL, FORWARD, Accuracy, Statistics, ill_conditioning, statistics
 from ._validate import FloatArray
 
-# How far from the minimum of its linearisation, in standard errors, a fit may end.
-FAR = 0.45
-# The square of a norm is a number up to here.
-LARGEST_NORM = float(np.sqrt(np.finfo(np.float64).max))
-# Tolerances from which on a fit is to end where they say, wherever that is.
-_TIGHT = 1e-6
 # By which share of the residuals a dead parameter changes them at most, if it changes by its own size.
 _DEAD = 1e-30
-# Of a squared standard error, the gain that ftol may leave.
-_SHARP = 1e-3
+# The share by which the norm of the residuals falls, if it does, from the start to the solution.
+_FALL = 1e-6
 # Multiples of rounding that residuals consist of nothing but rounding below.
 _ROUNDING = 8.0
 # Ends of fits that went on whose steps did not shrink to nothing: ftol, gtol, maxfev, and the former two to rounding.
@@ -42,44 +35,6 @@ _UNBOUNDED = 1e100
 _MOST_FURTHER = 40
 # Numbers of the Jacobians that are held at once.
 _NUMBERS_AT_ONCE = 2**20
-
-
-def is_tolerant(options: Options) -> bool:
-    """Return whether the user asked for less than a minimum."""
-    return max(options.ftol, options.xtol) > _TIGHT or options.gtol > 0
-
-
-def ends_by_reductions(status: Any, points: Any, n: int, options: Options) -> Any:
-    """Return which fits ended because steps reduced the sum of squares by next to nothing, on the scale of its scatter.
-
-    With derivatives that are right, that is an end whatever the linearised model promises: its minimum may be at
-    infinity, or its columns become the same there. Only xtol, which looks at the largest parameter, does not tell.
-    """
-    by_ftol = (status == _status.FTOL) | (status == _status.FTOL_AND_XTOL)
-    return by_ftol & (options.ftol * np.maximum(points - n, 1) <= _SHARP)
-
-
-class Evaluator(Protocol):
-    """Weighted residuals and derivatives of given fits at given points, and the norms of their data.
-
-    For a loss of counts, values of the model are in the place of residuals.
-    """
-
-    @property
-    def m(self) -> int:
-        """The number of points."""
-
-    def residuals(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
-        """Return residuals, shape (rows, M)."""
-
-    def jacobian(self, fits: NDArray[np.intp], points: FloatArray) -> FloatArray:
-        """Return derivatives, shape (rows, M, N)."""
-
-    def sizes(self, fits: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
-        """Return the norms of the weighted data, and of the same without their offset."""
-
-    def counts(self, fits: NDArray[np.intp]) -> FloatArray:
-        """Return the observations, shape (rows, M), for a loss of counts."""
 
 
 class Settler:
@@ -104,8 +59,9 @@ class Settler:
         self.error = options.epsfcn or 0.0
         # Difference steps found so far.
         self.steps = np.zeros((count, n))
-        # Whether differences taken last have shown straight lines.
+        # Whether differences taken last have shown straight lines, and whether the iteration had the right ones.
         self.smooth = np.ones(count, dtype=np.bool_)
+        self.right = np.full(count, exact)
         # Residuals and derivatives of the fit that was looked at last.
         self.last = (np.empty(0), np.empty(0))
         self.settled = Statistics(
@@ -233,10 +189,24 @@ class Settler:
     def _may_go_on(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return which fits are far from their minimum, and have not ended for a reason that holds all the same."""
         far = self._far(fits)
-        if self.exact:
-            status, n = self.solutions.status[fits], self.solutions.popt.shape[1]
-            far &= ~ends_by_reductions(status, self.points[fits], n, self.options)
-        return far
+        status, n = self.solutions.status[fits], self.solutions.popt.shape[1]
+        by_reductions = ends_by_reductions(status, self.points[fits], n, self.options)
+        holds: NDArray[np.bool_] = far & by_reductions & self.right[fits]
+        some = np.flatnonzero(holds)
+        if some.size:
+            holds[some] = self._fell(fits[some])
+        going: NDArray[np.bool_] = far & ~holds
+        return going
+
+    def _fell(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which fits have reduced their sum of squares at all: from a tiny start, no step does at first."""
+        if self.options.loss != 0 or self.options.rho is not None:
+            return np.zeros(len(fits), dtype=np.bool_)
+        if not self.exact:
+            self.solutions.nfev[fits] += 1
+        begun = row_norms(self.evaluator.residuals(fits, self.start[fits]))
+        fell: NDArray[np.bool_] = self.solutions.fnorm[fits] < (1 - _FALL) * begun
+        return fell
 
     def _only_rounding(self, x: FloatArray, fnorm: FloatArray, norms: FloatArray, of: Scales) -> NDArray[np.bool_]:
         """Return which fits have residuals that are nothing but rounding."""
@@ -259,7 +229,7 @@ class Settler:
                 return
             self._go_on(far, ftol)
             ended = self.solutions.status.copy()
-            still = self._look_afresh(far)
+            still = self._look_afresh(far, again=True)
             for fit in np.setdiff1d(far, still).tolist():
                 if (
                     ended[fit] not in _status.SOLVED
@@ -283,7 +253,7 @@ class Settler:
         unmoved = np.array_equal(self.solutions.popt[fit], self.start[fit])
         return _status.UNMOVED if unmoved else _status.NOT_AT_MINIMUM
 
-    def _look_afresh(self, fits: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _look_afresh(self, fits: NDArray[np.intp], again: bool = False) -> NDArray[np.intp]:
         """Take the statistics of fits from derivatives at the solution; return those that are far from the minimum."""
         x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
         f = self.evaluator.residuals(fits, x)
@@ -294,6 +264,8 @@ class Settler:
         rows = fold(scaled_rows(self.options, f, slopes, self.evaluator.counts(fits)))
         if self.exact:
             self._bury(fits, rows, np.ones(len(fits), dtype=np.bool_))
+        elif again:
+            self.right[fits] = self.smooth[fits]
         for accuracy, which in self._kinds(of, sure):
             if which.any():
                 self._take_statistics(fits[which], rows[which], accuracy)
@@ -302,7 +274,20 @@ class Settler:
         norms, _ = ill_conditioning(rows[:, :, :n])
         rounding = self._only_rounding(x, fnorm, norms, of)
         self.settled.offset[fits[rounding]] = 0.0
+        if not (self.exact or again):
+            self._compare(fits[self._far(fits) & ~sure], fits, x, f, slopes)
         return fits[self._may_go_on(fits)]
+
+    def _compare(
+        self, far: NDArray[np.intp], fits: NDArray[np.intp], x: FloatArray, f: FloatArray, slopes: FloatArray
+    ) -> None:
+        """Find out for which far fits the iteration's differences, one step forward, are those taken afresh."""
+        at = np.flatnonzero(np.isin(fits, far))
+        if at.size == 0:
+            return
+        forward = forward_slopes(self.evaluator.residuals, fits[at], x[at], f[at], self.error, self._box_of(fits[at]))
+        self.solutions.nfev[fits[at]] += x.shape[1]
+        self.right[fits[at]] = self.smooth[fits[at]] & are_the_same(forward, slopes[at])
 
     def _kinds(self, of: Scales, sure: NDArray[np.bool_]) -> list[tuple[Accuracy, NDArray[np.bool_]]]:
         """Return which fits have derivatives of what accuracy, those along all directions better singular values."""
