@@ -11,13 +11,13 @@ from . import _kernel, _status
 from ._bounds import Bounds, steps_inside
 from ._curve_fit_options import Keywords
 from ._data import Data
+from ._ends import FAR, is_tolerant
 from ._iterate import Fit
 from ._judge import Judged, judge_at_once
 from ._kernel import DONE, FOLDED_BY_CALLER, JACOBIAN, RESIDUALS
 from ._large import Folded, Function, Source, Steps, Survey, survey, together, try_in_blocks
 from ._model import Model
 from ._problem import Options
-from ._settle import FAR, is_tolerant
 from ._single_start import Beginning
 from ._statistics import ANALYTIC, CENTRAL, Statistics, statistics
 from ._validate import MOST_RESIDUALS, FloatArray
