@@ -77,7 +77,9 @@ def residuals(
         for piece in sets.pieces():
             rows, places = _table_rows(sets, piece)
             column[rows] = _as_rows(piece).residuals(self)[places]
-        whole: FloatArray = (together(column) if complex_data else column)[: np.size(y)]
+        if complex_data:
+            column = together(column)
+        whole: FloatArray = column[: np.size(y)]
         return whole
     found: Any = np.empty((sets.fits, sets.points))
     for piece in sets.pieces():

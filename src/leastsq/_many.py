@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from ._result import ManyFits
 from ._status import warn_of_absolute_without
 from ._sums import understood
 from ._task import Call, Sets
+from ._time_limit import checked_time_limit
 from ._validate import callable_argument, flag
 from ._workers import Progress, Workers, checked_workers
 
@@ -57,6 +59,7 @@ def curve_fit_many(
     workers: Workers = 1,
     progress: Progress = False,
     errors: Literal["status", "raise"] = "status",
+    time_limit: float | None = None,
     groups: ArrayLike | None = None,
     lengths: ArrayLike | None = None,
     data: Any = None,
@@ -135,6 +138,10 @@ def curve_fit_many(
         ``progress(done, total, failed)``.
     errors : {"status", "raise"}, default "status"
         Whether to raise RuntimeError if any fit fails.
+    time_limit : float, optional
+        Seconds after which fits leave off. Those that are not finished have status 20; their parameters are the best so
+        far where that is known, else NaN. One evaluation of a function is not cut short, nor with ``vectorized=False``
+        one fit. Not for dask arrays.
     groups : array_like of shape (K,), optional
         For a table of K rows instead of arrays: the label of each row's data set. `ydata`, the predictors and `sigma`
         are columns of the table; there is a fit for each label, in sorted order, and `p0` of shape (fits, N) is in
@@ -246,7 +253,7 @@ def curve_fit_many(
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     options = with_loss(options, loss, f_scale, sigma)
     problem = _problem(f, jac, names, options, absolute, at_once, sigma is not None, pcov, covariance)
-    call = Call(problem, nan_policy, begin._replace(values=None), threads, errors)
+    call = Call(problem, nan_policy, begin._replace(values=None), threads, errors, checked_time_limit(time_limit))
     if lazy:
         return _fit_lazily(  # type: ignore[no-any-return]
             call, progress, workers, xdata, ydata, of_parameters, sigma, axis
@@ -313,6 +320,8 @@ def _arrays_of(begin: Start, box: Bounds | None, names: tuple[str, ...]) -> dict
 
 def _fit_lazily(call: Call, progress: Any, workers: Any, *arguments: Any) -> Any:
     """Return the fits of dask arrays as tasks."""
+    if call.time_limit != math.inf:
+        raise ValueError("time_limit is not for dask arrays, whose tasks run whenever dask likes: leave it out")
     if progress:
         raise ValueError("progress is not for dask arrays: use dask's own, such as dask.diagnostics.ProgressBar")
     if callable(workers):

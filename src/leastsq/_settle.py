@@ -87,6 +87,7 @@ class Settler:
         step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
         for first in range(0, len(doubtful), step):
             if self.interrupt[0]:
+                self.solutions.status[doubtful[first:]] = TO_FIT
                 break
             self._settle_afresh(doubtful[first : first + step])
         self._close()
@@ -225,6 +226,8 @@ class Settler:
         far = self._look_afresh(fits)
         # Once more without ftol, for what falls so little that it seems to be flat.
         for ftol in (self.options.ftol, 0.0):
+            if far.size and self.interrupt[0]:
+                self.solutions.status[far] = TO_FIT
             if far.size == 0 or self.interrupt[0]:
                 return
             self._go_on(far, ftol)

@@ -117,6 +117,14 @@ class Slots:
         solutions.nfev[fits], solutions.status[fits] = nfev, status
         self.fit[ended] = -1
 
+    def leave(self, solutions: Solutions) -> None:
+        """Store what is known of fits that are left as they are, still to be made."""
+        under_way = np.flatnonzero(self.fit >= 0).astype(np.intc)
+        fits = self.fit[under_way]
+        best = solutions.popt[fits].copy()
+        self.release(under_way, solutions)
+        solutions.popt[fits] = best
+
 
 def run_slots(
     slots: Slots, values_of: Values, slopes_of: Slopes, solutions: Solutions, interrupt: NDArray[np.intc]
@@ -128,6 +136,8 @@ def run_slots(
         tasks = slots.take_values(which, values)
         accepted = tasks == JACOBIAN
         if accepted.any():
+            solutions.popt[fits[accepted]] = points[accepted]  # the best so far
             slopes, steps = slopes_of(fits[accepted], points[accepted], values[accepted])
             tasks[accepted] = slots.take_slopes(which[accepted], values[accepted], slopes, steps)
         slots.release(which[tasks == DONE], solutions)
+    slots.leave(solutions)

@@ -93,8 +93,8 @@ _SENTENCES: Final = {
     18: "Not fitted: the starting parameters are outside of the bounds. Start inside of them.",
     19: "Not solved: stopped by callback after {nfev} evaluations. The parameters are the best so far.",
     20: (
-        "Not solved: stopped after {nfev} evaluations because time_limit was over. The parameters are the best so far, "
-        "or NaN where the fit had not begun. Give more time, or begin at these parameters."
+        "Not solved: time_limit was over, after {nfev} evaluations of this fit. The parameters are the best so far, or "
+        "NaN where that is not known. Give more time, or workers."
     ),
     21: (
         "Not fitted: the data hold negative numbers, which are no counts. For loss='poisson', give counts as they came "

@@ -1,5 +1,7 @@
 """The task of many fits: what is done with a piece, wherever that happens, and how the results come together."""
 
+import math
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -24,6 +26,7 @@ from ._record import ARRAYS, empty_arrays
 from ._refold import judged
 from ._result import ManyFits
 from ._solution import Fitted, Solutions, empty_solutions
+from ._time_limit import OVER, mark_unfinished, not_begun, watching
 from ._workers import Progress, Workers, reporter, run
 
 Sets: TypeAlias = DataSets | GroupedSets
@@ -38,10 +41,12 @@ class Call:
     begin: Start
     workers: Workers
     errors: str
+    time_limit: float = math.inf
 
     def fit(self, sets: Sets, progress: Progress = False) -> ManyFits:
         """Fit the data sets."""
-        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc))
+        end = time.time() + self.time_limit
+        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc), end)
         task = _tried(task, sets)
         if callable(self.workers):  # who would carry what is ready to every process
             task = replace(task, ready={})
@@ -56,14 +61,18 @@ class _Task:
     nan_policy: str
     begin: Start
     interrupt: NDArray[np.intc]
+    # The time of day that fits are to leave off at, if they have not ended.
+    end: float = math.inf
     # Pieces that have been made ready already, by their start, so that no guess is asked twice.
     ready: dict[int, Block] = field(default_factory=dict)
 
     def __call__(self, piece: Piece) -> Fitted:
         """Fit the data sets of a piece."""
         try:
-            with np.errstate(all="ignore"):  # what has no value has a status
-                return self._fitted(piece)
+            with np.errstate(all="ignore"), watching(self.end, self.interrupt) as in_time:
+                if in_time:  # what has no value has a status
+                    return self._fitted(piece)
+                return not_begun(piece.start, piece.fits, self.problem.n, self.problem.covariances)
         except StopIteration as stop:
             raise _Stopped(*stop.args) from stop
 
@@ -87,6 +96,8 @@ class _Task:
         problem = self.problem
         box = block.box_of(np.arange(len(block.y)))
         settled = judged(problem, block, solutions, self.interrupt)
+        if self.interrupt[0] == OVER:
+            mark_unfinished(solutions)
         with np.errstate(over="ignore"):
             chisq = np.square(solutions.fnorm)
         popt = solutions.popt

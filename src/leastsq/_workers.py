@@ -71,7 +71,7 @@ def _run_threads(
     ended: queue.SimpleQueue[tuple[Fitted | None, BaseException | None]] = queue.SimpleQueue()
 
     def serve() -> None:
-        while (piece := waiting.get()) is not None and not interrupt[0]:
+        while (piece := waiting.get()) is not None and interrupt[0] != 1:  # where time is over, what is left says so
             try:
                 ended.put((task(piece), None))
             except BaseException as error:
