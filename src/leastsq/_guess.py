@@ -24,7 +24,7 @@ from ._validate import FloatArray
 # Numbers in the largest array of a chunk: a few of them fit the cache, and a million rows never make one large array.
 CHUNK = 2**17
 # Of more points than these, so many are taken, spread over all of them; peaks, which are narrow, need more.
-MOST_POINTS, MOST_POINTS_OF_PEAKS = 2**11, 2**14
+MOST_POINTS, MOST_POINTS_OF_PEAKS = 2**11, 2**12
 # Sums of squares smaller than this part of what they are a difference of are rounding.
 _ROUNDING = 1e-11
 
@@ -107,11 +107,14 @@ def _some_places(columns: list[FloatArray], most: int) -> Indices:
     return places if places.size <= most else places[_spread(places.size, most)]
 
 
+@functools.lru_cache(maxsize=16)
 def _spread(m: int, count: int) -> Indices:
     """Return a place in each of `count` equal parts of m, at random, so that no frequency hides behind another."""
     places = np.arange(count) + np.random.default_rng(m).random(count)
     places[[0, -1]] = 0, count - 0.5 / m
-    return (places * (m / count)).astype(np.intp)
+    found: Indices = (places * (m / count)).astype(np.intp)
+    found.flags.writeable = False
+    return found
 
 
 def _chunk(x: tuple[FloatArray, ...], y: FloatArray) -> Chunk:
