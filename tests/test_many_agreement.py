@@ -130,7 +130,8 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("unit", [1.0, 1e155, 1e-155])
+# The squares of the largest data overflow; their residuals' do not, which is refused: see tests/test_settle.py.
+@pytest.mark.parametrize("unit", [1.0, 1e154, 1e-155])
 @pytest.mark.parametrize("points", [60, 600, 2000])
 def test_narrow_peaks_whose_derivatives_underflow_far_from_them(points, unit):
     """Blocks of rows whose derivatives have no squares in double precision do not spoil a fit."""
