@@ -231,3 +231,26 @@ def test_coverage_where_a_bound_is_met(offset, expected):
     assert on.sum() > 5000
     covered = np.abs(fits.popt[on, :2] - [2, 1]) < fits.stderr[on, :2]
     np.testing.assert_allclose(covered.mean(axis=0), expected, atol=0.02)
+
+
+def test_results_say_what_is_on_a_bound_and_what_is_fixed():
+    y = decays(8)
+    fits = curve_fit_many(models.exponential, T, y, [1, 1, 1], bounds=(LOWER, UPPER))
+    on = fits.active_mask[:, 2] != 0
+    assert 0 < on.sum() < 8
+    share = np.floor(1000 * on.mean()) / 10
+    assert f"{share:.1f} % on a bound: offset" in fits.summary()
+    assert "on a bound: rate" not in fits.summary()
+    for i in range(8):
+        assert ("On a bound: offset." in fits.message(i)) == on[i]
+    np.testing.assert_array_equal(fits.to_dataframe()["offset_active"], fits.active_mask[:, 2])
+    np.testing.assert_array_equal(fits.to_xarray()["active_mask"], fits.active_mask)
+    free = curve_fit_many(models.exponential, T, y, [1, 1, 1])
+    assert "active_mask" not in free.to_xarray()
+    assert "offset_active" not in free.to_dataframe()
+    held = curve_fit_many(models.exponential, T, y, [1, 1, 1], fixed={"rate": 1.0})
+    same = curve_fit_many(lambda t, a, c: a * np.exp(-t) + c, T, y, [1, 1])
+    np.testing.assert_allclose(held.aic, same.aic, rtol=1e-6)
+    assert "points 30, parameters 3 (1 fixed), degrees of freedom 28" in held.report(0)
+    few = curve_fit_many(models.exponential, T[:1], y[:, :1], [1, 1, 1], fixed={"rate": 1.0})
+    assert few.message(0).startswith("Not fitted: 2 parameters but only 1 data points.")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._delta import differences, variances
 from ._student import quantiles
@@ -77,9 +78,16 @@ def needed_pcov(fits: "ManyFits", what: str) -> FloatArray:
     return pcov
 
 
+def count_free(fits: "ManyFits") -> NDArray[np.intp]:
+    """Count the parameters of each fit that are not fixed: fixed ones have errors of 0, where others have any."""
+    several = fits.stderr != 0
+    known: NDArray[np.bool_] = several.any(axis=-1) & fits.success
+    return np.where(known, several.sum(axis=-1), len(fits.param_names) - sum(fits.problem.fixed))
+
+
 def criterion(fits: "ManyFits", of_each: Any) -> FloatArray:
     """Return -2 log L at its maximum, up to what is the same for every model, plus `of_each` for every parameter."""
-    n = len(fits.param_names)
+    n = count_free(fits)
     points = fits.dof + n
     with np.errstate(invalid="ignore", divide="ignore"):
         misfit = fits.chisq if fits.problem.absolute_sigma else points * np.log(fits.chisq / points)

@@ -253,6 +253,7 @@ def curve_fit_many(
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     options = with_loss(options, loss, f_scale, sigma)
     problem = _problem(f, jac, names, options, absolute, at_once, sigma is not None, pcov, covariance)
+    problem = replace(problem, fixed=tuple(begin.fixed.tolist()), bounded=box is not None)
     call = Call(problem, nan_policy, begin._replace(values=None), threads, errors, checked_time_limit(time_limit))
     if lazy:
         return _fit_lazily(  # type: ignore[no-any-return]

@@ -59,6 +59,9 @@ class Problem:
     covariances: bool = True
     # Whether covariances are sandwiches, made of the gradients of single points.
     sandwich: bool = False
+    # Which parameters are fixed in all fits, nothing if none is; and whether there are bounds.
+    fixed: tuple[bool, ...] = ()
+    bounded: bool = False
 
     @property
     def n(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _status
+from ._intervals import count_free
 from ._selection import single_index
 
 if TYPE_CHECKING:
@@ -39,13 +40,20 @@ def message(self: "ManyFits", index: Any = ()) -> str:
         gtol=self.options.gtol,
         nfev=int(self.nfev[index]),
         maxfev=self.options.maxfev,
-        points=int(self.dof[index]) + len(self.param_names),
-        parameters=len(self.param_names),
+        points=int(self.dof[index]) + int(count_free(self)[index]),
+        parameters=int(count_free(self)[index]),
     )
+    if on := _on_bounds(self, index):
+        sentence += f" On a bound: {', '.join(on)}."
     left = open_parameters(self, index)
     if left and int(self.dof[index]) <= 0 and not self.problem.absolute_sigma:
         return f"{sentence} No degrees of freedom are left to estimate errors from."
     return f"{sentence} The data leave {', '.join(left)} open." if left else sentence
+
+
+def _on_bounds(fits: "ManyFits", index: tuple[int, ...]) -> list[str]:
+    """Return the names of the parameters of one fit that are on a bound."""
+    return [name for name, mask in zip(fits.param_names, fits.active_mask[index], strict=True) if mask]
 
 
 def open_parameters(fits: "ManyFits", index: tuple[int, ...]) -> list[str]:
@@ -65,6 +73,12 @@ def summary(self: "ManyFits") -> str:
     lines += [
         f"  {count:>{len(str(total))}}  {_status.label(int(status))} (status {int(status)})"
         for status, count in zip(statuses, counts, strict=True)
+    ]
+    shares = (self.active_mask != 0)[success].mean(axis=0) if solved and self.problem.bounded else []
+    lines += [
+        f"  {_percent(round(share * solved), solved)} on a bound: {name}"
+        for name, share in zip(self.param_names, shares, strict=False)
+        if share
     ]
     if solved:
         width = max(map(len, (*self.param_names, "reduced chi-square", "evaluations")))
@@ -165,10 +179,11 @@ def _headline(fits: "ManyFits", position: tuple[int, ...]) -> list[str]:
 
 def _of_one(fit: "ManyFits", level: float, least: float) -> list[str]:
     """Return the lines about one fit, of shape ()."""
-    n = len(fit.param_names)
+    n, free = len(fit.param_names), int(count_free(fit))
     lines = [message(fit)]
-    points = "" if np.isinf(fit.stderr).any() else f"points {int(fit.dof) + n}, "  # dof is less by N elsewhere
-    lines.append(f"  {points}parameters {n}, degrees of freedom {int(fit.dof)}, evaluations {int(fit.nfev)}")
+    points = "" if np.isinf(fit.stderr).any() else f"points {int(fit.dof) + free}, "  # dof is less by N elsewhere
+    fixed = f" ({n - free} fixed)" if free < n else ""
+    lines.append(f"  {points}parameters {n}{fixed}, degrees of freedom {int(fit.dof)}, evaluations {int(fit.nfev)}")
     if not np.isnan(fit.chisq):
         lines.append(
             f"  chi-square {float(fit.chisq):.4g}, reduced {float(fit.redchi):.4g}, AIC {float(fit.aic):.2f}, "

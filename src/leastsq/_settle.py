@@ -13,6 +13,7 @@ from ._bounds import Bounds
 from ._derivatives import EPS, Scales, fresh_slopes, row_norms, scales, steps_are_good
 from ._directions import along_dropped, are_the_same, forward_slopes
 from ._ends import FAR, LARGEST_NORM, Evaluator, ends_by_reductions, is_tolerant
+from ._held import held_offsets
 from ._kernel import TO_FIT
 from ._losses import as_squares, fold, is_counts, is_robust, scaled_rows
 from ._problem import Options
@@ -115,14 +116,14 @@ class Settler:
         singular = (marks == 1) & solved
         if not self.exact:
             return self._look_closely(np.flatnonzero(solved), singular[solved], singular[solved], accuracy)
-        again = singular | (self._far(slice(None)) & solved)
-        closely = again
         if self.box is not None:
-            on_bound = (found.popt == self.box.lower) | (found.popt == self.box.upper)
-            closely = again | (on_bound.any(axis=1) & solved)
+            on_bound = ((found.popt == self.box.lower) | (found.popt == self.box.upper)).any(axis=1)
+            fits = np.flatnonzero(on_bound & solved & ~singular)
+            self._hold(fits, np.swapaxes(found.triangle[fits], 1, 2), accuracy)
+        again = singular | (self._far(slice(None)) & solved)
         bad = (marks == 2) & solved & ~again
-        if closely.any():
-            fits = np.flatnonzero(closely)
+        if again.any():
+            fits = np.flatnonzero(again)
             bad[self._look_closely(fits, again[fits], singular[fits], accuracy)] = True
         return np.flatnonzero(bad)
 
@@ -167,17 +168,9 @@ class Settler:
         box = self._box_of(fits)
         if box is None:
             return
-        x, n = self.solutions.popt[fits], rows.shape[1]
-        gradient = np.einsum("kij,ki->kj", rows[:, :, :n], rows[:, :, n])
-        held = ((x == box.lower) & (gradient > 0)) | ((x == box.upper) & (gradient < 0))
-        some = held.any(axis=1)
-        if not some.any():
-            return
-        free = rows[some].copy()
-        free[:, :, :n][np.broadcast_to(held[some, None, :], (int(some.sum()), n, n))] = 0.0
-        which = fits[some]
-        fnorm, points = self.solutions.fnorm[which], self.points[which]
-        self.settled.offset[which] = statistics(free, fnorm, points, accuracy, self.absolute).offset
+        found, points = self.solutions, self.points[fits]
+        some, offset = held_offsets(found.popt[fits], box, rows, found.fnorm[fits], points, accuracy, self.absolute)
+        self.settled.offset[fits[some]] = offset
 
     def _far(self, fits: NDArray[np.intp] | slice) -> NDArray[np.bool_]:
         """Return which fits are far from their minimum, and ought not to be."""

@@ -27,8 +27,8 @@ def to_dataframe(self: "ManyFits", level: float | None = None) -> "pandas.DataFr
     -------
     pandas.DataFrame
         Columns: the parameters, their standard errors as ``<name>_stderr``, ``chisq``, ``redchi``, ``dof``,
-        ``nfev``, ``status``, ``success``. Groups have their labels as index, fits in several dimensions their
-        positions, or coordinates where they have any.
+        ``nfev``, ``status``, ``success``; with bounds, ``<name>_active`` as in `active_mask`. Groups have their labels
+        as index, fits in several dimensions their positions, or coordinates where they have any.
 
     Raises
     ------
@@ -49,6 +49,8 @@ def to_dataframe(self: "ManyFits", level: float | None = None) -> "pandas.DataFr
         lower, upper = self.conf_interval(level)
         for j, name in enumerate(self.param_names):
             columns |= {f"{name}_lower": lower[..., j].ravel(), f"{name}_upper": upper[..., j].ravel()}
+    if self.problem.bounded:
+        columns |= {f"{name}_active": self.active_mask[..., j].ravel() for j, name in enumerate(self.param_names)}
     for name in STATISTICS:
         columns[name] = np.ravel(getattr(self, name))
     return pandas.DataFrame(columns, index=_index(self))
@@ -85,7 +87,7 @@ def to_xarray(self: "ManyFits", dims: Sequence[str] | None = None) -> "xarray.Da
     -------
     xarray.Dataset
         Variables ``popt`` and ``stderr`` with a further dimension ``param``, ``pcov`` with ``cov_i`` and
-        ``cov_j``, and ``chisq``, ``redchi``, ``dof``, ``nfev``, ``status``, ``success``.
+        ``cov_j``, with bounds ``active_mask``, and ``chisq``, ``redchi``, ``dof``, ``nfev``, ``status``, ``success``.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def to_xarray(self: "ManyFits", dims: Sequence[str] | None = None) -> "xarray.Da
     if self.coords is not None:
         default = tuple(name for name, _ in self.coords)
     names = default if dims is None else tuple(dims)
-    taken = (*_OF_PARAMETERS, "popt", "stderr", "pcov", *STATISTICS)
+    taken = (*_OF_PARAMETERS, "popt", "stderr", "pcov", "active_mask", *STATISTICS)
     if len(names) != self.status.ndim or len({*names, *taken}) != len(names) + len(taken):
         raise ValueError(
             f"dims must be {self.status.ndim} different names of dimensions, none of {', '.join(taken)}; got {names}"
@@ -112,6 +114,8 @@ def to_xarray(self: "ManyFits", dims: Sequence[str] | None = None) -> "xarray.Da
     if self.pcov is not None:
         variables["pcov"] = ((*names, "cov_i", "cov_j"), self.pcov)
         coordinates |= {name: list(self.param_names) for name in ("cov_i", "cov_j")}
+    if self.problem.bounded:
+        variables["active_mask"] = ((*names, "param"), self.active_mask)
     for name in STATISTICS:
         variables[name] = (names, getattr(self, name))
     if self.groups is not None and self.status.ndim == 1:
@@ -134,7 +138,7 @@ def _group_coordinates(dim: str, groups: Any, taken: tuple[str, ...]) -> dict[st
 
 def _refuse_names_twice(names: tuple[str, ...]) -> None:
     """Raise if the name of a parameter is that of another column."""
-    taken = {*STATISTICS, *(f"{name}_{what}" for name in names for what in ("stderr", "lower", "upper"))}
+    taken = {*STATISTICS, *(f"{name}_{what}" for name in names for what in ("stderr", "lower", "upper", "active"))}
     if both := taken & set(names):
         raise ValueError(f"two columns would have the name {sorted(both)[0]!r}: give the parameter another one")
 
