@@ -42,7 +42,7 @@ def to_dataframe(self: "ManyFits", level: float | None = None) -> "pandas.DataFr
     except ImportError as error:
         raise ImportError("to_dataframe needs pandas: pip install 'leastsq[pandas]'") from error
     _refuse_names_twice(self.param_names)
-    columns = {name: self.popt[..., j].ravel() for j, name in enumerate(self.param_names)}
+    columns: dict[str, Any] = {name: self.popt[..., j].ravel() for j, name in enumerate(self.param_names)}
     errors = self.stderr
     columns |= {f"{name}_stderr": errors[..., j].ravel() for j, name in enumerate(self.param_names)}
     if level is not None:
