@@ -360,11 +360,12 @@ def test_tall_fits_agree_with_leastsq(case, m):
     errors = np.sqrt(np.diag(cov))
     assert {ier, its_ier} <= {1, 2, 3}
     assert info["nfev"] == its_info["nfev"]
-    np.testing.assert_allclose(popt, expected, rtol=0, atol=1e-7 * errors.min())
+    # Whether a last step, no longer than xtol, counts as a reduction is a matter of rounding.
+    np.testing.assert_allclose(popt, expected, rtol=1e-8, atol=1e-7 * errors.min())
     np.testing.assert_allclose(pcov / np.outer(errors, errors), cov / np.outer(errors, errors), atol=1e-8)
     np.testing.assert_allclose(info["fvec"], its_info["fvec"], atol=1e-7)
     many = curve_fit_many(case.model, x, y, start, sigma, absolute_sigma=True)
-    np.testing.assert_allclose(many.popt, expected, rtol=0, atol=1e-7 * errors.min())
+    np.testing.assert_allclose(many.popt, expected, rtol=1e-8, atol=1e-7 * errors.min())
     assert many.nfev == info["nfev"]
 
 
