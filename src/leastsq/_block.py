@@ -11,6 +11,7 @@ from ._kernel import TO_FIT
 from ._model import Model
 from ._parameters import Guess, Start
 from ._pieces import Piece
+from ._start_of_counts import positive_start
 from ._validate import MOST_DATA, FloatArray, real_array
 
 
@@ -74,7 +75,7 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
         missing = piece.absent if missing is None else missing | piece.absent
         y = np.where(missing, np.nan, y)
     weights = _weights(piece, missing, status)
-    p0 = _start(piece, x, y, begin, guess_each)
+    p0 = _start(piece, x, y, begin, guess_each, are_counts)
     lower, upper = _box(piece, begin, p0, status)
     if missing is not None:
         y[missing] = 0.0
@@ -149,6 +150,7 @@ def _start(
     y: FloatArray,
     begin: Start,
     each: bool,
+    are_counts: bool,
 ) -> FloatArray:
     """Return the parameters to start from, one row for each fit: those given, the others by the rule."""
     n, guess = begin.given.size, begin.guess
@@ -159,6 +161,9 @@ def _start(
     if guess is None:
         raise RuntimeError("there is neither a start nor a rule for one; please report this")
     start = np.zeros((piece.fits, n)) if y.shape[1] == 0 else _guessed(guess, x, y, piece.absent, n, each)
+    model = getattr(guess, "__self__", None)
+    if are_counts and isinstance(model, Model) and y.shape[1]:
+        start = positive_start(model, x, y, start)
     if begin.given.any():
         start[:, begin.given] = given[:, begin.given]
     return start

@@ -126,10 +126,12 @@ def curve_fit(
     **kwargs
         Options of `leastsq`: `ftol`, `xtol`, `gtol` (None switches a test off), `maxfev`, `epsfcn`, `factor`, `diag`,
         `col_deriv`. The default of `epsfcn` follows the dtype that `f` returns. Options of `least_squares`:
-        `max_nfev`, `x_scale` and `diff_step`. And of this package: `fixed`, parameters that stay where they start, as
-        names, a mask, or a dict of names and values; they have variance 0 and cost no degree of freedom. And
-        `callback`, called after each step as in `least_squares`. If that raises ``StopIteration``, the best point so
-        far is returned, with a warning, `pcov` inf and `ier` 19.
+        `max_nfev`, `x_scale`, `diff_step`, `callback` (if it raises ``StopIteration``, the best point so far is
+        returned, with a warning, `pcov` inf and `ier` 19), and `loss` with `f_scale`: "soft_l1", "huber", "cauchy",
+        "arctan" or a callable in the place of squares. And of this package: `fixed`, parameters that stay where they
+        start, as names, a mask, or a dict of names and values, with variance 0 and no degree of freedom;
+        ``loss="poisson"``, maximum likelihood for counts, whose `sigma` follows from the model; and `covariance`,
+        "curvature" of the cost or "sandwich", which holds whatever the distribution of the data.
 
     Returns
     -------
@@ -174,6 +176,10 @@ def curve_fit(
     happens near zero, or where the fit may have ended far from its minimum, is J evaluated again at the solution, with
     steps that see the parameters' scales. If the minimum is more than half a standard error away, the iteration goes
     on from there without `xtol`; a `callback` does not see these steps. `nfev` counts all of these evaluations.
+
+    With a loss, J is taken at the solution and its rows are multiplied so that ``J.T @ J`` is the curvature of the cost;
+    ``s2`` is twice the cost by ``M - N``, as in SciPy. For counts it is the Fisher information, and ``s2`` is 1;
+    ``fvec`` then holds signed roots of the deviances.
 
     With `bounds`, parameters that the gradient pushes against a bound are held there, and steps follow the bounds that
     they meet [3]_. The covariance knows of no bounds: errors beside a parameter on its bound are, if anything, too
@@ -220,7 +226,7 @@ def curve_fit(
     absolute_sigma, full_output = flag(absolute_sigma, "absolute_sigma"), flag(full_output, "full_output")
     keywords = read_keywords(kwargs, jac, method)
     f = understood(f)
-    if are_large(xdata, ydata, sigma):
+    if keywords.is_plain and are_large(xdata, ydata, sigma):
         source = source_of(xdata, ydata, sigma, check_finite, nan_policy)
         warn_of_absolute_without(sigma, absolute_sigma)
         return _fit_large(f, jac, source, p0, bounds, method, keywords, absolute_sigma, full_output)
@@ -228,7 +234,7 @@ def curve_fit(
     if is_complex(ydata):
         f, jac, given = one_complex(f, jac, keywords.col_deriv, given, check_finite, nan_policy)
     data = prepare(*given, check_finite, nan_policy)
-    begin = beginning(f, data, p0, bounds, keywords.fixed, method)
+    begin = beginning(f, data, p0, bounds, keywords.fixed, method, keywords.loss)
     n, m = begin.start.size, data.y.size
     if begin.free > m != 1:
         raise TypeError(

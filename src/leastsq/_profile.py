@@ -97,7 +97,7 @@ def profile(
     True
     """
     j = number_of_parameter(self, name)
-    if self.options.loss:
+    if self.options.loss or self.options.rho is not None:
         raise ValueError("profile is for least squares: these fits were made with another loss")
     sets = given_again(self, x, y, sigma, axis, groups, lengths)
     if isinstance(index, str):

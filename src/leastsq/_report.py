@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _status
 from ._intervals import count_free
+from ._losses import is_counts
 from ._selection import single_index
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # Fits that a notebook shows one by one.
 _SHOWN = 10
 _MOST_REPORTS = 100
+# Statuses of fits that found no mean of counts, nearby or at the start.
+_NO_MEAN = (9, 10)
 
 
 def message(self: "ManyFits", index: Any = ()) -> str:
@@ -45,6 +48,8 @@ def message(self: "ManyFits", index: Any = ()) -> str:
     )
     if on := _on_bounds(self, index):
         sentence += f" On a bound: {', '.join(on)}."
+    if is_counts(self.options) and int(self.status[index]) in _NO_MEAN:
+        sentence += " A model of counts has to be positive; bounds keep it so."
     left = open_parameters(self, index)
     if left and int(self.dof[index]) <= 0 and not self.problem.absolute_sigma:
         return f"{sentence} No degrees of freedom are left to estimate errors from."

@@ -9,6 +9,7 @@ from ._bounds import Bounds, checked_bounds, middle, refuse_infeasible
 from ._data import Data
 from ._model import Model
 from ._parameters import checked_start, positional_arguments
+from ._start_of_counts import positive_start
 from ._validate import FloatArray, refuse_not_finite, starting_point
 
 UNBOUNDED: Final = (-np.inf, np.inf)
@@ -26,14 +27,17 @@ class Beginning(NamedTuple):
         return self.start.size if self.box is None else int(np.count_nonzero(self.box.lower != self.box.upper))
 
 
-def beginning(f: Callable[..., Any], data: Data, p0: Any, bounds: Any, fixed: Any, method: str | None) -> Beginning:
+def beginning(
+    f: Callable[..., Any], data: Data, p0: Any, bounds: Any, fixed: Any, method: str | None, loss: Any = "linear"
+) -> Beginning:
     """Return where a fit starts and its bounds, from `p0`, `bounds` and `fixed` as users give them."""
+    counts = isinstance(loss, str) and loss == "poisson"
     if method not in (None, "lm", "trf", "dogbox"):
         raise ValueError(f"method must be None, 'lm', 'trf' or 'dogbox', got {method!r}")
     by_name = isinstance(p0, Mapping)
     start = None if p0 is None or by_name else _given(f, p0)
     if bounds is UNBOUNDED and fixed is None and not by_name:
-        return Beginning(_default(f, data, None) if start is None else start, None)
+        return Beginning(_default(f, data, None, counts) if start is None else start, None)
     names = parameter_names(f, _count_parameters(f) if start is None else start.size)
     box = checked_bounds(bounds, len(names), names, may_fix=False)
     if box is not None and method == "lm":
@@ -47,7 +51,7 @@ def beginning(f: Callable[..., Any], data: Data, p0: Any, bounds: Any, fixed: An
             f"values of parameters have shape {begin.values.shape}, expected a number for each; curve_fit_many takes "
             f"values for many fits"
         )
-    start = np.empty(len(names)) if begin.given.all() else _default(f, data, box)
+    start = np.empty(len(names)) if begin.given.all() else _default(f, data, box, counts)
     if begin.values is not None:
         start[begin.given] = begin.values[begin.given]
     refuse_not_finite(start, "p0")
@@ -87,11 +91,13 @@ def _given(f: Callable[..., Any], p0: Any) -> FloatArray:
     return start
 
 
-def _default(f: Callable[..., Any], data: Data, box: Bounds | None) -> FloatArray:
+def _default(f: Callable[..., Any], data: Data, box: Bounds | None, counts: bool) -> FloatArray:
     """Return the start where none is given: what a compiled model guesses, or between the bounds, or ones."""
     if isinstance(f, Model) and f.guess is not None:
         rows = predictor_rows(f, data)
         guessed = f.guess(tuple(rows) if f.predictors > 1 else rows[0], data.y)
+        if counts:
+            guessed = positive_start(f, tuple(row[None] for row in rows), data.y[None], guessed[None])[0]
         return guessed if box is None else np.clip(guessed, *box)
     return np.ones(_count_parameters(f)) if box is None else middle(box)
 

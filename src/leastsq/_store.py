@@ -70,6 +70,7 @@ def save(self: "ManyFits", file: Any) -> None:
 
     problem = self.problem
     options = problem.options._asdict()
+    options["rho"] = None if options["rho"] is None else getattr(options["rho"], "__name__", "loss")
     options["diag"] = None if problem.options.diag is None else problem.options.diag.tolist()
     about = {
         "format": _FORMAT,
@@ -146,6 +147,8 @@ def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
         labels = {i: held[f"coordinate_{i}"] for i in range(len(dims or ())) if f"coordinate_{i}" in held.files}
     f = _model(about, model)
     options = {name: value for name, value in about["options"].items() if name in Options._fields}
+    if options.get("rho") is not None:  # a loss of the user's own, of which a file holds the name
+        options["rho"] = NotSaved(options["rho"])
     if options["diag"] is not None:
         options["diag"] = np.array(options["diag"])
     problem = Problem(
