@@ -43,6 +43,7 @@ bench: setup
 	$(BIN)/python benchmarks/native_fits.py
 	$(BIN)/python benchmarks/sums.py
 	$(BIN)/python benchmarks/bounded_fits.py
+	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/pipelines.py
 	$(BIN)/python benchmarks/astropy_cubes.py
 

@@ -177,7 +177,7 @@ def curve_fit(
     steps that see the parameters' scales. If the minimum is more than half a standard error away, the iteration goes
     on from there without `xtol`; a `callback` does not see these steps. `nfev` counts all of these evaluations.
 
-    With a loss, J is taken at the solution and its rows are multiplied so that ``J.T @ J`` is the curvature of the cost;
+    With a loss, J is taken at the solution and its rows are multiplied, so that ``J.T @ J`` is the cost's curvature;
     ``s2`` is twice the cost by ``M - N``, as in SciPy. For counts it is the Fisher information, and ``s2`` is 1;
     ``fvec`` then holds signed roots of the deviances.
 
