@@ -152,14 +152,14 @@ contains
         real(wp), intent(in) :: weights(*)          !! weights (count); only those of counts are looked at
         real(wp), intent(inout) :: block(leading, n + 1)    !! derivatives and kept values; out: J and r
 
-        real(wp) :: factors(row_block), residuals(row_block)
+        real(wp) :: costs(row_block), factors(row_block), residuals(row_block)
         integer :: first, part, counted, i, j
 
         if (loss == loss_linear) return
         do first = 1, count, row_block
             part = min(row_block, count - first + 1)
             counted = merge(first, 1, loss == loss_poisson)
-            call loss_rows(part, loss, f_scale, .false., y(counted), block(first, n + 1), factors, residuals)
+            call loss_rows(part, loss, f_scale, .false., y(counted), block(first, n + 1), costs, factors, residuals)
             if (loss == loss_poisson .and. weighted) then
                 do i = 1, part
                     if (weights(first + i - 1) /= 0.0_wp) cycle
