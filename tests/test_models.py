@@ -363,7 +363,8 @@ def test_tall_fits_agree_with_leastsq(case, m):
     # Whether a last step, no longer than xtol, counts as a reduction is a matter of rounding.
     np.testing.assert_allclose(popt, expected, rtol=1e-8, atol=1e-7 * errors.min())
     np.testing.assert_allclose(pcov / np.outer(errors, errors), cov / np.outer(errors, errors), atol=1e-8)
-    np.testing.assert_allclose(info["fvec"], its_info["fvec"], atol=1e-7)
+    # In standard deviations, of which a step of xtol moves a phase by some ten millionths.
+    np.testing.assert_allclose(info["fvec"], its_info["fvec"], atol=1e-6)
     many = curve_fit_many(case.model, x, y, start, sigma, absolute_sigma=True)
     np.testing.assert_allclose(many.popt, expected, rtol=1e-8, atol=1e-7 * errors.min())
     assert many.nfev == info["nfev"]
