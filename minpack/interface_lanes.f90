@@ -267,7 +267,8 @@ subroutine step_model(level, model, n, predictors, m, x, y, weighted, weights, i
     end if
     select case (level)
     case default
-        call step_alone_baseline(model_of(model), data, 1, interrupt(1), fit, ipvt, state(work_begins(n)), whole, p, task)
+        call step_alone_baseline(model_of(model), data, 1, interrupt(1), fit, ipvt, state(work_begins(n)), whole, &
+            p, task)
     case (2)
         call step_alone_v3(model_of(model), data, 1, interrupt(1), fit, ipvt, state(work_begins(n)), whole, p, task)
     case (3)
@@ -303,7 +304,8 @@ subroutine evaluate_model(level, model, n, predictors, m, x, p, f, with_jacobian
 end subroutine evaluate_model
 
 !> Take covariance matrices and relative offsets from triangles.
-subroutine take_statistics(level, n, fits, absolute, limits, x, fnorm, points, triangles, matrices, offsets, marks, work)
+subroutine take_statistics(level, n, fits, absolute, limits, x, fnorm, points, triangles, matrices, offsets, marks, &
+                           work)
     use, intrinsic :: iso_c_binding, only: c_signed_char
     use kinds, only: wp
     use lane_kinds, only: most_width
