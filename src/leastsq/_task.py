@@ -102,7 +102,8 @@ class _Task:
             chisq = np.square(solutions.fnorm)
         popt = solutions.popt
         failed = np.flatnonzero(solutions.status > _status.GTOL)
-        popt[failed[np.isin(solutions.status[failed], _status.NOT_FITTED)]] = np.nan
+        if failed.size:
+            popt[failed[np.isin(solutions.status[failed], _status.NOT_FITTED)]] = np.nan
         known = (
             popt,
             settled.pcov,
