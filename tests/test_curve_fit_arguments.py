@@ -114,7 +114,7 @@ REFUSED = {
     "f": (dict(f=3), TypeError, "f must be callable"),
     "empty p0": (dict(p0=[]), TypeError, "p0 is empty"),
     "NaN in p0": (dict(p0=[1, np.nan, 1]), ValueError, r"p0: 1 of 3 values are not finite"),
-    "complex ydata": (dict(ydata=Y * 1j), TypeError, "ydata: got complex numbers"),
+    "complex ydata": (dict(ydata=Y * 1j), TypeError, "float64 numbers for complex ydata, expected complex"),
     "objects as ydata": (dict(ydata=[object()] * 40), TypeError, "ydata: expected real numbers"),
     "words as ydata": ({"ydata": ["few"] * 40}, TypeError, "ydata: expected real numbers, got <U3 that are none"),
     "complex xdata": ({"xdata": T * 1j}, TypeError, "xdata: got complex numbers"),

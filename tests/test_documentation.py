@@ -139,6 +139,8 @@ def test_every_picture_has_a_script():
         "../examples/catalogue.py peaks",
         "../examples/catalogue.py waves",
         "../examples/cube.py",
+        "../examples/losses.py counts",
+        "../examples/losses.py outliers",
     ]
     assert all((ROOT / "docs" / name.partition(" ")[0]).is_file() for name in scripts)
 
@@ -507,7 +509,19 @@ DIFFERENCES = [
         True,
         "error",
     ),
-    ("complex xdata or ydata", points(LINE + 1j), "TypeError", 8),
+    (
+        "complex ydata",
+        lambda fits: fits.curve_fit(lambda x, a, b: line(x, a, b) + 1j, X, LINE + 1j, full_output=True)[2]["fvec"].size,
+        16,
+        "error",
+    ),
+    ("complex ydata", points(LINE + 1j), "TypeError", 8),
+    (
+        "complex xdata",
+        lambda fits: fits.curve_fit(line, X + 1j, LINE, full_output=True)[2]["fvec"].size,
+        "TypeError",
+        8,
+    ),
     ("dates as xdata or ydata", points(np.datetime64("2020-01-01") + np.arange(8)), "TypeError", 8),
     ("absolute_sigma that is neither True nor False", points(sigma=SIGMA, absolute_sigma="no"), "TypeError", 8),
     (

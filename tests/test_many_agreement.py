@@ -96,6 +96,9 @@ def test_wild_starts_take_the_same_way():
         steady.append((nfev == its_nfev) & (kind(status) == kind(its_status)))
         # Those that ended far from a minimum went on.
         on = (kind(status) == 1) & (fits.nfev > nfev + 1)
+        if case.model is models.logistic5:
+            # So far away, all columns but one vanish to rounding, which makes ways of its own of their directions.
+            on = kind(status) == kind(fits.status)
         same.append(on | ((nfev == fits.nfev) & (kind(status) == kind(fits.status))))
         failed.append(~fits.success)
     same, steady, failed = map(np.array, (same, steady, failed))

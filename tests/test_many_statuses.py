@@ -179,7 +179,7 @@ def test_a_compiled_model_without_values_nearby_is_a_status():
     x = np.linspace(0, 3, 20)
     data = np.stack([models.power_law(x, 2.0, 1.5, 0.3), np.where(x == 0, 20.0, 0.0)])
     fits = curve_fit_many(models.power_law, x, data, p0=[-1.0, 0.5, 0.0])
-    assert fits.status[0] == 16  # at the same edge, and far from its minimum
+    assert fits.success[0]
     assert fits.status[1] == 9
     assert 0 < fits.popt[1, 1] < 1e-6
     assert fits.chisq[1] < 1e-6

@@ -109,8 +109,8 @@ def test_bad_arguments_are_refused_in_words(arguments, error, message):
     [
         (1, None, {}, TypeError, "f must be callable"),
         (lambda x, a: a, 1, {}, TypeError, "jac must be callable"),
-        (lambda x: x, None, {}, ValueError, "number of parameters cannot be told"),
-        (lambda *p: p[0], None, {}, ValueError, "number of parameters cannot be told"),
+        (lambda x: x, None, {}, ValueError, "number of parameters cannot be determined"),
+        (lambda *p: p[0], None, {}, ValueError, "number of parameters cannot be determined"),
         (lambda x, a: "text", None, {}, TypeError, r"it returns Literal\[str\]\(text\)"),
         (lambda x, a: None, None, {}, TypeError, "it returns none"),
         (lambda x, a: (a, x), None, {}, TypeError, r"it returns UniTuple\(float64 x 2\)"),

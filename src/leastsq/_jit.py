@@ -92,7 +92,7 @@ def _known(made_from: tuple[Any, ...], token: str | None) -> NativeModel:
         if token is not None and token not in _models:
             _models[token] = model
             _names.append(token)
-            if len(_names) > _MOST_NAMES:
+            while len(_names) > _MOST_NAMES:
                 _models.pop(_names.popleft(), None)
         if lasting:
             _models[made_from] = model
