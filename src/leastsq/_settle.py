@@ -227,9 +227,8 @@ class Settler:
             ended = self.solutions.status.copy()
             still = self._look_afresh(far, again=True)
             for fit in np.setdiff1d(far, still).tolist():
-                if (
-                    ended[fit] not in _status.SOLVED
-                ):  # nothing more is to be gained, and what ended it at first is right
+                # Nothing more is to be gained, and what ended it at first is right.
+                if ended[fit] not in _status.SOLVED:
                     self.solutions.status[fit] = before[fit]
             far = still
         for fit in far.tolist():
