@@ -88,6 +88,10 @@ def two_exponentials(e, x, a, k, b, l, c):  # noqa: E741
     return a * e.exp(-k * x) + b * e.exp(-l * x) + c
 
 
+def two_decays(e, x, a, k, b, l):  # noqa: E741
+    return a * e.exp(-k * x) + b * e.exp(-l * x)
+
+
 def michaelis_menten(e, x, vmax, km):
     return vmax * x / (km + x)
 
@@ -170,6 +174,7 @@ PROBLEMS = [
     IllConditioned(
         "biexponential", two_exponentials, U * 8, (3, 1, 2, 0.6, 1), 0.02, (3, 2, 2, 0.3, 1), "biexponential"
     ),
+    IllConditioned("one decay as two", two_decays, 0.1 + 4.9 * U, (1.5, 1, 1, 1), 0.05, (0.35, 1.2, 0.5, 1.9)),
     IllConditioned("first-order kinetics", michaelis_menten, 1 + U, (1e4, 2e3), 0.01, (100, 10), "michaelis_menten"),
     IllConditioned("arrhenius", arrhenius, 300 + 20 * U, (1e13, 9000), 0.02, (1e12, 8500)),
     IllConditioned("trend over years", parabola, 1990 + 30 * U, (1e3, -1, 3e-4), 0.1, (1, 1, 1)),

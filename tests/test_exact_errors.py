@@ -9,7 +9,7 @@ import leastsq
 from exact_errors import PROBLEMS, exact_standard_errors
 from leastsq import models
 
-SEEDS = range(4)
+SEEDS = range(6)
 
 
 def differences(problem, y, p0):

@@ -20,6 +20,10 @@ EPS = float(np.finfo(np.float64).eps)
 # Standard errors of parameters that a model hardly depends on, and of those that are zero, relative to the parameters.
 SATURATED = 1e5
 AT_ZERO = 1e9
+# The squared share of used parameters in a direction that is all of unused ones, which rounding leaves.
+_NOTHING = 1e-20
+# Components as large as the square root of the error of J begin to be told from that error where this is 1.
+_BLURRED = 0.01
 # Norms whose squares are neither rounded to zero nor infinite.
 _SAFE = (1e-140, 1e140)
 
@@ -57,7 +61,9 @@ def statistics(
 
     A parameter is determined when its unit vector is orthogonal to the null space of J; the pseudo-inverse is then
     exact for it (Seber and Wild, section 3.3). What a component along a singular vector that was dropped could add, at
-    the size the singular value may have, must not be more than what the others give.
+    the size the singular value may have, must not be more than what the others give. Components are known up to the
+    error of J over the singular values that were kept, so that of parameters which those determine badly nothing is
+    said, either: where two decays become one, the rates share in what was dropped by as little as they differ.
 
     Parameters
     ----------
@@ -86,7 +92,8 @@ def statistics(
         given = np.sum(vectors**2 * (inverse**2)[:, :, None], axis=1)
         possible = np.where(kept, 0.0, 1.0 / np.maximum(values, accuracy.error))
         lost = np.sum(vectors**2 * (possible**2)[:, :, None], axis=1)
-        determined = used & (lost <= given)
+        mixed = (~kept & (np.sum(vectors**2 * used[:, None, :], axis=2) > _NOTHING)).any(axis=1)
+        determined = used & (lost <= given) & ~(mixed[:, None] & (accuracy.error * given > _BLURRED))
         along = np.sum(left * np.where(fnorm > 0, head.T / fnorm, 0.0).T[:, :, None], axis=1)
         share = np.sqrt(np.sum(np.where(kept, along, 0.0) ** 2, axis=1))
         freedom = points - rank
