@@ -1,5 +1,6 @@
 """A piece of the data sets made ready to fit: cast, weighted, freed of missing points, with somewhere to start."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,11 @@ class Block(NamedTuple):
         rows = len(self.weights)
         return None if rows == 0 else self.weights[min(fit, rows - 1)]
 
+    @property
+    def box(self) -> Bounds | None:
+        """The bounds of all fits, a row for each; None where there are none."""
+        return self.box_of(np.arange(len(self.y))) if len(self.lower) else None
+
     def box_of(self, fits: Any) -> Bounds | None:
         """Return the bounds of a fit, or of some; None where there are none."""
         rows = len(self.lower)
@@ -48,6 +54,18 @@ class Block(NamedTuple):
         return tuple(x[min(fit, len(x) - 1)] for x in self.x)
 
 
+class Ready(NamedTuple):
+    """A piece that is ready to be fitted, so that no guess is asked twice."""
+
+    start: int
+    block: Block
+
+    @property
+    def fits(self) -> int:
+        """Return the number of data sets."""
+        return len(self.block.y)
+
+
 def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool, are_counts: bool = False) -> Block:
     """Make a piece ready to fit; the rule of `begin` is asked for all data sets at once, or for each.
 
@@ -59,7 +77,8 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
     status = np.full(piece.fits, TO_FIT, dtype=np.intc)
     # Looked at without an array of answers; NaN is neither.
     finite = bool(y.size == 0 or (y.max() < MOST_DATA and y.min() > -MOST_DATA))
-    missing = None if finite and piece.mask is None and not _any_nan(x) else _missing(piece, x, y)
+    whole = finite and piece.mask is None and not any(math.isnan(predictor.sum()) for predictor in x)
+    missing = None if whole else _missing(piece, x, y)
     if missing is not None:
         if nan_policy == "raise":
             first = int(np.flatnonzero(missing.any(axis=1))[0])
@@ -86,10 +105,12 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
     if are_counts:
         status[(y < 0).any(axis=1) & (status == TO_FIT)] = _status.COUNTS_NEGATIVE
     points = _count_points(weights, y)
-    free = begin.given.size - np.count_nonzero(lower == upper, axis=1) if len(lower) else begin.given.size
-    status[(points < free) & (status == TO_FIT)] = _status.TOO_FEW_POINTS
-    if not np.isfinite(p0).all():
-        status[~np.isfinite(p0).all(axis=1) & (status == TO_FIT)] = _status.P0_NOT_FINITE
+    free = p0.shape[1] - np.count_nonzero(lower == upper, axis=1) if len(lower) else p0.shape[1]
+    if len(weights) or y.shape[1] < p0.shape[1]:
+        status[(points < free) & (status == TO_FIT)] = _status.TOO_FEW_POINTS
+    startable = np.isfinite(p0)
+    if not startable.all():
+        status[~startable.all(axis=1) & (status == TO_FIT)] = _status.P0_NOT_FINITE
     return Block(x, y, weights, p0, lower, upper, points, status)
 
 
@@ -128,10 +149,6 @@ def _weights(piece: Piece, missing: NDArray[np.bool_] | None, status: NDArray[np
     return weights
 
 
-def _any_nan(arrays: tuple[FloatArray, ...]) -> bool:
-    return any(bool(np.isnan(array.sum())) for array in arrays)
-
-
 def _missing(piece: Piece, x: tuple[FloatArray, ...], y: FloatArray) -> NDArray[np.bool_] | None:
     """Return where observations or predictors are NaN or masked; None where that is nowhere."""
     missing: NDArray[np.bool_] = np.isnan(y)
@@ -155,7 +172,8 @@ def _start(
     """Return the parameters to start from, one row for each fit: those given, the others by the rule."""
     n, guess = begin.given.size, begin.guess
     if piece.p0 is not None:
-        given = np.array(np.broadcast_to(piece.p0, (piece.fits, n)), dtype=np.float64)
+        given = np.empty((piece.fits, n))
+        given[...] = piece.p0
     if begin.given.all():
         return given
     if guess is None:

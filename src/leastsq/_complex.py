@@ -79,6 +79,8 @@ class Arguments(NamedTuple):
 
 def is_complex(y: Any) -> bool:
     """Return whether something is an array of complex numbers, or makes one."""
+    if type(y) is np.ndarray:
+        return bool(y.dtype.kind == "c")
     try:
         return bool(np.iscomplexobj(y))
     except (TypeError, ValueError):

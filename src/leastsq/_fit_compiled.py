@@ -32,7 +32,8 @@ def fit_compiled(problem: Problem, block: Block, interrupt: NDArray[np.intc]) ->
         _fit_large(model, problem, block, interrupt, solutions)
     else:
         _fit_groups(model, problem, block, interrupt, solutions)
-    solutions.nfev[solutions.status == TO_FIT] = 0  # of those under way, no best point is known
+    if interrupt[0]:
+        solutions.nfev[solutions.status == TO_FIT] = 0  # of those under way, no best point is known
     return solutions
 
 

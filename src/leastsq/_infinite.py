@@ -12,9 +12,10 @@ from ._validate import NO_VALUE
 
 def blame_predictors(problem: Problem, block: Block, solutions: Solutions) -> None:
     """Give a status of the data to fits that failed where they start because predictors are infinite."""
-    failed = (solutions.status == _status.START_NOT_FINITE) | (solutions.status == _status.JACOBIAN_NOT_FINITE)
-    if not failed.any() or all(np.isfinite(x).all() for x in block.x):
+    status = solutions.status
+    if status.max() < _status.START_NOT_FINITE or all(np.isfinite(x).all() for x in block.x):
         return
+    failed = (status == _status.START_NOT_FINITE) | (status == _status.JACOBIAN_NOT_FINITE)
     for fit in np.flatnonzero(failed).tolist():
         weights = block.weights_of(fit)
         counts = np.ones(block.y.shape[1], dtype=bool) if weights is None else weights != 0

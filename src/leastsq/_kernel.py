@@ -105,10 +105,9 @@ def fit_models(
 
     Bounds have no rows, one for all, or one for each fit; equal ones fix a parameter.
     """
-    box = np.stack(bounds, axis=1)
     work = _aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
-    scaled, diag = options.scaling(np.ones(p0.shape[1]))
-    given = (model, x, y, weights, p0, scaled, diag, box, options.packed(), interrupt)
+    scaled, diag = options.scaling(p0[0])
+    given = (model, x, y, weights, p0, scaled, diag, _stacked(bounds), options.packed(), interrupt)
     arguments: tuple[Any, ...] = (LEVEL, *given, *outcome, work)
     _minpack.fit_models(*arguments)
 
@@ -132,9 +131,8 @@ def refold_models(
     bounds: tuple[FloatArray, FloatArray],
 ) -> None:
     """Evaluate a compiled model once at `points`, and fill in triangles of the fits `wanted`, for a purpose."""
-    box = np.stack(bounds, axis=1)
     work = _aligned(model_sizes(model, points.shape[1], x.shape[1], x.shape[2])[0])
-    given = (LEVEL, model, x, y, weights, points, box, options.packed())
+    given = (LEVEL, model, x, y, weights, points, _stacked(bounds), options.packed())
     _minpack.refold_models(*given, purpose, wanted, interrupt, triangle, work)
 
 
@@ -160,9 +158,15 @@ def take_statistics(
     return matrices, offsets, marks
 
 
+def _stacked(bounds: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Return bounds as the lanes take them, (rows, 2, N)."""
+    lower, upper = bounds
+    return np.stack(bounds, axis=1) if len(lower) else np.empty((0, 2, upper.shape[1]))
+
+
 def _aligned(size: int) -> FloatArray:
     """Return work space that begins on a line of the cache, so that no row of a group is spread over two."""
     line = 8
     buffer = np.empty(size + line)
-    first = -(buffer.ctypes.data // buffer.itemsize) % line
+    first = -(buffer.__array_interface__["data"][0] // buffer.itemsize) % line
     return buffer[first : first + size]

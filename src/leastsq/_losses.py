@@ -27,6 +27,9 @@ _NAMES: Final = {code: name for name, code in LOSS_CODES.items()}
 
 def with_loss(options: Options, loss: Any, f_scale: Any, sigma: Any) -> Options:
     """Return options with a loss, refusing what is none, and standard deviations of counts."""
+    if isinstance(loss, str) and loss == "linear":
+        checked_f_scale(f_scale)
+        return options
     if isinstance(loss, str) and loss == "poisson":
         _refuse_sigma_of_counts(sigma)
         return options._replace(loss=POISSON)

@@ -20,7 +20,7 @@ from ._model import Model
 from ._parameter_names import parameter_names
 from ._parameters import Start, checked_start
 from ._pieces import data_sets, is_dask
-from ._problem import Options, Problem, checked_options
+from ._problem import Problem, checked_options
 from ._result import ManyFits
 from ._status import warn_of_absolute_without
 from ._sums import understood
@@ -233,6 +233,7 @@ def curve_fit_many(
         f, jac, p0 = parts_of(f, jac, p0)
     _refuse_choice("nan_policy", nan_policy, _NAN_POLICIES)
     _refuse_choice("errors", errors, ("status", "raise"))
+    _refuse_choice("covariance", covariance, ("curvature", "sandwich"))
     threads = checked_workers(workers)
     if isinstance(f, Model):
         xdata = f.separated(xdata)
@@ -246,14 +247,14 @@ def curve_fit_many(
     of_parameters = _arrays_of(begin, box, names)
     absolute, at_once = flag(absolute_sigma, "absolute_sigma"), flag(vectorized, "vectorized")
     warn_of_absolute_without(sigma, absolute)
-    lazy = any(
-        map(is_dask, (ydata, sigma, *of_parameters.values(), *(xdata if isinstance(xdata, tuple) else (xdata,))))
-    )
+    predictors = xdata if isinstance(xdata, tuple) else (xdata,)
+    lazy = any(map(is_dask, (ydata, sigma, *of_parameters.values(), *predictors)))
     sets = _arranged(xdata, ydata, sigma, of_parameters, groups, lengths, axis, lazy)
     options = checked_options(len(names), jac is not None, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     options = with_loss(options, loss, f_scale, sigma)
-    problem = _problem(f, jac, names, options, absolute, at_once, sigma is not None, pcov, covariance)
-    problem = replace(problem, fixed=tuple(begin.fixed.tolist()), bounded=box is not None)
+    absolute, at_once = absolute or is_counts(options), at_once or isinstance(f, Model)
+    kept = flag(pcov, "pcov"), covariance == "sandwich", tuple(begin.fixed.tolist()), box is not None
+    problem = Problem(f, jac, names, options, absolute, at_once, sigma is not None, *kept)
     call = Call(problem, nan_policy, begin._replace(values=None), threads, errors, checked_time_limit(time_limit))
     if lazy:
         return _fit_lazily(  # type: ignore[no-any-return]
@@ -262,24 +263,6 @@ def curve_fit_many(
     fits = call.fit(sets, progress)
     coords = coordinates_of(observed, along, fits.shape)
     return fits if coords is None else replace(fits, coords=coords)
-
-
-def _problem(
-    f: Callable[..., Any],
-    jac: Callable[..., Any] | None,
-    names: tuple[str, ...],
-    options: Options,
-    absolute: bool,
-    vectorized: bool,
-    weighted: bool,
-    pcov: Any,
-    covariance: str,
-) -> Problem:
-    """Return what to fit, and how."""
-    _refuse_choice("covariance", covariance, ("curvature", "sandwich"))
-    absolute, vectorized = absolute or is_counts(options), vectorized or isinstance(f, Model)
-    keep = flag(pcov, "pcov")
-    return Problem(f, jac, names, options, absolute, vectorized, weighted, keep, covariance == "sandwich")
 
 
 def _refuse_no_start(begin: Start, names: tuple[str, ...]) -> None:

@@ -70,7 +70,8 @@ def checked_start(p0: Any, fixed: Any, names: Sequence[str], guess: Guess | None
     elif isinstance(p0, Mapping):
         values, given = by_name(p0, names, "p0")
     elif p0 is not None:
-        values = p0 if is_dask(p0) else np.atleast_1d(real_numbers(p0, "p0"))
+        values = p0 if is_dask(p0) else real_numbers(p0, "p0")
+        values = values if values.ndim else values.reshape(1)
         given = np.ones(n, dtype=np.bool_)
         if values.shape[-1] != n:
             raise ValueError(
@@ -84,7 +85,7 @@ def checked_start(p0: Any, fixed: Any, names: Sequence[str], guess: Guess | None
         values, given = np.where(held, constants, base), given | held
     elif fixed is not None:
         held = _mask(fixed, names)
-    if held.all() and n:
+    if fixed is not None and held.all() and n:
         raise ValueError(f"fixed: all parameters are ({', '.join(names)}), which leaves nothing to fit")
     return Start(values, given, held, guess)
 

@@ -100,9 +100,9 @@ class DataSets(NamedTuple):
 
     def pieces(self) -> Iterator[Piece]:
         """Cut the data sets into pieces, whose size does not depend on who fits them."""
-        size = max(1, min(MOST_FITS, MOST_POINTS // max(self.points, 1)))
-        for start in range(0, self.fits, size):
-            yield self.piece(start, min(start + size, self.fits))
+        size, fits = max(1, min(MOST_FITS, MOST_POINTS // max(self.points, 1))), self.fits
+        for start in range(0, fits, size):
+            yield self.piece(start, min(start + size, fits))
 
     def piece(self, start: int, stop: int) -> Piece:
         """Return the data sets from `start` to `stop`."""
@@ -172,8 +172,10 @@ def _broadcast(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 
 def _refuse_larger(shapes: dict[str, tuple[int, ...]], lead: tuple[int, ...]) -> None:
     """Raise where predictors alone would make more fits than there are data sets."""
-    predictors = {name: shape for name, shape in shapes.items() if name.startswith("xdata")}
-    others = [shape for name, shape in shapes.items() if name not in predictors]
+    predictors = {name: shape for name, shape in shapes.items() if name.startswith("xdata") and shape}
+    if not predictors:
+        return
+    others = [shape for name, shape in shapes.items() if not name.startswith("xdata")]
     fits = _broadcast(others)
     for name, shape in predictors.items():
         if _broadcast((fits, shape)) != fits:
@@ -194,6 +196,8 @@ def observations(ydata: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
 
 def real_numbers(value: Any, name: str) -> NDArray[Any]:
     """Return an array of real numbers of whatever type, without a copy of arrays."""
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":
+        return value
     if value is None:
         raise TypeError(f"{name}: got None, expected real numbers")
     if is_dask(value):
@@ -218,11 +222,13 @@ def _stand_in(array: Any, name: str) -> NDArray[Any]:
 
 def is_dask(value: Any) -> bool:
     """Return whether something is a dask array; dask need not be installed."""
-    return type(value).__module__.partition(".")[0] == "dask" and hasattr(value, "chunks")
+    return hasattr(value, "chunks") and type(value).__module__.partition(".")[0] == "dask"
 
 
 def fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     """Return the axes to fit along in their order, counted from the last: -1 and so on."""
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim - ndim,)
     try:
         axes = tuple(operator.index(a) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
     except TypeError:

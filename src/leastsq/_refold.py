@@ -34,8 +34,7 @@ def judged(problem: Problem, block: Block, solutions: Solutions, interrupt: NDAr
         solutions.triangle[solved] = triangles[solved]
     elif is_robust(options) and exact:
         refold(evaluator, solutions, options)
-    box = block.box_of(np.arange(len(block.y)))
-    given = (evaluator, solutions, block.p0, block.points, options, exact, problem.absolute_sigma, interrupt, box)
+    given = (evaluator, solutions, block.p0, block.points, options, exact, problem.absolute_sigma, interrupt, block.box)
     settled, _ = settle(*given)
     if not problem.sandwich:
         return settled
@@ -48,7 +47,7 @@ def judged(problem: Problem, block: Block, solutions: Solutions, interrupt: NDAr
 
 def is_solved(solutions: Solutions) -> NDArray[np.bool_]:
     """Return which fits have come to an end that statistics are made of."""
-    return (solutions.status >= 1) & (solutions.status <= _status.GTOL)
+    return _status.is_solved(solutions.status)
 
 
 def as_sandwich(settler: Settler, settled: Statistics) -> Statistics:

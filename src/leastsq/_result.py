@@ -87,7 +87,7 @@ class ManyFits:
             array = getattr(self, name)
             if array is not None:
                 view = array.view()
-                view.flags.writeable = False
+                view.setflags(write=False)
                 object.__setattr__(self, name, view)
 
     @property
@@ -139,7 +139,7 @@ class ManyFits:
     @property
     def success(self) -> NDArray[np.bool_]:
         """Whether each fit converged: a status from 1 to 4."""
-        return (self.status >= 1) & (self.status <= _status.GTOL)
+        return _status.is_solved(self.status)
 
     @property
     def correlation(self) -> FloatArray:

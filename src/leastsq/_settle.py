@@ -5,6 +5,8 @@ References
 D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,25 +68,25 @@ class Settler:
         # Residuals and derivatives of the fit that was looked at last.
         self.last = (np.empty(0), np.empty(0))
         self.settled = Statistics(
-            np.broadcast_to(np.nan, (count, n, n)),  # there is room once there are any
+            np.empty((0, n, n)),  # there is room once it is known whether there are any
             np.full(count, n, dtype=np.intc),
             np.zeros((count, n), dtype=np.bool_),
             np.zeros((count, n), dtype=np.bool_),
-            np.full(count, np.nan),
+            np.empty(0),
         )
 
     def settle(self) -> Statistics:
         """Judge the fits that were solved, take derivatives afresh where that needs them, and go on where it pays."""
         self._refuse_overflow()
         solved = self._solved()
+        # Of robust losses, derivatives at hand have been multiplied by what the iteration wants, not covariances.
+        refolded = is_robust(self.options) and not self.exact
+        if refolded or not solved.any():
+            count, n = self.solutions.popt.shape
+            self.settled = self.settled._replace(pcov=np.full((count, n, n), np.nan), offset=np.full(count, np.nan))
         if not solved.any():
             return self.settled
-        # Of robust losses, derivatives at hand have been multiplied by what the iteration wants, not covariances.
-        if is_robust(self.options) and not self.exact:
-            self.settled = self.settled._replace(pcov=self.settled.pcov.copy())
-            doubtful = np.flatnonzero(solved)
-        else:
-            doubtful = self._judge_by_last_jacobian(solved)
+        doubtful = np.flatnonzero(solved) if refolded else self._judge_by_last_jacobian(solved)
         step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
         for first in range(0, len(doubtful), step):
             if self.interrupt[0]:
@@ -96,13 +98,12 @@ class Settler:
 
     def _refuse_overflow(self) -> None:
         """Take no fit for solved whose sum of squares is no number, and with it no error."""
-        too_large = ~(self.solutions.fnorm <= LARGEST_NORM)
-        self.solutions.status[self._solved() & too_large] = _status.DATA_NOT_USABLE
+        if not self.solutions.fnorm.max(initial=0.0) <= LARGEST_NORM:
+            too_large = ~(self.solutions.fnorm <= LARGEST_NORM)
+            self.solutions.status[self._solved() & too_large] = _status.DATA_NOT_USABLE
 
     def _solved(self) -> NDArray[np.bool_]:
-        status = self.solutions.status
-        solved: NDArray[np.bool_] = (status >= 1) & (status <= _status.GTOL)
-        return solved
+        return _status.is_solved(self.solutions.status)
 
     def _judge_by_last_jacobian(self, solved: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Take the statistics of fits from the last Jacobian, and return the fits for which it does not do."""
@@ -113,6 +114,9 @@ class Settler:
         )
         offset[~solved] = np.nan
         self.settled = self.settled._replace(pcov=pcov, offset=offset)
+        ordinary = offset.max() * math.sqrt(found.popt.shape[1]) <= FAR and not marks.any()
+        if ordinary and self.exact and self.box is None:
+            return np.empty(0, dtype=np.intp)
         singular = (marks == 1) & solved
         if not self.exact:
             return self._look_closely(np.flatnonzero(solved), singular[solved], singular[solved], accuracy)
@@ -359,8 +363,9 @@ class Settler:
         """Leave no errors without degrees of freedom, nor any of fits that are not solved."""
         pcov, n = self.settled.pcov, self.solutions.popt.shape[1]
         if not self.absolute:
-            none = np.flatnonzero(self.points <= self.settled.rank)
-            pcov[none] = np.where(pcov[none] < np.inf, np.inf, pcov[none])
-        status = self.solutions.status
-        lost = (status < 1) | (status > _status.GTOL)
-        pcov[lost], self.settled.rank[lost] = np.nan, n
+            none = self.points <= self.settled.rank
+            if none.any():
+                pcov[none] = np.where(pcov[none] < np.inf, np.inf, pcov[none])
+        lost = ~self._solved()
+        if lost.any():
+            pcov[lost], self.settled.rank[lost] = np.nan, n

@@ -3,6 +3,9 @@
 import warnings
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 FTOL: Final = 1
 FTOL_AND_XTOL: Final = 3
 GTOL: Final = 4
@@ -28,6 +31,14 @@ class OptimizeWarning(UserWarning):
 
 
 SOLVED: Final = frozenset({1, 2, 3, 4})
+
+
+def is_solved(status: Any) -> NDArray[np.bool_]:
+    """Return which of many fits came to a minimum."""
+    solved: NDArray[np.bool_] = (status >= FTOL) & (status <= GTOL)
+    return solved
+
+
 # Of fits whose model was never evaluated.
 NOT_FITTED: Final = (TOO_FEW_POINTS, P0_NOT_FINITE, DATA_NOT_USABLE, INFEASIBLE, COUNTS_NEGATIVE)
 

@@ -1,15 +1,17 @@
 """The task of many fits: what is done with a piece, wherever that happens, and how the results come together."""
 
+import itertools
 import math
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _status
-from ._block import Block, prepare_block
+from ._block import Block, Ready, prepare_block
 from ._broadcasting import try_function
 from ._fit_compiled import fit_compiled
 from ._fit_singly import fit_singly
@@ -22,7 +24,7 @@ from ._model import Model
 from ._parameters import Start
 from ._pieces import DataSets, Piece
 from ._problem import Problem
-from ._record import ARRAYS, empty_arrays
+from ._record import empty_arrays
 from ._refold import judged
 from ._result import ManyFits
 from ._solution import Fitted, Solutions, empty_solutions
@@ -47,10 +49,8 @@ class Call:
         """Fit the data sets."""
         end = time.time() + self.time_limit
         task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc), end)
-        task = _tried(task, sets)
-        if callable(self.workers):  # who would carry what is ready to every process
-            task = replace(task, ready={})
-        return _collect(task, sets, self.workers, progress, self.errors)
+        task, pieces = _tried(task, sets.pieces())
+        return _collect(task, pieces, sets, self.workers, progress, self.errors)
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,8 @@ class _Task:
     interrupt: NDArray[np.intc]
     # The time of day that fits are to leave off at, if they have not ended.
     end: float = math.inf
-    # Pieces that have been made ready already, by their start, so that no guess is asked twice.
-    ready: dict[int, Block] = field(default_factory=dict)
 
-    def __call__(self, piece: Piece) -> Fitted:
+    def __call__(self, piece: Piece | Ready) -> Fitted:
         """Fit the data sets of a piece."""
         try:
             with np.errstate(all="ignore"), watching(self.end, self.interrupt) as in_time:
@@ -76,8 +74,8 @@ class _Task:
         except StopIteration as stop:
             raise _Stopped(*stop.args) from stop
 
-    def _fitted(self, piece: Piece) -> Fitted:
-        block = self.ready.pop(piece.start, None) or self.block(piece)
+    def _fitted(self, piece: Piece | Ready) -> Fitted:
+        block = piece.block if isinstance(piece, Ready) else self.block(piece)
         if not (block.status == TO_FIT).any():
             solutions = empty_solutions(block)
         elif isinstance(self.problem.f, Model) and self.problem.options.rho is None:
@@ -94,29 +92,26 @@ class _Task:
     def _settled(self, start: int, block: Block, solutions: Solutions) -> Fitted:
         """Judge the fits of a block, and give their records."""
         problem = self.problem
-        box = block.box_of(np.arange(len(block.y)))
         settled = judged(problem, block, solutions, self.interrupt)
         if self.interrupt[0] == OVER:
             mark_unfinished(solutions)
-        with np.errstate(over="ignore"):
-            chisq = np.square(solutions.fnorm)
-        popt = solutions.popt
-        failed = np.flatnonzero(solutions.status > _status.GTOL)
+        popt, box = solutions.popt, block.box
+        failed = (solutions.status > _status.GTOL).nonzero()[0]
         if failed.size:
             popt[failed[np.isin(solutions.status[failed], _status.NOT_FITTED)]] = np.nan
-        known = (
-            popt,
-            settled.pcov,
-            chisq,
-            block.points - settled.rank,
-            solutions.nfev,
-            solutions.status,
-            settled.offset,
-            np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt),
-            None if problem.covariances else np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2)),
-        )
-        arrays: dict[str, Any] = dict(zip(ARRAYS, known, strict=True))
-        del arrays["errors" if problem.covariances else "pcov"]
+        arrays: dict[str, Any] = {
+            "popt": popt,
+            "chisq": np.square(solutions.fnorm),
+            "dof": block.points - settled.rank,
+            "nfev": solutions.nfev,
+            "status": solutions.status.astype(np.int8),
+            "offset": settled.offset,
+            "active_mask": np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt).astype(np.int8),
+        }
+        if problem.covariances:
+            arrays["pcov"] = settled.pcov
+        else:
+            arrays["errors"] = np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2))
         return Fitted(start, arrays)
 
     def block(self, piece: Piece) -> Block:
@@ -125,22 +120,24 @@ class _Task:
         return prepare_block(piece, self.nan_policy, self.begin, not self.problem.vectorized, counts)
 
 
-def _tried(task: _Task, sets: Sets) -> _Task:
-    """Return the task once the function has been tried on the first data sets that can be fitted."""
+def _tried(task: _Task, pieces: Iterator[Piece]) -> tuple[_Task, Iterable[Piece | Ready]]:
+    """Return the task once the function has been tried on the first data sets that can be fitted, and the pieces."""
     problem = task.problem
     if isinstance(problem.f, Model):
-        return task
+        return task, pieces
+    ready = []
     with np.errstate(all="ignore"):
-        for piece in sets.pieces():
-            block = task.ready[piece.start] = task.block(piece)
+        for piece in pieces:
+            block = task.block(piece)
+            ready.append(Ready(piece.start, block))
             if (block.status == TO_FIT).any():
                 break
         else:
-            return task
+            return task, ready
         error = try_function(problem.f, problem.jac, block, problem.vectorized)
     if problem.options.epsfcn is None:
         task = replace(task, problem=replace(problem, options=problem.options._replace(epsfcn=error)))
-    return task
+    return task, itertools.chain(ready, pieces)
 
 
 def _refuse_other_part(part: Any, begun: set[int]) -> None:
@@ -159,22 +156,28 @@ class _Stopped(RuntimeError):
     """The function raised StopIteration, which would pass for the end of what loops over the pieces."""
 
 
-def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, errors: str) -> ManyFits:
+def _collect(
+    task: _Task, pieces: Iterable[Piece | Ready], sets: Sets, workers: Workers, progress: Progress, errors: str
+) -> ManyFits:
     """Run the task on all pieces and put the results together."""
-    fits, n = sets.fits, task.problem.n
-    arrays = empty_arrays((fits,), n, task.problem.covariances)
+    fits = sets.fits
+    arrays: dict[str, NDArray[Any]] = {}
     done = failed = 0
     begun: set[int] = set()
     report, end = reporter(progress, fits)
     try:
-        for part in run(task, sets.pieces(), workers, task.interrupt):
+        for part in run(task, pieces, workers, task.interrupt):
             _refuse_other_part(part, begun)
             where = sets.where(part.start, part.fits)
-            for name, array in arrays.items():
-                array[where] = part.arrays[name]
-            status = part.arrays["status"]
+            if part.fits == fits and isinstance(where, slice):
+                arrays = part.arrays
+            else:
+                arrays = arrays or empty_arrays((fits,), task.problem.n, task.problem.covariances)
+                for name, array in arrays.items():
+                    array[where] = part.arrays[name]
             done += part.fits
-            failed += int(np.count_nonzero((status < 1) | (status > _status.GTOL)))
+            if progress or errors == "raise":
+                failed += int(np.count_nonzero(~_status.is_solved(part.arrays["status"])))
             report(done, fits, failed)
     except _Stopped as stopped:
         raise StopIteration(*stopped.args) from stopped
@@ -183,6 +186,7 @@ def _collect(task: _Task, sets: Sets, workers: Workers, progress: Progress, erro
     if done != fits:
         raise RuntimeError(f"workers returned results of {done} of {fits} fits; expected those of all pieces")
     lead = sets.lead
+    arrays = arrays or empty_arrays((fits,), task.problem.n, task.problem.covariances)
     found: dict[str, Any] = {"pcov": None}
     found |= {name: array.reshape((*lead, *array.shape[1:])) for name, array in arrays.items()}
     result = ManyFits(

@@ -29,13 +29,13 @@ def checked_time_limit(seconds: Any) -> float:
     return float(seconds)
 
 
-@contextlib.contextmanager
-def watching(end: float, interrupt: NDArray[np.intc]) -> Iterator[bool]:
+def watching(end: float, interrupt: NDArray[np.intc]) -> contextlib.AbstractContextManager[bool]:
     """Interrupt what is done meanwhile at a time of day, and say whether that is still to come."""
-    left = end - time.time()
-    if left == math.inf:
-        yield True
-        return
+    return contextlib.nullcontext(True) if end == math.inf else _watching(end - time.time(), interrupt)
+
+
+@contextlib.contextmanager
+def _watching(left: float, interrupt: NDArray[np.intc]) -> Iterator[bool]:
     timer = threading.Timer(min(max(left, 0.0), threading.TIMEOUT_MAX), _interrupt, (interrupt,))
     timer.daemon = True
     if left > 0:

@@ -13,10 +13,12 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from ._block import Ready
 from ._pieces import Piece
 from ._solution import Fitted
 
-Workers: TypeAlias = int | Callable[[Callable[[Piece], Fitted], Iterable[Piece]], Iterable[Fitted]]
+Work: TypeAlias = Piece | Ready
+Workers: TypeAlias = int | Callable[[Callable[[Work], Fitted], Iterable[Work]], Iterable[Fitted]]
 Progress: TypeAlias = bool | Callable[[int, int, int], Any]
 
 # Pieces waiting for each thread, so that none is idle and few are in memory.
@@ -47,7 +49,7 @@ def checked_workers(workers: Any) -> Workers:
 
 
 def run(
-    task: Callable[[Piece], Fitted], pieces: Iterable[Piece], workers: Workers, interrupt: NDArray[Any]
+    task: Callable[[Work], Fitted], pieces: Iterable[Work], workers: Workers, interrupt: NDArray[Any]
 ) -> Iterator[Fitted]:
     """Give the results of all pieces, as they come."""
     if callable(workers):
@@ -64,10 +66,10 @@ def run(
 
 
 def _run_threads(
-    task: Callable[[Piece], Fitted], pieces: Iterator[Piece], threads: int, interrupt: NDArray[Any]
+    task: Callable[[Work], Fitted], pieces: Iterator[Work], threads: int, interrupt: NDArray[Any]
 ) -> Iterator[Fitted]:
     """Fit pieces in threads that no exit of the process waits for, so that Ctrl-C ends it whatever they compute."""
-    waiting: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
     ended: queue.SimpleQueue[tuple[Fitted | None, BaseException | None]] = queue.SimpleQueue()
 
     def serve() -> None:

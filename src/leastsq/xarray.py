@@ -331,7 +331,7 @@ def _fit(
             dask="parallelized",
             output_dtypes=[np.int8],
         )
-    solved = (status >= 1) & (status <= _status.GTOL)
+    solved: Any = _status.is_solved(status)
     return {
         "curvefit_coefficients": xarray.DataArray(fits.popt, dims=[*dims, "param"]).where(solved),
         "curvefit_covariance": xarray.DataArray(fits.pcov, dims=[*dims, "cov_i", "cov_j"]).where(solved),
@@ -358,7 +358,7 @@ def _with_dimensions(start: xarray.DataArray, dims: list[Hashable]) -> Any:
 
 def _or_raise(status: Any, dof: Any, *, empty: int, where: str) -> Any:
     """Return the statuses, and raise if any but those of `empty` data sets are failures."""
-    failed = ((status < 1) | (status > _status.GTOL)) & (dof > empty)
+    failed = ~_status.is_solved(status) & (dof > empty)
     if failed.any():
         first = np.unravel_index(int(np.flatnonzero(failed)[0]), failed.shape)
         index, code = tuple(int(i) for i in first), int(status[first])
