@@ -1,15 +1,14 @@
 """Many fits in one call: what functions may and may not do."""
 
 import functools
+import pickle
 import warnings
 
 import numpy as np
 import pytest
 from many_decays import DATA, RNG, START, T, decay, decay_jac, each_kind, identical
 
-from leastsq import (
-    curve_fit_many,
-)
+from leastsq import _pieces, curve_fit_many
 
 # --- Functions that do not broadcast ---
 
@@ -242,6 +241,30 @@ def test_a_guess_may_do_with_its_data_as_it_likes(kind_of_fit, missing, dtype):
     np.testing.assert_array_equal(data, kept)
     expected = curve_fit_many(**kind_of_fit, xdata=T, ydata=data, p0=START)
     np.testing.assert_allclose(fits.popt, expected.popt, rtol=1e-5)
+
+
+ASKED = []
+
+
+def noted_start(_, y):
+    ASKED.extend(np.atleast_2d(y)[:, 0].tolist())
+    return np.broadcast_to(START, (*y.shape[:-1], len(START)))
+
+
+def copied(task, pieces):
+    """Do what a pool of processes does with a task and its pieces."""
+    return map(pickle.loads(pickle.dumps(task)), map(pickle.loads, map(pickle.dumps, pieces)))
+
+
+@pytest.mark.parametrize("workers", [1, 2, copied])
+@each_kind
+def test_a_guess_is_asked_once_about_each_data_set(kind_of_fit, workers, monkeypatch):
+    """Also about those that the function is tried on, whoever fits them."""
+    monkeypatch.setattr(_pieces, "MOST_FITS", 7)
+    ASKED.clear()
+    fits = curve_fit_many(**kind_of_fit, xdata=T, ydata=DATA[:20], p0=noted_start, workers=workers)
+    assert fits.success.all()
+    np.testing.assert_array_equal(np.sort(ASKED), np.sort(DATA[:20, 0]))
 
 
 @pytest.mark.parametrize("x", [T, np.tile(T, (20, 1)), np.tile(T.astype("f4"), (20, 1))], ids=["shared", "each", "f4"])

@@ -87,7 +87,7 @@ def _compare(
     except Exception as error:
         raise ValueError(f"{name} does not work for several fits at once ({error}). {advice}") from error
     for row, values in zip(together, one_by_one, strict=True):
-        if values is None:
+        if values is None or (row == values).all():
             continue
         tolerance = _ROUNDINGS * max(relative_error(values), float(np.finfo(np.float64).eps))
         expected = np.broadcast_to(real_array(values, name), row.shape)

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from ._block import Block
 from ._bounds import Bounds, steps_inside
-from ._evaluate import Evaluator
+from ._derivatives import EPS
+from ._evaluate import POINTS_AT_ONCE, Evaluator
 from ._kernel import TO_FIT
 from ._losses import as_squares
 from ._problem import Problem
@@ -68,7 +69,7 @@ def fit_own_rows(problem: Problem, block: Block, interrupt: NDArray[np.intc]) ->
 
 def difference_steps(points: FloatArray, epsfcn: float | None, box: Bounds | None) -> FloatArray:
     """Return the steps of forward differences: relative to each parameter, absolute at zero, and inside of bounds."""
-    relative = math.sqrt(max(epsfcn or 0.0, float(np.finfo(np.float64).eps)))
+    relative = math.sqrt(max(epsfcn or 0.0, EPS))
     steps: FloatArray = relative * np.abs(points)
     steps[steps == 0] = relative
     return steps if box is None else steps_inside(steps, points - box.lower, box.upper - points)
@@ -83,14 +84,17 @@ def _shifted_values(
     values: FloatArray,
 ) -> FloatArray:
     """Evaluate a function a step further in each parameter that is not fixed, shape (N, rows, M)."""
-    shifted = np.broadcast_to(values, (points.shape[1], *values.shape)).copy()
-    for j in range(len(shifted)):
-        free = np.flatnonzero(steps[:, j])
-        if free.size == 0:
-            continue
-        moved = points[free]
-        moved[:, j] += steps[free, j]
+    n, m = points.shape[1], values.shape[1]
+    shifted = np.empty((n, *values.shape))
+    if not steps.all():
+        shifted[...] = values
+    parameters, rows = steps.T.nonzero()
+    size = max(1, POINTS_AT_ONCE // max(m, 1))
+    for first in range(0, len(rows), size):
+        j, row = parameters[first : first + size], rows[first : first + size]
+        moved = points[row]
+        moved[np.arange(len(row)), j] += steps[row, j]
         if box is not None:
-            moved = np.clip(moved, box.lower[free], box.upper[free])
-        shifted[j, free] = values_of(fits[free], moved)
+            moved = np.clip(moved, box.lower[row], box.upper[row])
+        shifted[j, row] = values_of(fits[row], moved)
     return shifted

@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._model import Model
-from ._parameters import positional_arguments
+from ._parameters import positional_in, signature_of
 from ._pieces import real_numbers
 
 
 def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
     """Return a name for each parameter: those of the function's arguments where they are known."""
-    names = f.param_names if isinstance(f, Model) else tuple(positional_arguments(f)[1:])
+    # What is called, and what it says of itself, which for a decorated function is the signature of another.
+    own = None if isinstance(f, Model) else signature_of(f, follow_wrapped=False)
+    told = signature_of(f) if hasattr(f, "__wrapped__") else own
+    names = f.param_names if isinstance(f, Model) else () if told is None else tuple(positional_in(told)[1:])
     if not callable(p0) and not isinstance(p0, Mapping) and p0 is not None:
         count = (1, *real_numbers(p0, "p0").shape)[-1]
     else:
@@ -23,7 +26,8 @@ def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
     if count == 0:
         raise ValueError("p0 is empty: expected at least one parameter to start from")
     if not isinstance(f, Model):
-        _refuse_other_count(f, count)
+        if own is not None:
+            _refuse_other_count(own, count)
     elif count != len(names):
         raise ValueError(
             f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
@@ -31,12 +35,8 @@ def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
     return names if len(names) == count else tuple(f"p{j}" for j in range(count))
 
 
-def _refuse_other_count(f: Callable[..., Any], count: int) -> None:
-    """Raise if the arguments of a function are known, and it cannot be called with so many parameters."""
-    try:
-        signature = inspect.signature(f, follow_wrapped=False)
-    except (TypeError, ValueError):
-        return
+def _refuse_other_count(signature: inspect.Signature, count: int) -> None:
+    """Raise if a function cannot be called with so many parameters."""
     try:
         signature.bind(*range(count + 1))
     except TypeError as error:

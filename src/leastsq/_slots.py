@@ -48,29 +48,33 @@ class Slots:
 
     def refill(self) -> NDArray[np.intc]:
         """Put waiting fits where others have ended, once there are enough, and return the slots in use."""
-        free = np.flatnonzero(self.fit < 0)
-        if len(self.queue) and 4 * len(free) >= len(self.fit):
-            y, weights, p0 = self.given
-            free = free[: len(self.queue)]
-            fits, self.queue = self.queue[: len(free)], self.queue[len(free) :]
-            self.fit[free] = fits
-            self.y[free] = y[fits]
-            if len(weights) > 1:
-                self.weights[free] = weights[fits]
-            lower, upper = (side[fits] if len(side) > 1 else side for side in self.box)
-            _kernel.open_slots(
-                self.y.shape[1],
-                free.astype(np.intc),
-                p0[fits],
-                self.options,
-                self.scaled,
-                self.diag,
-                lower,
-                upper.ravel(),
-                self.states,
-                self.points,
-            )
-        return np.flatnonzero(self.fit >= 0).astype(np.intc)
+        if len(self.queue):
+            free = (self.fit < 0).nonzero()[0]
+            if 4 * len(free) >= len(self.fit):
+                self._open(free[: len(self.queue)])
+        return (self.fit >= 0).nonzero()[0].astype(np.intc)
+
+    def _open(self, free: NDArray[np.intp]) -> None:
+        """Begin the next fits of the queue in slots that are free."""
+        y, weights, p0 = self.given
+        fits, self.queue = self.queue[: len(free)], self.queue[len(free) :]
+        self.fit[free] = fits
+        self.y[free] = y[fits]
+        if len(weights) > 1:
+            self.weights[free] = weights[fits]
+        lower, upper = (side[fits] if len(side) > 1 else side for side in self.box)
+        _kernel.open_slots(
+            self.y.shape[1],
+            free.astype(np.intc),
+            p0[fits],
+            self.options,
+            self.scaled,
+            self.diag,
+            lower,
+            upper.ravel(),
+            self.states,
+            self.points,
+        )
 
     def take_values(self, which: NDArray[np.intc], values: FloatArray) -> NDArray[np.intc]:
         """Hand in the values at the points of some fits, and return what each wants next."""
@@ -119,7 +123,9 @@ class Slots:
 
     def leave(self, solutions: Solutions) -> None:
         """Store what is known of fits that are left as they are, still to be made."""
-        under_way = np.flatnonzero(self.fit >= 0).astype(np.intc)
+        under_way = (self.fit >= 0).nonzero()[0].astype(np.intc)
+        if len(under_way) == 0:
+            return
         fits = self.fit[under_way]
         best = solutions.popt[fits].copy()
         self.release(under_way, solutions)
