@@ -19,9 +19,8 @@ model = peak + peak.prefix("second_") + models.line
 rng, minutes = np.random.default_rng(5), np.linspace(3.5, 7.5, 240)
 amount, drift = np.repeat([0.5, 1.0, 2.0, 4.0, 6.0, 8.0], 2), rng.normal(0, 0.03, 12)  # mg/l, min
 truth = (12 * amount, 4.8 + drift, 0.09, 0.25, 7 * amount, 5.25 + drift, 0.10, 0.25, 0.4, 3.0)
-signal = model(minutes, *(part[:, None] for part in np.broadcast_arrays(*truth))) + rng.normal(
-    0, 0.25, (12, minutes.size)
-)
+signal = model(minutes, *(part[:, None] for part in np.broadcast_arrays(*truth)))
+signal += rng.normal(0, 0.25, signal.shape)
 
 # %%
 # Retention times are known roughly, widths and tails have bounds.

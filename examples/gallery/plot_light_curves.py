@@ -30,21 +30,20 @@ magnitude[rng.random(magnitude.shape) < 0.1] = np.nan  # clouds
 fits = curve_fit_many(models.harmonics, nights, magnitude, sigma=0.04, absolute_sigma=True, fixed={"trend": 0.0})
 found, error = 1 / fits["frequency"], fits.stderr_of("frequency") / fits["frequency"] ** 2
 right = np.abs(found / period - 1) < 0.01
-print(f"{fits}\nperiod within one per cent for {right.sum()} of {period.size} stars")
-print(f"their deviations in standard errors spread by {np.std(((found - period) / error)[right]):.2f}")
+print(f"{fits}\nperiod within one per cent for {right.sum()} of {period.size} stars; their deviations spread by")
+print(f"{np.std(((found - period) / error)[right]):.2f} standard errors")
 sure = found > 2  # days; shorter ones are aliases of looking once a night
 law, pcov = curve_fit(models.line, np.log10(found[sure]) - 1, fits["offset"][sure])
 print(f"slope of the law: {law[0]:.2f} ± {np.sqrt(pcov[0, 0]):.2f} magnitudes per factor of ten")
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained", width_ratios=(1, 1, 1.2))
 for ax, star in zip(axes, (np.argmin(period), np.argmax(period)), strict=False):
-    turn = np.linspace(0, 2, 200)
     ax.plot(np.tile(nights / found[star] % 1, 2) + np.repeat([0, 1], 90), np.tile(magnitude[star], 2), ".", color="0.5")
-    ax.plot(turn, fits[star].predict(turn * found[star]), color="C1")
+    ax.plot(turn := np.linspace(0, 2, 200), fits[star].predict(turn * found[star]), color="C1")
     ax.set(xlabel="phase", ylabel="magnitude", title=f"{found[star]:.4f} ± {error[star]:.4f} days")
-    ax.invert_yaxis()
 axes[2].semilogx(found, fits["offset"], ".", ms=4, alpha=0.6)
-axes[2].semilogx(np.sort(found), models.line(np.log10(np.sort(found)) - 1, *law), color="C1")
+axes[2].semilogx([2, 40], models.line(np.log10([2, 40]) - 1, *law), color="C1")
 axes[2].set(xlabel="period (days)", ylabel="mean magnitude", title="the longer, the brighter")
-axes[2].invert_yaxis()
+for ax in axes:
+    ax.invert_yaxis()
 plt.show()

@@ -20,8 +20,7 @@ y, x = np.ogrid[-1:1:40j, -1:1:40j]
 radius = np.hypot(x, y)
 speed = 150 * x / np.hypot(radius, 0.2)
 truth = (4 * np.exp(-((radius / 0.55) ** 2)), REST * speed / LIGHT, 0.12 + 0.1 * np.exp(-6 * radius**2), 0.4, 3.0)
-shift = np.linspace(654.5, 658, 80) - REST
-model = models.gaussian.fix(offset=0.0) + models.line
+model, shift = models.gaussian.fix(offset=0.0) + models.line, np.linspace(654.5, 658, 80) - REST
 cube = model(shift, *(np.broadcast_to(part, (40, 40))[..., None] for part in truth)) + rng.normal(0, 0.25, (40, 40, 80))
 
 # %%
