@@ -5,6 +5,7 @@ import os
 import re
 
 from docutils import nodes
+from latex2mathml.converter import convert
 from sphinx import addnodes
 
 import leastsq
@@ -18,7 +19,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
@@ -71,6 +71,7 @@ html_css_files = ["site.css"]
 suppress_warnings = ["myst.xref_missing", "myst.header"]
 exclude_patterns = ["gallery/**/*.ipynb"]
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 # Lines of code of 96 characters fit the column.
 html_theme_options = {f"{shade}_css_variables": {"code-font-size": "0.75em"} for shade in ("light", "dark")}
@@ -104,8 +105,19 @@ def link_names(app, doctree):
         link += literal
 
 
+def typeset(display):
+    """Write formulas as MathML, which browsers draw without a script from elsewhere."""
+
+    def visit(translator, node):
+        translator.body.append(convert(node.astext(), display=display))
+        raise nodes.SkipNode
+
+    return visit, None
+
+
 def setup(app):
     """Register the above for pages and docstrings."""
+    app.add_html_math_renderer("mathml", inline_renderers=typeset("inline"), block_renderers=typeset("block"))
 
     def page(app, name, source):
         source[:] = map(escape_initials, source)
