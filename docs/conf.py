@@ -85,8 +85,8 @@ def escape_initials(text: str) -> str:
     return re.sub(r"^(\s*\.\. \[\S+\] )(?=[A-Z]\. )", r"\1\\", text, flags=re.MULTILINE)
 
 
-# What a page names in double back ticks links to the reference, too: all that is public, but the name of the
-# package, which is that of a function as well.
+# What a page names in double back ticks, or in single ones where another module is meant, links to the reference, too:
+# all that is public, but the name of the package, which is that of a function as well.
 LINKED = {name: f"leastsq.{name}" for name in leastsq.__all__ if name not in ("leastsq", "models", "native")}
 LINKED |= {f"native.{name}": f"leastsq.native.{name}" for name in ("jit", "model")}
 LINKED |= {f"models.{name}": f"leastsq.models.{name}" for name in leastsq.models.__all__}
@@ -95,7 +95,7 @@ LINKED |= {name: name for name in (*LINKED.values(), "leastsq.xarray.curvefit", 
 
 def link_names(app, doctree):
     """Make links of public names in running text."""
-    for literal in list(doctree.findall(nodes.literal)):
+    for literal in [*doctree.findall(nodes.literal), *doctree.findall(nodes.emphasis)]:
         target = LINKED.get(literal.astext().removesuffix("()"))
         if target is None or isinstance(literal.parent, (nodes.title, nodes.reference, addnodes.pending_xref)):
             continue

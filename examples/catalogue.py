@@ -1,10 +1,11 @@
 """The compiled models, drawn: families of curves that differ in one parameter, and spots.
 
-    python examples/catalogue.py
+    python examples/catalogue.py peaks peaks.png
 
 The page on models shows these pictures.
 """
 
+import sys
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -132,6 +133,6 @@ def images() -> Figure:
     return figure
 
 
-if __name__ == "__main__":
-    for family in (peaks, decays, curves, waves, images):
-        family().savefig(f"{family.__name__}.png", dpi=80)
+# The site calls the functions themselves.
+if __name__ == "__main__" and len(sys.argv) > 1:
+    globals()[sys.argv[1]]().savefig(sys.argv[2], dpi=80)

@@ -1,7 +1,7 @@
 """Pictures of losses: outliers in a decay, and spots of few photons by least squares and by likelihood.
 
-python examples/losses.py outliers
-python examples/losses.py counts
+python examples/losses.py outliers outliers.png
+python examples/losses.py counts counts.png
 """
 
 import sys
@@ -96,8 +96,6 @@ def counts() -> Any:
     return figure
 
 
-if __name__ == "__main__":
-    name = sys.argv[1] if len(sys.argv) > 1 else "outliers"
-    {"outliers": outliers, "counts": counts}[name]()
-    if len(sys.argv) > 2:
-        plt.savefig(sys.argv[2], dpi=110)
+# The site calls the functions themselves.
+if __name__ == "__main__" and len(sys.argv) > 1:
+    {"outliers": outliers, "counts": counts}[sys.argv[1]]().savefig(sys.argv[2], dpi=110)

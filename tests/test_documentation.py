@@ -4,6 +4,7 @@ import doctest
 import importlib
 import importlib.util
 import re
+import runpy
 import sys
 import warnings
 from pathlib import Path
@@ -143,6 +144,20 @@ def test_every_picture_has_a_script():
         "../examples/losses.py outliers",
     ]
     assert all((ROOT / "docs" / name.partition(" ")[0]).is_file() for name in scripts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["losses.py counts", "losses.py outliers", "catalogue.py peaks", "catalogue.py images"])
+def test_a_picture_is_one_picture(name, monkeypatch):
+    """The site runs a script as a program without arguments, and then its function."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    script, function = name.split()
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    monkeypatch.setattr(sys, "argv", [script])
+    pyplot.close("all")
+    runpy.run_path(str(ROOT / "examples" / script), run_name="__main__")[function]()
+    assert len(pyplot.get_fignums()) == 1
+    pyplot.close("all")
 
 
 @pytest.fixture

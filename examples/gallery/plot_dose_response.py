@@ -2,8 +2,8 @@
 Plate of dose-response curves
 =============================
 
-Twenty compounds at eight doses, three wells each, on one plate of an assay: a logistic curve each, and their IC50.
-IC50. Compounds without effect have no IC50, and their standard errors say so.
+Twenty compounds at eight doses, three wells each, on one plate of an assay: a logistic curve each, and its IC50, the
+dose of half the effect. Compounds without effect have no IC50, and their standard errors say so.
 """
 
 import matplotlib.pyplot as plt

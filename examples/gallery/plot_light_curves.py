@@ -30,8 +30,8 @@ magnitude[rng.random(magnitude.shape) < 0.1] = np.nan  # clouds
 fits = curve_fit_many(models.harmonics, nights, magnitude, sigma=0.04, absolute_sigma=True, fixed={"trend": 0.0})
 found, error = 1 / fits["frequency"], fits.stderr_of("frequency") / fits["frequency"] ** 2
 right = np.abs(found / period - 1) < 0.01
-print(f"{fits}\nperiod within one per cent for {right.sum()} of {period.size} stars; their deviations spread by")
-print(f"{np.std(((found - period) / error)[right]):.2f} standard errors")
+print(f"{fits}\nperiod within one per cent for {right.sum()} of {period.size} stars")
+print(f"their deviations in standard errors spread by {np.std(((found - period) / error)[right]):.2f}")
 sure = found > 2  # days; shorter ones are aliases of looking once a night
 law, pcov = curve_fit(models.line, np.log10(found[sure]) - 1, fits["offset"][sure])
 print(f"slope of the law: {law[0]:.2f} ± {np.sqrt(pcov[0, 0]):.2f} magnitudes per factor of ten")
