@@ -147,7 +147,9 @@ def test_every_picture_has_a_script():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["losses.py counts", "losses.py outliers", "catalogue.py peaks", "catalogue.py images"])
+@pytest.mark.parametrize(
+    "name", ["losses.py counts", "losses.py outliers", "catalogue.py peaks", "catalogue.py images"]
+)
 def test_a_picture_is_one_picture(name, monkeypatch):
     """The site runs a script as a program without arguments, and then its function."""
     pyplot = pytest.importorskip("matplotlib.pyplot")
