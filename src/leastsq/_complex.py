@@ -110,7 +110,7 @@ def refuse_compiled(f: Callable[..., Any], jac: Any = None) -> None:
     if isinstance(f, Model):
         raise TypeError(
             f"ydata: got complex numbers, and {f.__name__} is a compiled model of real values: fit real and imaginary "
-            f"parts as two data sets, or the whole with a function of NumPy's that returns complex numbers"
+            f"parts as two data sets, or the whole with a NumPy function that returns complex numbers"
         )
     if jac == "cs":
         raise ValueError("jac='cs' is for functions of real values: leave it out, or take '3-point'")

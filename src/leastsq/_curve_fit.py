@@ -186,7 +186,7 @@ def curve_fit(
     large.
 
     Memory maps of more than 65536 points (`numpy.memmap`, ``np.load(..., mmap_mode="r")``) are never in memory as a
-    whole: `f` and `jac` are called for blocks of points, which are folded into a triangle [4]_. Arrays of dask's are
+    whole: `f` and `jac` are called for blocks of points, which are folded into a triangle [4]_. Dask arrays are
     folded where their chunks lie, in one graph for each point that the iteration tries; only N by N numbers travel.
     Both need an `f` that works point by point, which is tried first, `ydata` and `sigma` of one dimension, and points
     along the last axis of `xdata`; `infodict` has ``chisq`` in the place of ``fvec`` and ``fjac``.

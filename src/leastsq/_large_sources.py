@@ -1,4 +1,4 @@
-"""Where data of any size are: in files that are mapped into memory, or in chunks of dask's, and how blocks are read."""
+"""Where data of any size are: in files that are mapped into memory, or in dask's chunks, and how blocks are read."""
 
 import math
 import mmap
@@ -20,7 +20,7 @@ _AS_LARGE = 16
 _FEW = 2**16
 # Runs of neighbouring points that are looked at first.
 _RUNS = 64
-# Triangles that are folded in one task of dask's.
+# Triangles that are folded in one of dask's tasks.
 _BRANCHES = 8
 
 
@@ -130,7 +130,7 @@ class Arrays:
 
 
 class Chunks:
-    """Arrays of dask's: each call is one graph, with a task for each chunk where it lies, and a tree of others."""
+    """Dask arrays: each call is one graph, with a task for each chunk where it lies, and a tree of others."""
 
     def __init__(self, x: Any, y: Any, sigma: Any, reading: Reading) -> None:
         import dask.array
@@ -188,7 +188,7 @@ def _of_chunk(reading: Reading, several: bool, task: Any, combine: Any, sigma: A
 
 
 def are_large(xdata: Any, ydata: Any, sigma: Any) -> bool:
-    """Return whether data may be too large for memory: arrays of dask's, or files of more than few points."""
+    """Return whether data may be too large for memory: dask arrays, or files of more than few points."""
     if type(xdata) is type(ydata) is np.ndarray and (sigma is None or type(sigma) is np.ndarray):
         return False
     arrays = (*(xdata if isinstance(xdata, (tuple, list)) else (xdata,)), ydata, sigma)
