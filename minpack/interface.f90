@@ -243,14 +243,15 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio)
 end subroutine covariance_matrix
 
 !> Say where in the packed array of a finished fit its results begin, counted from 0, and copy out the pivots.
-subroutine positions(n, state, f, qtf, r, rows, ipvt)
+subroutine positions(n, state, x, f, qtf, r, rows, ipvt)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long, row_block
     use lm, only: lm_fit, lm_layout, layout
     use packed_state, only: unpack_fit, work_begins
     implicit none (type, external)
     integer, intent(in) :: n                        !! parameters
-    real(wp), intent(inout), target :: state(*)     !! the packed array of a finished fit
+    real(wp), intent(inout), target :: state(*)     !! the packed array of a fit
+    integer(long), intent(out) :: x                 !! the solution, or the best point so far (n)
     integer(long), intent(out) :: f                 !! residuals at the solution (m)
     integer(long), intent(out) :: qtf               !! first n entries of Qᵀ f (n)
     integer(long), intent(out) :: r                 !! triangle of the last Jacobian, nothing below it is set (n, n)
@@ -263,6 +264,7 @@ subroutine positions(n, state, f, qtf, r, rows, ipvt)
     integer(long) :: base
 
     call unpack_fit(n, state, fit, pivots)
+    x = -1
     f = -1
     qtf = -1
     r = -1
@@ -270,6 +272,7 @@ subroutine positions(n, state, f, qtf, r, rows, ipvt)
     if (fit%n /= n) return
     at = layout(fit%m, n, fit%analytic, logical(fit%bounded))
     base = work_begins(n) - 2
+    x = base + at%x
     f = base + at%f
     qtf = base + at%qtf
     r = base + at%r

@@ -213,6 +213,64 @@ def test_curve_fit_is_the_same_bits(name):
     assert steps[-1].x.tobytes() == popt.tobytes()
 
 
+COUNTS = np.random.default_rng(3).poisson(100 * Y).astype(float)
+
+
+def log1p(z):
+    return np.array([np.log1p(z), 1 / (1 + z), -1 / (1 + z) ** 2])
+
+
+LOSSES = {
+    "counts": (decay, {"loss": "poisson"}),
+    "counts, derivatives": (decay, {"loss": "poisson", "jac": slopes}),
+    "counts, central": (decay, {"loss": "poisson", "jac": "3-point"}),
+    "counts, bounded": (decay, {"loss": "poisson", "bounds": ([0, 0, 31], [300, 3, 300])}),
+    "counts, compiled": (models.exponential, {"loss": "poisson"}),
+    "own": (decay, {"loss": log1p, "f_scale": 10.0}),
+    "own, derivatives": (decay, {"loss": log1p, "f_scale": 10.0, "jac": slopes, "sigma": np.full(T.size, 0.5)}),
+    "own, compiled": (models.exponential, {"loss": log1p, "f_scale": 10.0}),
+    "cauchy": (decay, {"loss": "cauchy", "f_scale": 10.0}),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_are_watched_too(name):
+    f, options = LOSSES[name]
+    steps = []
+    start = [150.0, 1.0, 35.0]
+    plain = curve_fit(f, T, COUNTS, start, full_output=True, **options)
+
+    def note(intermediate_result):
+        steps.append(intermediate_result)
+
+    seen = curve_fit(f, T, COUNTS, start, full_output=True, callback=note, **options)
+    assert (plain[0].tobytes(), plain[1].tobytes(), *plain[3:]) == (seen[0].tobytes(), seen[1].tobytes(), *seen[3:])
+    assert plain[2]["nfev"] == seen[2]["nfev"]
+    assert [step.nit for step in steps] == list(range(1, len(steps) + 1))
+    assert len(steps) >= 4
+    costs = [step.cost for step in steps]
+    assert costs == sorted(costs, reverse=True)
+    for step in steps:
+        z = step.fun**2
+        if options["loss"] == "poisson":
+            expected = z.sum()
+        else:
+            expected = 100 * np.log1p(z / 100).sum()  # Cauchy's loss, whoever wrote it
+            np.testing.assert_allclose(step.fun, (decay(T, *step.x) - COUNTS) / options.get("sigma", 1), atol=1e-12)
+        assert step.cost == pytest.approx(expected / 2, rel=1e-12)
+    np.testing.assert_allclose(steps[-1].fun, seen[2]["fvec"], rtol=0, atol=1e-12)
+
+    def enough(intermediate_result):
+        if intermediate_result.nit == 2:
+            raise StopIteration
+
+    with pytest.warns(OptimizeWarning, match="callback stopped the fit after .* best so far"):
+        popt, pcov, _, _, ier = curve_fit(f, T, COUNTS, start, full_output=True, callback=enough, **options)
+    assert ier == 19
+    assert popt.tobytes() == steps[1].x.tobytes()
+    assert np.isinf(pcov).all()
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_curve_fit_stopped(name):
     f, options = CALLS[name]

@@ -158,6 +158,28 @@ def test_starts_from_complex_data():
     assert_same(curve_fit_many(impedance, W, Z, start), curve_fit_many(impedance, W, Z, START))
 
 
+@pytest.mark.filterwarnings("ignore:ydata has 2 chunks along axis")
+@pytest.mark.parametrize("sigma", [None, SIGMA, SIGMA + 1j * SIGMA[::-1]])
+def test_dask_arrays_are_fitted_lazily(sigma):
+    array = pytest.importorskip("dask.array")
+    chunked = array.from_array(Z, chunks=(2, 13))
+    lazy = curve_fit_many(
+        impedance, array.from_array(W), chunked, START, None if sigma is None else array.from_array(sigma)
+    )
+    expected = curve_fit_many(impedance, W, Z, START, sigma)
+    fits = lazy.compute(scheduler="synchronous")
+    same = ("popt", "pcov", "chisq", "nfev", "status")
+    for name in same:
+        np.testing.assert_array_equal(getattr(fits, name), getattr(expected, name))
+        np.testing.assert_array_equal(getattr(lazy, name).compute(scheduler="synchronous"), getattr(expected, name))
+    np.testing.assert_array_equal(fits.predict(W), expected.predict(W))
+    with pytest.raises(TypeError, match="gaussian is a compiled model of real values"):
+        curve_fit_many(models.gaussian, W, chunked)
+    along = curve_fit_many(impedance, W, array.from_array(Z.T.copy(), chunks=(-1, 1)), START, sigma, axis=0)
+    for name in same:
+        np.testing.assert_array_equal(getattr(along.compute(), name), getattr(expected, name))
+
+
 def test_several_predictors():
     def of_two(x, a, b):
         w, t = x

@@ -63,6 +63,38 @@ def test_a_fit_with_open_parameters_has_no_band():
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["fit", "data"]
 
 
+@pytest.mark.parametrize("sigma", [None, 0.02, 0.02 + 0.03j])
+def test_complex_data_are_drawn_as_both_parts(sigma):
+    def circuit(w, r, q, tau):
+        return r + q / (1 + 1j * w * tau)
+
+    w = np.geomspace(0.1, 100, 20)
+    z = circuit(w, 1.0, 2.0, 0.3) + 0.01 * np.exp(9j * w)
+    z[3] = complex(np.nan, np.nan)
+    fits = curve_fit_many(circuit, w, z, [1, 1, 1], None if sigma is None else np.full(20, sigma))
+    figure = fits.plot((), w, z, None if sigma is None else np.full(20, sigma))
+    above, below = figure.axes
+    told = [text.get_text() for text in above.get_legend().get_texts()]
+    assert told[-2:] == ["data, real part", "data, imaginary part"]
+    rest = fits.residuals(w, z, None if sigma is None else np.full(20, sigma))
+    for k, part in enumerate((np.real, np.imag)):
+        np.testing.assert_array_equal(above.containers[k].lines[0].get_ydata(), part(z))
+        np.testing.assert_array_equal(below.lines[1 + k].get_xydata().T, [w, part(rest)])
+        fine, values = above.lines[-2 + k].get_data()
+        np.testing.assert_allclose(values, part(fits.predict(fine)), rtol=1e-12)
+    figure.canvas.draw()
+    with pytest.raises(ValueError, match="one predictor: this model has 2"):
+        curve_fit_many(lambda x, a, b: (a * x[0] + b * x[1]) * 1j, (w, w**2), z, [1, 1]).plot((), (w, w**2), z)
+
+
+def test_curves_are_fine_on_logarithmic_axes():
+    x = np.geomspace(1e-3, 1e3, 13)
+    fits = curve_fit_many(models.michaelis_menten, x, models.michaelis_menten(x, 1, 1) + 0.01 * np.cos(9 * x))
+    points = curve(fits.plot((), x, models.michaelis_menten(x, 1, 1) + 0.01 * np.cos(9 * x)).axes[0]).get_xdata()
+    assert np.diff(np.log(points)).max() < 0.05
+    assert np.diff(points).max() < 3
+
+
 def test_several_predictors_are_refused():
     fits = curve_fit_many(lambda xy, a, b: a * xy[0] + b * xy[1], (X, X**2), X, [1, 1])
     with pytest.raises(ValueError, match="one predictor: this model has 2"):

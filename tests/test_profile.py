@@ -156,6 +156,130 @@ def test_profiles_of_native_models():
     np.testing.assert_allclose(other.profile(..., "km", DOSE, y), fits.profile(..., "km", DOSE, y), rtol=1e-4)
 
 
+# --- Profiles within bounds ---
+
+
+BOX = {"vmax": (1.8, 2.1), "km": (0.85, 1.3)}
+
+
+def bounded_by_scipy(y, popt, j, bound, level):
+    """Return the end of an interval by Brent's method over bounded fits of SciPy's; the bound if that is met first."""
+    lower, upper = np.array(list(BOX.values())).T
+    other = slice(1 - j, 2 - j)
+
+    def excess(value):
+        fit = scipy.optimize.least_squares(
+            lambda p: rate(DOSE, *np.insert(p, j, value)) - y,
+            np.clip(popt[other], lower[other] + 1e-6, upper[other] - 1e-6),
+            bounds=(lower[other], upper[other]),
+            xtol=1e-15,
+            ftol=1e-15,
+            gtol=1e-15,
+        )
+        return 2 * fit.cost - least * (1 + t**2 / (DOSE.size - 2))
+
+    least = np.sum((rate(DOSE, *popt) - y) ** 2)
+    t = scipy.stats.t.ppf(0.5 + level / 2, DOSE.size - 2)
+    return bound if excess(bound) <= 0 else scipy.optimize.brentq(excess, popt[j], bound, xtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_profiles_within_bounds_are_those_of_bounded_refits(kind):
+    """No parameter leaves the box, neither that of the interval nor the others; solutions on bounds are among them."""
+    y, fits = make(6, noise=0.06, bounds=BOX, **KINDS[kind])
+    assert fits.active_mask.any()
+    on_bound = []
+    for j, (name, bounds) in enumerate(BOX.items()):
+        found = fits.profile(..., name, DOSE, y, level=0.6, bounds=BOX)
+        for i in range(6):
+            wanted = [bounded_by_scipy(y[i], fits.popt[i], j, bound, 0.6) for bound in bounds]
+            # SciPy's solutions stay a little off the bounds.
+            np.testing.assert_allclose([found.lower[i], found.upper[i]], wanted, rtol=1e-4)
+        np.testing.assert_array_equal(found.on_bound, [found.lower == bounds[0], found.upper == bounds[1]])
+        on_bound.append(found.on_bound)
+    assert 0 < np.mean(on_bound) < 1
+
+
+def test_profiles_evaluate_nothing_outside_of_the_box():
+    seen = []
+
+    def watched(x, vmax, km):
+        seen.append((np.min(vmax), np.max(vmax), np.min(km), np.max(km)))
+        return rate(x, vmax, km)
+
+    y, fits = make(6, noise=0.06, f=watched, bounds=BOX)
+    seen.clear()
+    fits.profile(..., "km", DOSE, y, bounds=BOX)
+    least, most = np.min(seen, axis=0), np.max(seen, axis=0)
+    assert least[0] >= 1.8
+    assert most[1] <= 2.1
+    assert least[2] >= 0.85
+    assert most[3] <= 1.3
+
+
+def test_profiles_leave_fixed_parameters_where_they_are():
+    y, fits = make(4, noise=0.06, f=rate, fixed={"km": np.array([0.9, 1.0, 1.1, 1.2])})
+    found = fits.profile(..., "vmax", DOSE, y)
+    lower, upper = fits.conf_interval()
+    np.testing.assert_allclose(found.lower, lower[:, 0], rtol=2e-5)  # the model is linear in vmax
+    np.testing.assert_allclose(found.upper, upper[:, 0], rtol=2e-5)
+    assert not found.on_bound.any()
+    with pytest.raises(ValueError, match="km is fixed: it has no interval"):
+        fits.profile(0, "km", DOSE, y)
+    y, fits = make(4, noise=0.06, f=rate, bounds={"km": (1.0, np.array([1.0, 2.0, 2.0, 1.0]))})
+    found = fits.profile(..., "km", DOSE, y, bounds={"km": (1.0, np.array([1.0, 2.0, 2.0, 1.0]))})
+    assert found.lower[[0, 3]].tolist() == found.upper[[0, 3]].tolist() == [1, 1]
+    assert found.on_bound[:, [0, 3]].all()
+    assert (found.upper[1:3] > found.value[1:3]).all()
+
+
+def test_profiles_of_what_the_data_leave_open_end_where_bounds_say_so():
+    """Only the product is determined; it is one, and its factors are at most two."""
+    y = DOSE + 0.01 * np.cos(9 * DOSE)
+    box = {"a": (0, 2), "b": (0, 2)}
+    fits = curve_fit_many(lambda x, a, b: a * b * x, DOSE, y, [1, 1], bounds=box)
+    assert np.isinf(fits.stderr).all()
+    found = fits.profile((), "a", DOSE, y, bounds=box)
+    product = np.prod(fits.popt)
+    spread = scipy.stats.t.ppf(0.975, 5) * np.sqrt(fits.chisq / 5 / np.sum(DOSE**2))
+    assert found.upper == 2
+    assert found.on_bound.tolist() == [False, True]
+    assert found.lower == pytest.approx((product - spread) / 2, rel=1e-4)
+
+
+def test_profiles_with_other_bounds_are_refused():
+    y, fits = make(3, noise=0.06, bounds=BOX)
+    with pytest.raises(ValueError, match="the fits had bounds, and here are none; give those of the call again"):
+        fits.profile(0, "km", DOSE, y)
+    _, plain = make(3, noise=0.06)
+    with pytest.raises(ValueError, match="the fits had none, and here are some; leave them out"):
+        plain.profile(0, "km", DOSE, y, bounds=BOX)
+    with pytest.raises(ValueError, match="bounds are not those of the fits"):
+        fits.profile(0, "km", DOSE, y, bounds={"km": (fits["km"][0], 2)})
+    with pytest.raises(ValueError, match=r"bounds have shape \(5, 2\), which is not that of fits of shape \(3,\)"):
+        fits.profile(0, "km", DOSE, y, bounds={"km": (0.5, np.ones(5))})
+
+
+def test_profiles_of_complex_data():
+    rng = np.random.default_rng(8)
+    z = (DOSE * 2 + 1j * 3) / (1 + 1j * DOSE) + 0.1 * (rng.standard_normal((2, 6)) + 1j * rng.standard_normal((2, 6)))
+
+    def line(x, a, b):
+        return (a * x + 1j * b) / (1 + 1j * x)
+
+    fits = curve_fit_many(line, DOSE, z, [1, 1])
+    found = fits.profile(..., "a", DOSE, z)
+    lower, upper = fits.conf_interval()  # the model is linear
+    np.testing.assert_allclose(found.lower, lower[:, 0], rtol=2e-5)
+    np.testing.assert_allclose(found.upper, upper[:, 0], rtol=2e-5)
+
+
+def test_profiles_of_other_losses_are_refused():
+    y, fits = make(2, loss="soft_l1")
+    with pytest.raises(ValueError, match="profile is for least squares"):
+        fits.profile(0, "km", DOSE, y)
+
+
 def test_profiles_of_tables():
     y, fits = make(3)
     order = np.random.default_rng(5).permutation(18)

@@ -49,6 +49,27 @@ def test_compiled_models_come_back_whole(tmp_path, options):
     same(through_file(fits[:0]), fits[:0])
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bounds": {"rate": (0, 0.7)}},
+        {"fixed": {"offset": 0.1}},
+        {"covariance": "sandwich", "bounds": {"offset": (0.1, np.inf)}, "pcov": False},
+    ],
+)
+def test_bounds_and_fixed_parameters_are_remembered(options):
+    pandas = pytest.importorskip("pandas")
+    fits = curve_fit_many(models.exponential, X, Y, **options)
+    again = through_file(fits)
+    same(again, fits)
+    for name in ("fixed", "bounded", "sandwich", "covariances"):
+        assert getattr(again.problem, name) == getattr(fits.problem, name)
+    assert again.report(0) == fits.report(0)
+    pandas.testing.assert_frame_equal(again.to_dataframe(), fits.to_dataframe())
+    given = {"bounds": options["bounds"]} if "bounds" in options else {}
+    assert again.profile(0, "rate", X, Y, **given) == fits.profile(0, "rate", X, Y, **given)
+
+
 def peak(name):
     return models.gaussian.fix(offset=0.0).prefix(name)
 

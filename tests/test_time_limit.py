@@ -1,11 +1,15 @@
 """Time limits: what is not finished says so, what is finished is what it would be without."""
 
+import contextlib
+import ctypes
+import math
 import time
 
 import numpy as np
 import pytest
 
-from leastsq import curve_fit_many, models
+from leastsq import _kernel, _task, curve_fit_many, models, native
+from leastsq._interruptible import OVER
 
 X = np.linspace(0, 5, 30)
 RATES = np.linspace(0.5, 1.5, 4100)
@@ -51,8 +55,82 @@ def test_compiled_models(workers):
     y = np.tile(Y, (40, 1))
     fits = curve_fit_many(models.exponential, X, y, workers=workers, time_limit=0.02)
     assert_told(fits, curve_fit_many(models.exponential, X, y))
+    assert_best_so_far(fits, y)
+
+
+def assert_best_so_far(fits, y, x=X):
+    """Parameters of fits under way are those of the least sum of squares seen, or NaN where none was."""
     late = fits.status == TIME_LIMIT
-    assert np.isnan(fits.popt[late]).all()
+    known = late & np.isfinite(fits.popt).all(axis=1)
+    rest = np.sum((decay(x, *fits.popt[known].T[:, :, None]) - y[known]) ** 2, axis=1)
+    np.testing.assert_allclose(fits.chisq[known], rest, rtol=1e-9)
+    assert (fits.nfev[known] > 0).all()
+    assert np.isnan(fits.popt[late & ~known]).all()
+    assert (fits.nfev[late & ~known] == 0).all()
+    return known
+
+
+@pytest.mark.parametrize("layout", ["fit", "lanes"])
+@pytest.mark.parametrize("points", [30, 2**16 + 1], ids=["groups", "tall"])
+@pytest.mark.parametrize("derivatives", [True, False])
+@pytest.mark.parametrize("bounds", [None, ([0, 0, 0], [3, 3, 3])])
+def test_the_best_so_far_in_compiled_code(layout, points, derivatives, bounds, monkeypatch):
+    """Time is over at the same evaluation in every run: the function itself says so."""
+    limits = []
+
+    @contextlib.contextmanager
+    def watching(end, interrupt):
+        limits.append(interrupt)
+        yield True
+
+    evaluations, last = [], math.inf
+
+    def evaluated():
+        evaluations.append(1)
+        if len(evaluations) == last:
+            limits[-1][0] = OVER
+
+    x = np.linspace(0, 5, points)
+    y = decay(x, 2.0, RATES[: 20 if points < 100 else 2, None], 0.1) + 0.01 * np.cos(9 * x)
+    model = native.model(decay_in_ctypes(layout, evaluated), ["a", "b", "c"], layout=layout, derivatives=derivatives)
+    monkeypatch.setattr(_task, "watching", watching)
+    curve_fit_many(model, x, y, START, bounds=bounds)
+    last = int(0.3 * len(evaluations))
+    evaluations.clear()
+    fits = curve_fit_many(model, x, y, START, bounds=bounds)
+    known = assert_best_so_far(fits, y, x)
+    assert (fits.status[known] == TIME_LIMIT).all()
+    assert 1 <= known.sum() <= _kernel.LANE_WIDTH
+    start = np.sum((decay(x, *START) - y[known]) ** 2, axis=1)
+    assert (fits.chisq[known] <= start * (1 + 1e-12)).all()
+    assert (fits.chisq[known] < start).any()
+
+
+def decay_in_ctypes(layout, called):
+    """Return the decay as a native function, which calls a function each time."""
+    double = ctypes.POINTER(ctypes.c_double)
+    sizes = 2 if layout == "fit" else 4
+
+    @ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * sizes, *[double] * 4, ctypes.c_void_p)
+    def native_decay(*arguments):
+        *numbers, t, p, out, jac, _ = arguments
+        n = numbers[-1]
+        rows, width = (numbers[0], 1) if layout == "fit" else (numbers[1], numbers[0])
+        called()
+        t = np.ctypeslib.as_array(t, (rows, width))
+        a, b, c = np.ctypeslib.as_array(p, (n, width))
+        e = np.exp(-b * t)
+        np.ctypeslib.as_array(out, (rows, width))[:] = a * e + c
+        slopes = (e, -a * t * e, np.ones_like(e))
+        if jac and layout == "fit":
+            np.ctypeslib.as_array(jac, (rows, n))[:] = np.concatenate(slopes, axis=1)
+        elif jac:
+            stride = numbers[2]
+            for j, slope in enumerate(slopes):
+                np.ctypeslib.as_array(jac, (n * stride,))[j * stride :][: rows * width] = slope.ravel()
+        return 0
+
+    return native_decay
 
 
 def test_the_best_so_far():

@@ -101,7 +101,7 @@ def given_again(
     if isinstance(fits.problem.f, Model):
         x = fits.problem.f.separated(x)
     if isinstance(fits.problem.f, ComplexParts):
-        x, y, sigma, axis, groups, lengths = many_complex(x, y, sigma, axis, groups, lengths, "y")
+        x, y, sigma, axis, groups, lengths = many_complex(x, y, sigma, axis, groups, lengths)
     if groups is None and lengths is None:
         if fits.groups is not None and fits.groups.ndim and np.ndim(y) == 1:
             raise ValueError("these fits have groups: give the groups or lengths of the rows again as well")

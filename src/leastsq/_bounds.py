@@ -22,6 +22,11 @@ class Bounds(NamedTuple):
         mask: NDArray[np.intp] = (x == self.upper).astype(np.intp) - (x == self.lower)
         return mask
 
+    def holds(self, x: FloatArray) -> NDArray[np.bool_]:
+        """Say which parameters are on a bound, or fixed."""
+        held: NDArray[np.bool_] = (x == self.upper) | (x == self.lower)
+        return held
+
 
 def checked_bounds(bounds: Any, n: int, names: Sequence[str] | None = None, may_fix: bool = True) -> Bounds | None:
     """Return the bounds of `n` parameters of one fit, or None where there are none.

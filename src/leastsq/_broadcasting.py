@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._block import Block, as_argument
+from ._bounds import Bounds
 from ._kernel import TO_FIT
 from ._validate import NO_VALUE, FloatArray, as_array, real_array, relative_error, with_parameter_axis
 
@@ -27,7 +28,7 @@ def try_function(f: Callable[..., Any], jac: Callable[..., Any] | None, block: B
     rows = np.repeat(rows, 2)[:2] if len(rows) == 1 else rows
     points = block.p0[rows]
     if np.array_equal(*points):  # two that are the same would not tell one from the other
-        points[1] = points[1] * 1.001 + 1e-3 * (points[1] == 0)
+        points[1] = _near(points[1], block.box_of(int(rows[1])))
     one_by_one = [_evaluate(f, block, int(row), point, "f") for row, point in zip(rows, points, strict=True)]
     _refuse_other_shape(one_by_one, (block.y.shape[1],), "f")
     slopes = None
@@ -40,6 +41,15 @@ def try_function(f: Callable[..., Any], jac: Callable[..., Any] | None, block: B
             _compare(jac, block, rows, points, slopes, "jac")
     known = [values for values in one_by_one if values is not None]
     return relative_error(known[0]) if known else 0.0
+
+
+def _near(point: FloatArray, box: Bounds | None) -> FloatArray:
+    """Return another point nearby, which is not outside of the bounds."""
+    step = 1e-3 * np.where(point == 0, 1.0, point)
+    if box is None:
+        return point + step
+    other = np.clip(point + step, *box)
+    return np.where(other == point, np.clip(point - step, *box), other)
 
 
 def _evaluate(function: Callable[..., Any], block: Block, row: int, point: FloatArray, name: str) -> Any:

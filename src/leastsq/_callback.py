@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from . import _kernel, _status
+from ._bounds import Bounds
 from ._iterate import Fit, iterate, iterate_model
 from ._kernel import DONE, RESIDUALS
 from ._least_squares_result import LeastSquaresResult
+from ._losses import final_residuals, is_counts
 from ._problem import Options
+from ._single_loss import Kept, fit_counts
 from ._validate import FloatArray
 
 Notify = Callable[[LeastSquaresResult], Any]
@@ -44,7 +47,7 @@ def checked_callback(callback: Any) -> Notify | None:
 class _Watcher:
     """Sees the evaluations of a fit, and shows those that were steps."""
 
-    def __init__(self, notify: Notify, x0: FloatArray, first: Any) -> None:
+    def __init__(self, notify: Notify, x0: FloatArray, first: Any, shown: Callable[[Any], Any]) -> None:
         self.notify = notify
         self.state: FloatArray | None = None
         # What was evaluated last, the best point so far, and the square root of its cost.
@@ -54,6 +57,8 @@ class _Watcher:
         self.steps = 0
         # Of a model whose fit keeps no residuals.
         self.evaluate: Callable[[FloatArray], FloatArray] | None = None
+        # What is shown of what was evaluated.
+        self.shown: Callable[[Any], Any] = shown
 
     def begin(self, state: FloatArray) -> None:
         """Take notice of the packed array of the fit."""
@@ -103,12 +108,14 @@ class _Watcher:
         if self.state is None:
             return
         _, nfev, _, _, fnorm = _kernel.outcome(self.state)
+        if nfev == 0:
+            return
         if self.fnorm is None:  # the start
             self.fnorm = fnorm
         elif fnorm < self.fnorm:
             self.fnorm, self.best = fnorm, self.x
             self.steps += 1
-            f = self.f if self.evaluate is None else self.evaluate(self.x)
+            f = self.shown(self.f if self.evaluate is None else self.evaluate(self.x))
             try:
                 self.notify(
                     LeastSquaresResult(
@@ -139,12 +146,13 @@ def iterate_watched_by(
     col_deriv: bool,
     options: Options,
     first: Any = None,
+    shown: Callable[[Any], Any] = lambda f: f,
     **others: Any,
 ) -> Fit:
-    """Do what `iterate` does, and show each step."""
+    """Do what `iterate` does, and show each step, its residuals as `shown` returns them."""
     if notify is None:
         return iterate(func, x0, args, dfun, col_deriv, options, first, **others)
-    watcher = _Watcher(notify, x0, first)
+    watcher = _Watcher(notify, x0, first, shown)
     watched, derivatives = watcher.residuals(func), watcher.jacobian(dfun)
     try:
         fit = iterate(watched, x0, args, derivatives, col_deriv, options, first, begun=watcher.begin, **others)
@@ -168,8 +176,29 @@ def iterate_model_watched_by(
     """Do what `iterate_model` does, and show each step."""
     if notify is None:
         return iterate_model(model, x, y, weights, x0, options, **others)
-    watcher = _Watcher(notify, x0, None)
+
+    def shown(f: FloatArray) -> FloatArray:
+        return final_residuals(options, f + y, y) if is_counts(options) else f
+
+    watcher = _Watcher(notify, x0, None, shown)
     try:
         return iterate_model(model, x, y, weights, x0, options, watch=watcher.run, **others)
     except _Stopped:
         return watcher.stopped(y.size, options)
+
+
+def fit_counts_watched_by(
+    notify: Notify | None, kept: Kept, y: FloatArray, start: FloatArray, options: Options, box: Bounds | None
+) -> Fit:
+    """Do what `fit_counts` does, and show each step, its residuals as roots of the deviances."""
+    if notify is None:
+        return fit_counts(kept, y, start, options, box)
+    watcher = _Watcher(notify, start, None, lambda f: final_residuals(options, f, y))
+    seen = Kept(watcher.residuals(kept.values), watcher.jacobian(kept.slopes), kept.evaluations)
+    try:
+        fit = fit_counts(seen, y, start, options, box, begun=watcher.begin)
+    except _Stopped:
+        return watcher.stopped(y.size, options)
+    with contextlib.suppress(_Stopped):  # the fit is over
+        watcher.look()
+    return fit

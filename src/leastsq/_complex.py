@@ -87,8 +87,11 @@ def is_complex(y: Any) -> bool:
         return False  # others say what is wrong with it
 
 
-def in_turn(values: NDArray[Any]) -> Any:
+def in_turn(values: Any) -> Any:
     """Return real and imaginary parts in turn along the last axis."""
+    if is_dask(values):
+        chunks = (*values.chunks[:-1], tuple(2 * size for size in values.chunks[-1]))
+        return values.map_blocks(in_turn, dtype=values.real.dtype, chunks=chunks)
     contiguous = np.ascontiguousarray(values)
     return contiguous.view(contiguous.real.dtype)
 
@@ -145,29 +148,24 @@ def one_complex(
     return ComplexFunction(f, z.size), derivatives, (x, in_turn(z), parts)
 
 
-def many_complex(
-    x: Any, y: Any, sigma: Any, axis: Any, groups: Any = None, lengths: Any = None, name: str = "ydata"
-) -> Arguments:
+def many_complex(x: Any, y: Any, sigma: Any, axis: Any, groups: Any = None, lengths: Any = None) -> Arguments:
     """Return complex data sets as real ones, fitted along their last axis."""
-    if is_dask(y):
-        raise TypeError(f"{name}: got complex numbers in a dask array, which are fitted once they are computed")
-    z = _filled(y)
+    z = y.map_blocks(_filled, dtype=np.complex128) if is_dask(y) else _filled(y)
     axes = fit_axes(axis, z.ndim)
     tail = tuple(z.shape[a] for a in axes)
 
-    def laid_out(array: NDArray[Any], what: str) -> NDArray[Any]:
-        own = arrange(array, axes, tail, what)
+    def laid_out(array: Any, what: str) -> Any:
+        own = arrange(array if is_dask(array) else np.asarray(array), axes, tail, what)
         return own.reshape(*own.shape[: own.ndim - len(tail)], -1)
 
     given = x if isinstance(x, tuple) else (x,)
     names = ["xdata"] if len(given) == 1 else [f"xdata[{i}]" for i in range(len(given))]
-    predictors = tuple(laid_out(real_numbers(p, n), n) for p, n in zip(given, names, strict=True))
+    predictors = tuple(laid_out(_real(p, n), n) for p, n in zip(given, names, strict=True))
     moved = move(z, axes)
     y_parts = in_turn(moved.reshape(*moved.shape[: moved.ndim - len(tail)], -1))
     errors = None
     if sigma is not None:
-        deviations = np.asarray(sigma) if is_complex(sigma) else real_numbers(sigma, "sigma")
-        own = laid_out(deviations, "sigma")
+        own = laid_out(sigma if is_complex(sigma) else _real(sigma, "sigma"), "sigma")
         errors = in_turn(own) if own.dtype.kind == "c" else np.repeat(own, 2, axis=-1)
     if groups is not None:
         groups = groups.repeat(2) if hasattr(groups, "repeat") else np.repeat(np.asarray(groups), 2)
@@ -189,6 +187,12 @@ def parts_of(f: Callable[..., Any], jac: Any, p0: Any) -> tuple[Callable[..., An
         ComplexParts(jac, derivatives=True) if callable(jac) else jac,
         rule if callable(p0) else p0,
     )
+
+
+def _real(value: Any, name: str) -> Any:
+    """Return an array of real numbers; dask's as it is, once its type has been looked at."""
+    array = real_numbers(value, name)
+    return value if is_dask(value) else array
 
 
 def _are_pairs(predictors: list[Any], part: FloatArray) -> bool:

@@ -259,7 +259,7 @@ def curve_fit(
             infodict["fvec"] = final_residuals(options, one.kept(fit.x), data.y)
         if begin.box is not None:
             infodict["active_mask"] = begin.box.active(fit.x)
-        return fit.x, pcov, infodict, fit.message(), fit.info
+        return fit.x, pcov, infodict, fit.message(begin.box), fit.info
     return fit.x, pcov
 
 
@@ -284,7 +284,7 @@ def _fit_large(
         infodict = information_of(fit, judged, one.exact)
         if begin.box is not None:
             infodict["active_mask"] = begin.box.active(fit.x)
-        return fit.x, judged.pcov, infodict, fit.message(), fit.info
+        return fit.x, judged.pcov, infodict, fit.message(begin.box), fit.info
     return fit.x, judged.pcov
 
 

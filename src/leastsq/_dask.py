@@ -47,6 +47,16 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
         chunks: tuple[tuple[int, ...], ...] = self.records.chunks
         return chunks
 
+    def compute(self, **keywords: Any) -> ManyFits:
+        """Make the fits, and return them; keywords are those of dask's own `compute`."""
+        found: ManyFits = super().compute(**keywords)
+        return found
+
+    def persist(self, **keywords: Any) -> "LazyFits":
+        """Begin to make the fits, and return them as they are, lazy."""
+        found: LazyFits = super().persist(**keywords)
+        return found
+
     def __dask_graph__(self) -> Any:
         return self.records.__dask_graph__()
 

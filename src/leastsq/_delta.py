@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._validate import FloatArray
 
@@ -30,15 +31,22 @@ def steps(popt: FloatArray, stderr: FloatArray) -> FloatArray:
     return np.where(moved > 0, moved, size)
 
 
-def differences(evaluate: Callable[[FloatArray], Any], popt: FloatArray, stderr: FloatArray) -> list[FloatArray]:
-    """Return the derivatives of `evaluate` by each parameter, which are the last axis of `popt`."""
+def differences(
+    evaluate: Callable[[FloatArray], Any], popt: FloatArray, stderr: FloatArray, active: NDArray[np.integer[Any]]
+) -> list[FloatArray]:
+    """Return the derivatives of `evaluate` by each parameter, which are the last axis of `popt`.
+
+    Where a parameter is on a bound, as `active` tells, it is not evaluated on the other side.
+    """
     size = steps(popt, stderr)
+    below, above = np.where(active < 0, 0.0, size), np.where(active > 0, 0.0, size)
     slopes = []
     for j in range(popt.shape[-1]):
-        moved = np.zeros_like(popt)
-        moved[..., j] = size[..., j]
-        change = np.asarray(evaluate(popt + moved), dtype=np.float64) - evaluate(popt - moved)
-        step = 2 * size[..., j]
+        lower, upper = popt.copy(), popt.copy()
+        lower[..., j] -= below[..., j]
+        upper[..., j] += above[..., j]
+        change = np.asarray(evaluate(upper), dtype=np.float64) - evaluate(lower)
+        step = below[..., j] + above[..., j]
         slopes.append(change / step.reshape(step.shape + (1,) * (change.ndim - step.ndim)))
     return slopes
 

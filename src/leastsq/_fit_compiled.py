@@ -32,8 +32,6 @@ def fit_compiled(problem: Problem, block: Block, interrupt: NDArray[np.intc]) ->
         _fit_large(model, problem, block, interrupt, solutions)
     else:
         _fit_groups(model, problem, block, interrupt, solutions)
-    if interrupt[0]:
-        solutions.nfev[solutions.status == TO_FIT] = 0  # of those under way, no best point is known
     return solutions
 
 
@@ -43,22 +41,17 @@ def _fit_large(model: Model, problem: Problem, block: Block, interrupt: NDArray[
             return
         x = np.array(np.broadcast_arrays(*block.predictors_of(fit)))
         weights, start = block.weights_of(fit), block.p0[fit].copy()
-        try:
-            one = iterate_model(
-                model,
-                x,
-                block.y[fit],
-                weights,
-                start,
-                problem.options,
-                must_be_finite=False,
-                interrupt=interrupt,
-                bounds=block.box_of(fit),
-            )
-        except KeyboardInterrupt:
-            if interrupt[0] == 1:
-                raise
-            return  # time is over
+        one = iterate_model(
+            model,
+            x,
+            block.y[fit],
+            weights,
+            start,
+            problem.options,
+            must_be_finite=False,
+            interrupt=interrupt,
+            bounds=block.box_of(fit),
+        )
         solutions.store(fit, one)
 
 

@@ -7,12 +7,15 @@ woken at once: then the handler runs, and if it raises, as that of Ctrl-C does, 
 import _thread
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Result = TypeVar("Result")
+
+# What an interruption says where it is time, and not the user, that ends the fits.
+OVER: Final = 2
 
 # How long to wait in one go; where a wait cannot be interrupted, as on Windows, this is how late a signal is noticed.
 _SECONDS_BETWEEN_LOOKS = 0.1

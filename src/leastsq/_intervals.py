@@ -79,9 +79,9 @@ def needed_pcov(fits: "ManyFits", what: str) -> FloatArray:
 
 
 def count_free(fits: "ManyFits") -> NDArray[np.intp]:
-    """Count the parameters of each fit that are not fixed: fixed ones have errors of 0, where others have any."""
+    """Count the parameters of each fit that are not fixed: those have errors of 0, others only where all fits."""
     several = fits.stderr != 0
-    known: NDArray[np.bool_] = several.any(axis=-1) & fits.success
+    known: NDArray[np.bool_] = (several.any(axis=-1) | (fits.chisq > 0)) & fits.success
     return np.where(known, several.sum(axis=-1), len(fits.param_names) - sum(fits.problem.fixed))
 
 
@@ -96,7 +96,7 @@ def criterion(fits: "ManyFits", of_each: Any) -> FloatArray:
     return value
 
 
-def derived(self: "ManyFits", g: Callable[..., Any]) -> tuple[FloatArray, FloatArray]:
+def derived(self: "ManyFits[FloatArray]", g: Callable[..., Any]) -> tuple[FloatArray, FloatArray]:
     """Return a function of the parameters, with its standard error by the delta method.
 
     Parameters
@@ -150,7 +150,7 @@ def derived(self: "ManyFits", g: Callable[..., Any]) -> tuple[FloatArray, FloatA
 
     value = np.array(evaluate(self.popt), dtype=np.float64)
     with np.errstate(all="ignore"):
-        slopes = np.stack(differences(evaluate, self.popt, self.stderr), axis=-1)
+        slopes = np.stack(differences(evaluate, self.popt, self.stderr, self.active_mask), axis=-1)
     return value, np.sqrt(variances(slopes[..., None, :], pcov)[..., 0])
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from . import _kernel, _status
 from ._bounds import Bounds
-from ._interruptible import interruptibly
-from ._kernel import DONE, RESIDUALS
+from ._interruptible import OVER, interruptibly
+from ._kernel import DONE, RESIDUALS, TO_FIT
 from ._model import Model
 from ._problem import Options
 from ._validate import (
@@ -77,10 +77,11 @@ class Fit(NamedTuple):
     # Of a fit that keeps no residuals.
     residuals: Callable[[FloatArray], FloatArray] | None = None
 
-    def message(self) -> str:
-        """Say in words how the fit ended."""
+    def message(self, bounds: Bounds | None = None) -> str:
+        """Say in words how the fit ended, which was within `bounds`."""
         return _status.message(
             self.info,
+            held=bounds is not None and self.fnorm > 0 and bool(bounds.holds(self.x).all()),
             ftol=self.options.ftol,
             xtol=self.options.xtol,
             gtol=self.options.gtol,
@@ -94,7 +95,7 @@ class Fit(NamedTuple):
         What the fit of a tall problem needs no more, its Jacobian say, is given back.
         """
         n, m, state = self.x.size, self.m, self.state
-        f, qtf, r, rows, ipvt = _kernel.triangle_of(state, n)
+        _, f, qtf, r, rows, ipvt = _kernel.triangle_of(state, n)
         if rows >= 0:
             fjac = state[rows : rows + n * m].reshape(n, m)
         else:
@@ -190,7 +191,8 @@ def iterate_model(
     """Minimise the sum of squares of the residuals of a model that the compiled code evaluates.
 
     `x` is (predictors, M). Steps are taken in compiled calls; of many points neither residuals nor Jacobian are stored,
-    unless a function evaluates them all at once. Once `interrupt` is not 0, the fit is left as it is, still to be made.
+    unless a function evaluates them all at once. Once `interrupt` says that time is over, the fit is left at the best
+    point so far, still to be made.
     `watch` takes the steps, if it is given: it gets what takes one, the point, the packed array, and residuals.
     """
     enough_residuals(y.size, _free(x0.size, bounds), names.func)
@@ -215,6 +217,9 @@ def iterate_model(
     else:
         watch(step, point, state, residuals)
     info, nfev, njev, column, fnorm = _kernel.outcome(state)
+    if info == TO_FIT:
+        first = _kernel.triangle_of(state, x0.size).x
+        point = state[first : first + x0.size].copy()
     if info > _status.TRIAL_NOT_FINITE and must_be_finite:
         slopes = None if model.jac is None else model.jac(tuple(x) if model.predictors > 1 else x[0], *point)
         _raise_not_finite(info, column, residuals(point), slopes, slopes is not None, names._replace(x=x))
@@ -242,9 +247,9 @@ def _run(step: Callable[[], int], long: bool, interrupt: NDArray[np.intc]) -> No
     task = RESIDUALS if long else take_steps(_SECONDS_OF_SHORT_FITS)
     if task == RESIDUALS:
         task = interruptibly(lambda: take_steps(math.inf), interrupt)
-    if task == RESIDUALS:
+    if task == RESIDUALS and interrupt[0] != OVER:
         raise KeyboardInterrupt("the fit was interrupted")
-    if task != DONE:
+    if task not in (DONE, RESIDUALS):
         raise RuntimeError("compiled code refused a fit that had been made ready for it; please report this")
 
 

@@ -63,8 +63,9 @@ read_slots = _minpack.read_slots
 
 
 class Triangle(NamedTuple):
-    """Where in the packed array of a finished fit its results begin, and the pivots of its Jacobian."""
+    """Where in the packed array of a fit its results begin, and the pivots of its Jacobian."""
 
+    x: int  # the best point so far
     f: int
     qtf: int
     r: int

@@ -358,4 +358,4 @@ def _full_output(fit: Fit, analytic: bool, bounds: Bounds | None) -> _Full:
     infodict = information(fit, details, analytic)
     if bounds is not None:
         infodict["active_mask"] = bounds.active(fit.x)
-    return fit.x, cov_x, infodict, fit.message(), fit.info
+    return fit.x, cov_x, infodict, fit.message(bounds), fit.info

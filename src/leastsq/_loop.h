@@ -10,7 +10,7 @@ extern void F_FUNC(start, START)(npy_int64 *, int *, double *, const double *, i
     const double *, int *, const double *, const double *, int *);
 extern void F_FUNC(outcome, OUTCOME)(double *, int *, int *, int *, int *, double *);
 extern void F_FUNC(positions, POSITIONS)(
-    int *, double *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, int *);
+    int *, double *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, int *);
 extern void F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(int *, double *, double *, double *, double *, double *);
 
 enum { TASK_DONE = 0, TASK_RESIDUALS = 1, TASK_JACOBIAN = 2, OPTIONS = 8, FEW_ARGUMENTS = 8 };
@@ -295,7 +295,7 @@ static PyObject *covariance_matrix(PyObject *module, PyObject *const *arguments,
 static PyObject *positions(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     PyObject *pivots;
-    npy_int64 f, qtf, r, rows;
+    npy_int64 x, f, qtf, r, rows;
     npy_intp length;
     int n;
 
@@ -308,9 +308,9 @@ static PyObject *positions(PyObject *module, PyObject *const *arguments, Py_ssiz
     if (PyErr_Occurred() || (pivots = PyArray_ZEROS(1, &length, NPY_INT, 0)) == NULL) {
         return NULL;
     }
-    F_FUNC(positions, POSITIONS)(&n, PyArray_DATA((PyArrayObject *)arguments[0]), &f, &qtf, &r, &rows,
+    F_FUNC(positions, POSITIONS)(&n, PyArray_DATA((PyArrayObject *)arguments[0]), &x, &f, &qtf, &r, &rows,
         PyArray_DATA((PyArrayObject *)pivots));
-    return Py_BuildValue("LLLLN", (long long)f, (long long)qtf, (long long)r, (long long)rows, pivots);
+    return Py_BuildValue("LLLLLN", (long long)x, (long long)f, (long long)qtf, (long long)r, (long long)rows, pivots);
 }
 
 extern void F_FUNC(step_model, STEP_MODEL)(const int *, const npy_int64 *, const int *, const int *, const int *,

@@ -5,7 +5,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,16 +26,56 @@ from ._status import warn_of_absolute_without
 from ._sums import understood
 from ._task import Call, Sets
 from ._time_limit import checked_time_limit
-from ._validate import callable_argument, flag
+from ._validate import FloatArray, callable_argument, flag
 from ._workers import Progress, Workers, checked_workers
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._dask import LazyFits
+    from ._signatures import DaskArray, Keywords
+
+_Start: TypeAlias = "ArrayLike | Mapping[str, ArrayLike] | Callable[[Any, Any], ArrayLike] | None"
 _NAN_POLICIES = ("omit", "raise", "propagate")
 
 
+@overload
+def curve_fit_many(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: DaskArray,
+    p0: _Start = ...,
+    sigma: ArrayLike | None = ...,
+    *,
+    pcov: bool = ...,
+    **keywords: Unpack[Keywords],
+) -> LazyFits: ...
+@overload
 def curve_fit_many(
     f: Callable[..., Any],
     xdata: Any,
     ydata: ArrayLike,
+    p0: _Start = ...,
+    sigma: ArrayLike | None = ...,
+    *,
+    pcov: Literal[True] = ...,
+    **keywords: Unpack[Keywords],
+) -> ManyFits[FloatArray]: ...
+@overload
+def curve_fit_many(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: ArrayLike,
+    p0: _Start = ...,
+    sigma: ArrayLike | None = ...,
+    *,
+    pcov: Literal[False],
+    **keywords: Unpack[Keywords],
+) -> ManyFits[None]: ...
+def curve_fit_many(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: ArrayLike | DaskArray,
     p0: ArrayLike | Mapping[str, ArrayLike] | Callable[[Any, Any], ArrayLike] | None = None,
     sigma: ArrayLike | None = None,
     *,
@@ -64,7 +104,7 @@ def curve_fit_many(
     lengths: ArrayLike | None = None,
     data: Any = None,
     pcov: bool = True,
-) -> ManyFits:
+) -> ManyFits | LazyFits:
     """Fit one model to many data sets.
 
     Each data set gets the fit that `curve_fit` would make of it, with the same method, tolerances and errors. A fit
@@ -257,9 +297,7 @@ def curve_fit_many(
     problem = Problem(f, jac, names, options, absolute, at_once, sigma is not None, *kept)
     call = Call(problem, nan_policy, begin._replace(values=None), threads, errors, checked_time_limit(time_limit))
     if lazy:
-        return _fit_lazily(  # type: ignore[no-any-return]
-            call, progress, workers, xdata, ydata, of_parameters, sigma, axis
-        )
+        return _fit_lazily(call, progress, workers, xdata, ydata, of_parameters, sigma, axis)
     fits = call.fit(sets, progress)
     coords = coordinates_of(observed, along, fits.shape)
     return fits if coords is None else replace(fits, coords=coords)
@@ -302,7 +340,7 @@ def _arrays_of(begin: Start, box: Bounds | None, names: tuple[str, ...]) -> dict
     return arrays
 
 
-def _fit_lazily(call: Call, progress: Any, workers: Any, *arguments: Any) -> Any:
+def _fit_lazily(call: Call, progress: Any, workers: Any, *arguments: Any) -> LazyFits:
     """Return the fits of dask arrays as tasks."""
     if call.time_limit != math.inf:
         raise ValueError("time_limit is not for dask arrays, whose tasks run whenever dask likes: leave it out")

@@ -1,11 +1,13 @@
 """Pictures of fits, where there is matplotlib."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ._again import given_again, rows_of_fits
+from ._again import Rows, given_again, rows_of_fits
+from ._complex import ComplexParts
 from ._selection import number_of_parameter, single_index
 from ._validate import FloatArray
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from ._result import ManyFits
 
 _DATA, _CURVE, _FAILED = "#333333", "#0b62a4", "#d1495b"
+_IMAGINARY = "#c4761b"
 # Points of a curve, and how far it goes beyond the data.
 _POINTS = 400
 # Failed fits that are marked one by one; more are only greyed out.
@@ -33,7 +36,7 @@ def plot(
     lengths: Any = None,
     figure: Any = None,
 ) -> Any:
-    """Draw one fit: data, curve with confidence band, and residuals.
+    """Draw one fit: data, curve with confidence band, and residuals; of complex data, both parts of these.
 
     Parameters
     ----------
@@ -62,20 +65,23 @@ def plot(
     position = single_index(self, index, "plot")
     number = int(np.ravel_multi_index(position, self.shape)) if position else 0
     rows = next(rows_of_fits(self, given_again(self, x, y, sigma, axis, groups, lengths), [number]))
-    if len(rows.x) != 1:
-        raise ValueError(f"plot draws curves over one predictor: this model has {len(rows.x)}; see residuals()")
-    here, seen = np.ravel(rows.x[0]), rows.y[0]
-    errors = None if rows.sigma is None else np.broadcast_to(rows.sigma[0], seen.shape)
+    both = isinstance(self.problem.f, ComplexParts)
+    predictors = len(rows.x) - both
+    if predictors != 1:
+        raise ValueError(f"plot draws curves over one predictor: this model has {predictors}; see residuals()")
     one = self[position] if position else self
     above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-    above.errorbar(here, seen, _finite(errors), fmt="o", ms=3.5, lw=0.8, color=_DATA, alpha=0.8, label="data", zorder=2)
-    _curve(above, one, here, level)
+    below.axhline(0, color="#999999" if both else _CURVE, lw=1)
     rest = rows.residuals(self)[0]
-    below.axhline(0, color=_CURVE, lw=1)
-    below.plot(here, rest, "o", ms=3, color=_DATA, alpha=0.8)
+    parts = _parts(rows) if both else [_Part("", np.isfinite(rows.y[0]), lambda values: values, _DATA, _CURVE)]
+    for part in parts:
+        _draw_data(above, rows, part)
+        below.plot(rows.x[0].ravel()[part.rows], rest[part.rows], "o", ms=3, color=part.colour, alpha=0.8)
+    for part in parts:
+        _curve(above, one, rows.x[0].ravel(), level, part)
     most = float(np.max(np.abs(rest[np.isfinite(rest)]), initial=0.0))
     below.set_ylim(*((-1.2 * most, 1.2 * most) if most > 0 else (-1, 1)))
-    below.set(xlabel="x", ylabel="residual" if errors is None else "residual / sigma")
+    below.set(xlabel="x", ylabel="residual" if rows.sigma is None else "residual / sigma")
     above.set(ylabel="y", title=_title(self, one, position))
     above.legend(frameon=False)
     for axes in (above, below):
@@ -84,24 +90,48 @@ def plot(
     return figure
 
 
-def _finite(errors: FloatArray | None) -> FloatArray | None:
-    """Return error bars, none where they are infinite."""
-    return None if errors is None else np.where(np.isfinite(errors), errors, 0.0)
+class _Part(NamedTuple):
+    """What is drawn as one series: all of the data, or their real or imaginary parts."""
+
+    name: str
+    #: Where it is among the rows.
+    rows: NDArray[np.bool_]
+    #: Takes it of complex numbers.
+    of: Callable[[Any], Any]
+    colour: str
+    curve: str
 
 
-def _curve(axes: Any, one: "ManyFits", here: FloatArray, level: float) -> None:
+def _parts(rows: Rows) -> list[_Part]:
+    """Return both parts of complex data."""
+    which = np.ravel(rows.x[-1])
+    return [
+        _Part(", real part", which == 0, np.real, _CURVE, _CURVE),
+        _Part(", imaginary part", which == 1, np.imag, _IMAGINARY, _IMAGINARY),
+    ]
+
+
+def _draw_data(axes: Any, rows: Rows, part: _Part) -> None:
+    """Draw data with error bars, none where they are infinite."""
+    errors = None if rows.sigma is None else np.broadcast_to(rows.sigma[0], rows.y[0].shape)[part.rows]
+    bars = None if errors is None else np.where(np.isfinite(errors), errors, 0.0)
+    style = {"fmt": "o", "ms": 3.5, "lw": 0.8, "color": part.colour, "alpha": 0.8, "zorder": 2}
+    axes.errorbar(rows.x[0].ravel()[part.rows], rows.y[0][part.rows], bars, label=f"data{part.name}", **style)
+
+
+def _curve(axes: Any, one: "ManyFits", here: FloatArray, level: float, part: _Part) -> None:
     """Draw the curve, and its band where the errors are known."""
-    finite = here[np.isfinite(here)]
-    fine = np.linspace(finite.min(), finite.max(), _POINTS) if finite.size else np.empty(0)
+    fine = _fine(here[np.isfinite(here)])
     limits = axes.get_ylim()
     solved = bool(one.success)
-    style = {"color": _CURVE if solved else _FAILED, "ls": "-" if solved else "--"}
+    style = {"color": part.curve if solved else _FAILED, "ls": "-" if solved else "--", "lw": 1.6, "zorder": 3}
+    label = f"fit{part.name}" if solved else "not solved"
     if one.pcov is None or not np.isfinite(one.stderr).all():
-        axes.plot(fine, one.predict(fine), lw=1.6, label="fit" if solved else "not solved", zorder=3, **style)
+        axes.plot(fine, part.of(one.predict(fine)), label=label, **style)
         return
-    values, lower, upper = one.predict(fine, interval="confidence", level=level)
-    axes.fill_between(fine, lower, upper, color=_CURVE, alpha=0.25, lw=0, label=f"{100 * level:g} % band", zorder=1)
-    axes.plot(fine, values, lw=1.6, label="fit", zorder=3, **style)
+    values, lower, upper = map(part.of, one.predict(fine, interval="confidence", level=level))
+    axes.fill_between(fine, lower, upper, color=part.curve, alpha=0.25, lw=0, label=f"{100 * level:g} % band", zorder=1)
+    axes.plot(fine, values, label=label, **style)
     spread = np.ptp(limits)
     inside = np.isfinite(values)
     if inside.any():  # a band that runs away does not squeeze the data
@@ -109,6 +139,14 @@ def _curve(axes: Any, one: "ManyFits", here: FloatArray, level: float) -> None:
             max(axes.get_ylim()[0], min(limits[0], values[inside].min()) - spread),
             min(axes.get_ylim()[1], max(limits[1], values[inside].max()) + spread),
         )
+
+
+def _fine(x: FloatArray) -> FloatArray:
+    """Return where to draw a curve: close together on linear and on logarithmic axes."""
+    if not x.size:
+        return x
+    points = np.linspace(x.min(), x.max(), _POINTS)
+    return np.union1d(points, np.geomspace(x.min(), x.max(), _POINTS)) if x.min() > 0 else points
 
 
 def _title(fits: "ManyFits", one: "ManyFits", position: tuple[int, ...]) -> str:

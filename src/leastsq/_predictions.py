@@ -24,11 +24,11 @@ def predict(
 ) -> FloatArray: ...
 @overload
 def predict(
-    self: "ManyFits", x: Any, *, return_std: Literal[True], interval: None = ..., level: float = ...
+    self: "ManyFits[FloatArray]", x: Any, *, return_std: Literal[True], interval: None = ..., level: float = ...
 ) -> tuple[FloatArray, FloatArray]: ...
 @overload
 def predict(
-    self: "ManyFits",
+    self: "ManyFits[FloatArray]",
     x: Any,
     *,
     return_std: Literal[False] = ...,
@@ -156,7 +156,7 @@ def _variances(fits: "ManyFits", predictors: Predictors, shape: tuple[int, ...])
     count = math.prod(lead)
     flat = [
         (np.broadcast_to(a, (*lead, *a.shape[a.ndim - k :])).reshape(count, *a.shape[a.ndim - k :]))
-        for a, k in ((fits.popt, 1), (fits.stderr, 1), (pcov, 2))
+        for a, k in ((fits.popt, 1), (fits.stderr, 1), (fits.active_mask, 1), (pcov, 2))
     ]
     shared = all(math.prod(p.shape[:-1]) == 1 for p in predictors)
     if shared:
@@ -167,13 +167,13 @@ def _variances(fits: "ManyFits", predictors: Predictors, shape: tuple[int, ...])
     size = max(1, MOST_POINTS // max(points * n, 1))
     for start in range(0, count, size):
         which = slice(start, start + size)
-        popt, stderr, matrices = (array[which] for array in flat)
+        popt, stderr, active, matrices = (array[which] for array in flat)
         own = tuple(row if shared else row[which] for row in rows)
-        found[which] = variances(_slopes(fits, own, popt, stderr), matrices)
+        found[which] = variances(_slopes(fits, own, popt, stderr, active), matrices)
     return found.reshape(shape)
 
 
-def _slopes(fits: "ManyFits", predictors: Predictors, popt: FloatArray, stderr: FloatArray) -> FloatArray:
+def _slopes(fits: "ManyFits", predictors: Predictors, popt: FloatArray, stderr: FloatArray, active: Any) -> FloatArray:
     """Return derivatives of the model by its parameters, shape (fits, P, N)."""
     n = popt.shape[-1]
     with np.errstate(all="ignore"):
@@ -182,7 +182,7 @@ def _slopes(fits: "ManyFits", predictors: Predictors, popt: FloatArray, stderr: 
             shape = (len(popt), predictors[0].shape[-1], n)
             slopes = np.asarray(fits.problem.jac(x, *(popt[..., j, None] for j in range(n))), dtype=np.float64)
             return np.broadcast_to(with_parameter_axis(slopes, shape), shape)
-        return np.stack(differences(lambda p: evaluate(fits, predictors, p), popt, stderr), axis=-1)
+        return np.stack(differences(lambda p: evaluate(fits, predictors, p), popt, stderr, active), axis=-1)
 
 
 def _scatter(fits: "ManyFits", sigma: Any) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._again import Rows, given_again, rows_of_fits
+from ._bounds import Bounds, bounds_of_many
 from ._problem import Problem
 from ._selection import number_of_parameter, position_of
 from ._student import quantiles
@@ -30,12 +31,17 @@ _TOLERANCE: Final = 1e-5
 _FAR: Final = 1e4
 
 
-class Profile(NamedTuple):
-    """An estimate and its interval by profile likelihood, arrays of the shape that was asked for."""
-
+class _Interval(NamedTuple):
     value: FloatArray
     lower: FloatArray
     upper: FloatArray
+
+
+class Profile(_Interval):
+    """An estimate and its interval by profile likelihood, arrays of the shape that was asked for."""
+
+    #: Whether the lower and the upper end is where a bound of the parameter is, shape (2, ...).
+    on_bound: NDArray[np.bool_]
 
 
 def profile(
@@ -50,6 +56,7 @@ def profile(
     axis: int | Sequence[int] = -1,
     groups: Any = None,
     lengths: Any = None,
+    bounds: Any = None,
 ) -> Profile:
     """Return confidence intervals of one parameter by profile likelihood, which need not be symmetric.
 
@@ -68,18 +75,22 @@ def profile(
         The data of all fits, as they were given to `curve_fit_many`.
     level : float, default 0.95
         The probability that an interval holds the true value.
+    bounds : optional
+        The bounds, as they were given to `curve_fit_many`. No parameter leaves them, and fixed ones stay where they
+        are.
 
     Returns
     -------
     Profile
-        ``value``, ``lower`` and ``upper``, arrays of the shape of the fits chosen. A bound is infinite where the sum of
+        ``value``, ``lower`` and ``upper``, arrays of the shape of the fits chosen. An end is infinite where the sum of
         squares never rises enough, and NaN for fits without success, and where fits of the others end below the sum of
-        squares of the result: that was not the least.
+        squares of the result: that was not the least. It is the bound of the parameter where that is met first;
+        ``on_bound``, of shape (2, ...), says so of lower and upper ends.
 
     Raises
     ------
     ValueError
-        If the data are not those that were fitted.
+        If data or bounds are not those of the fits, or the parameter is fixed.
 
     References
     ----------
@@ -99,18 +110,46 @@ def profile(
     j = number_of_parameter(self, name)
     if self.options.loss or self.options.rho is not None:
         raise ValueError("profile is for least squares: these fits were made with another loss")
+    if j < len(self.problem.fixed) and self.problem.fixed[j]:
+        raise ValueError(f"{name} is fixed: it has no interval")
     sets = given_again(self, x, y, sigma, axis, groups, lengths)
+    box = _box(self, bounds)
     if isinstance(index, str):
         index = position_of(self, index)
     numbers = np.arange(self.size).reshape(self.shape)
     chosen = numbers if self.status.ndim == 0 else np.asarray(numbers[index])
-    value, bounds = self.popt[..., j].ravel()[chosen.ravel()], np.full((2, chosen.size), np.nan)
+    value, ends = self.popt[..., j].ravel()[chosen.ravel()], np.full((2, chosen.size), np.nan)
+    limits = np.stack(box)[:, chosen.ravel(), j]
     lists = [number for number in chosen.ravel().tolist() if self.success.ravel()[number]]
     if lists:
-        search = _Search(self, j, lists, list(rows_of_fits(self, sets, lists)), level)
-        bounds[:, np.isin(chosen.ravel(), lists)] = search.bounds()[:, _places(chosen, lists)]
-    lower, upper = bounds.reshape(2, *chosen.shape)
-    return Profile(value.reshape(chosen.shape), lower, upper)
+        own = Bounds(*(side[lists] for side in box))
+        search = _Search(self, j, lists, list(rows_of_fits(self, sets, lists)), own, level)
+        ends[:, np.isin(chosen.ravel(), lists)] = search.ends()[:, _places(chosen, lists)]
+    found = Profile(*(array.reshape(chosen.shape) for array in (value, *ends)))
+    found.on_bound = ((ends == limits) & np.isfinite(ends)).reshape(2, *chosen.shape)
+    return found
+
+
+def _box(fits: "ManyFits", bounds: Any) -> Bounds:
+    """Return the bounds of all fits, in rows; equal ones for what is fixed."""
+    n = len(fits.param_names)
+    given = bounds_of_many(bounds, n, fits.param_names)
+    if (given is not None) != fits.problem.bounded:
+        told = "none; give those of the call again" if given is None else "some; leave them out"
+        raise ValueError(f"bounds: the fits had {'bounds' if given is None else 'none'}, and here are {told}")
+    lower, upper = given or Bounds(np.full(n, -np.inf), np.full(n, np.inf))
+    try:
+        box = Bounds(*(np.broadcast_to(side, fits.popt.shape).reshape(-1, n) for side in (lower, upper)))
+    except ValueError:
+        raise ValueError(
+            f"bounds have shape {lower.shape}, which is not that of fits of shape {fits.shape} and {n} parameters"
+        ) from None
+    popt, solved = fits.popt.reshape(-1, n), fits.success.ravel()
+    held = np.zeros(n, dtype=np.bool_) if not fits.problem.fixed else np.array(fits.problem.fixed)
+    own = Bounds(*(np.where(held, popt, side) for side in box))
+    if not np.array_equal(own.active(popt)[solved], fits.active_mask.reshape(-1, n)[solved]):
+        raise ValueError("bounds are not those of the fits, which are on others: give them as they were")
+    return own
 
 
 def _places(chosen: NDArray[np.intp], lists: list[int]) -> NDArray[np.intp]:
@@ -120,11 +159,14 @@ def _places(chosen: NDArray[np.intp], lists: list[int]) -> NDArray[np.intp]:
 
 
 class _Search:
-    """The search for both bounds of one parameter of some fits, all rounds in common."""
+    """The search for both ends of the interval of one parameter of some fits, all rounds in common."""
 
-    def __init__(self, fits: "ManyFits", j: int, numbers: list[int], rows: list[Rows], level: float) -> None:
+    def __init__(
+        self, fits: "ManyFits", j: int, numbers: list[int], rows: list[Rows], box: Bounds, level: float
+    ) -> None:
         n = len(fits.param_names)
-        self.fits, self.j = fits, j
+        self.fits, self.j, self.box = fits, j, box
+        self.others = Bounds(*(np.delete(side, j, axis=1) for side in box))
         self.popt = fits.popt.reshape(-1, n)[numbers]
         self.stderr = fits.stderr.reshape(-1, n)[numbers, j]
         self.data = _side_by_side(rows)
@@ -143,34 +185,48 @@ class _Search:
                 along = np.delete(matrices[:, :, j] / matrices[:, j, j, None], j, axis=1)
             self.slopes = np.where(np.isfinite(along), along, 0.0)
 
-    def bounds(self) -> FloatArray:
-        """Return lower and upper bounds."""
+    def ends(self) -> FloatArray:
+        """Return lower and upper ends: where a bound is met, exactly that."""
         found = np.full((2, len(self.popt)), np.nan)
         for side, sign in enumerate((-1.0, 1.0)):
-            found[side] = self.popt[:, self.j] + sign * self._reach(sign)
+            here, bound = self.popt[:, self.j], self.box[side][:, self.j]
+            room = sign * (bound - here)
+            reach = self._reach(sign, room)
+            found[side] = np.where(reach == room, bound, here + sign * reach)
         return found
 
-    def _reach(self, sign: float) -> FloatArray:
+    def _reach(self, sign: float, room: FloatArray) -> FloatArray:
         """Return how far each parameter can go to one side, by regula falsi with the rule of Illinois."""
-        reach = np.where(np.isinf(self.stderr), np.inf, np.nan)
-        first = self.quantile * self.stderr
+        reach = np.where(room == 0, 0.0, np.where(np.isinf(self.stderr), np.inf, np.nan))
+        first = np.minimum(self._first(room), room)
         active = np.flatnonzero(np.isfinite(first) & (first > 0) & (self.variance > 0))
-        here = _Bracket(first[active], self.quantile[active])
+        here = _Bracket(first[active], self.quantile[active], room[active])
         others = self.start[active] + sign * self.slopes[active] * first[active, None]
         for _ in range(_MOST_ROUNDS):
             if not active.size:
                 break
             values = self.popt[active, self.j] + sign * here.at
+            values = np.where(here.at == here.room, self.box[int(sign > 0)][active, self.j], values)
             cost, others = self._refit(active, values, others)
             rise = (cost - self.least[active]) / self.variance[active]
             lower = rise < -1e-3
+            tried = here.at
             done = here.narrow(np.sqrt(np.maximum(rise, 0.0))) | lower
             over = here.at > _FAR * first[active]
-            reach[active[done]] = np.where(lower[done], np.nan, here.at[done])
+            reach[active[done]] = np.where(lower[done], np.nan, tried[done])
             reach[active[over & ~done]] = np.inf
             left = ~(done | over)
             active, others, here = active[left], others[left], here.part(left)
         return reach
+
+    def _first(self, room: FloatArray) -> FloatArray:
+        """Return where to look first: where linear theory says, or at a bound where it says nothing."""
+        linear = self.quantile * self.stderr
+        if not self.fits.problem.bounded:
+            return linear
+        size = np.where(self.popt[:, self.j] == 0, 1.0, np.abs(self.popt[:, self.j]))
+        blind = np.where(np.isfinite(room), room, size)
+        return np.where(np.isfinite(linear) & (linear > 0), linear, blind)
 
     def _refit(self, which: NDArray[np.intp], values: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return sums of squares with the parameter held at such values, and the other parameters."""
@@ -184,14 +240,16 @@ class _Search:
         from ._many import curve_fit_many
 
         problem = self.fits.problem
+        lower, upper = (side[which] for side in self.others)
         reduced = _Reduced(problem, self.j)
         options = {name: getattr(problem.options, name) for name in ("ftol", "xtol", "gtol", "maxfev", "factor")}
         again = curve_fit_many(
             reduced,
             (*x, values[:, None]),
             y,
-            start,
+            np.clip(start, lower, upper),
             sigma,
+            bounds=None if np.isinf(lower).all() and np.isinf(upper).all() else (lower, upper),
             jac=reduced.jac if problem.jac is not None else None,
             vectorized=problem.vectorized,
             epsfcn=problem.options.epsfcn,
@@ -203,10 +261,11 @@ class _Search:
 
 @dataclass
 class _Bracket:
-    """Where the root of profile - quantile is looked for: between 0, or `low`, and `high`."""
+    """Where the root of profile - quantile is looked for: between 0, or `low`, and `high`, at most at `room`."""
 
     at: FloatArray
     quantile: FloatArray
+    room: FloatArray
     low: Any = None
     high: Any = None
     below: Any = None
@@ -222,6 +281,7 @@ class _Bracket:
         excess = profile - self.quantile
         done = np.abs(excess) <= _TOLERANCE * self.quantile
         done |= (self.high < np.inf) & (self.high - self.low <= 1e-9 * self.high)
+        done |= (self.at == self.room) & (excess <= 0)
         beyond = excess > 0
         # The end that stays halves its weight, so that it does not stay for long (Illinois).
         self.below = np.where(beyond, self.below * 0.5, excess)
@@ -233,12 +293,12 @@ class _Bracket:
         between = np.where(np.isfinite(secant) & (secant > self.low) & (secant < self.high), secant, np.nan)
         between = np.where(np.isnan(between), (self.low + self.high) / 2, between)
         following = np.where(np.isinf(self.high), np.where(profile > 0, further, 3 * self.at), between)
-        self.at = np.where(done, self.at, following)
+        self.at = np.where(done, self.at, np.minimum(following, self.room))
         return np.asarray(done)
 
     def part(self, left: NDArray[np.bool_]) -> "_Bracket":
         """Return the brackets that are left."""
-        arrays = (self.at, self.quantile, self.low, self.high, self.below, self.above)
+        arrays = (self.at, self.quantile, self.room, self.low, self.high, self.below, self.above)
         return _Bracket(*(array[left] for array in arrays))
 
 

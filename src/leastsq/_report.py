@@ -45,6 +45,7 @@ def message(self: "ManyFits", index: Any = ()) -> str:
         maxfev=self.options.maxfev,
         points=int(self.dof[index]) + int(count_free(self)[index]),
         parameters=int(count_free(self)[index]),
+        held=_all_held(self, index),
     )
     if on := _on_bounds(self, index):
         sentence += f" On a bound: {', '.join(on)}."
@@ -54,6 +55,12 @@ def message(self: "ManyFits", index: Any = ()) -> str:
     if left and int(self.dof[index]) <= 0 and not self.problem.absolute_sigma:
         return f"{sentence} No degrees of freedom are left to estimate errors from."
     return f"{sentence} The data leave {', '.join(left)} open." if left else sentence
+
+
+def _all_held(fits: "ManyFits", index: tuple[int, ...]) -> bool:
+    """Return whether each parameter of one fit is on a bound, or fixed, which leaves it without an error."""
+    held = (fits.active_mask[index] != 0) | (fits.stderr[index] == 0)
+    return bool(held.all() and fits.chisq[index] > 0)
 
 
 def _on_bounds(fits: "ManyFits", index: tuple[int, ...]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,19 @@ from ._problem import Options, Problem
 from ._record import ARRAYS
 from ._validate import FloatArray
 
+# For type checkers, whether there are covariances: an array, or None. Where nothing is said, either.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Covariances = TypeVar("Covariances", bound=FloatArray | None, default=Any)
+else:
+    from typing import TypeVar
+
+    Covariances = TypeVar("Covariances")
+
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
-class ManyFits:
+class ManyFits(Generic[Covariances]):
     """What `curve_fit_many` found, for fits of any shape L; ``result[index]`` is the result of some of them.
 
     ``result["rate"]`` are the values of one parameter, shape L. A result is a sequence of its first axis: that is what
@@ -70,7 +80,7 @@ class ManyFits:
     """
 
     popt: FloatArray
-    pcov: FloatArray
+    pcov: Covariances
     chisq: FloatArray
     dof: NDArray[np.integer[Any]]
     nfev: NDArray[np.integer[Any]]
@@ -119,7 +129,7 @@ class ManyFits:
     def __len__(self) -> int:
         return _selection.length_of(self)
 
-    def __iter__(self) -> Iterator["ManyFits"]:
+    def __iter__(self) -> Iterator["ManyFits[Covariances]"]:
         return _selection.rows_of(self)
 
     @property
@@ -127,8 +137,8 @@ class ManyFits:
         """Standard errors of the parameters, shape L + (N,)."""
         if self.errors is not None:
             return self.errors
-        variances = np.diagonal(self.pcov, axis1=-2, axis2=-1)
-        errors: FloatArray = np.sqrt(variances)
+        pcov: Any = self.pcov
+        errors: FloatArray = np.sqrt(np.diagonal(pcov, axis1=-2, axis2=-1))
         return errors
 
     @property
@@ -142,7 +152,7 @@ class ManyFits:
         return _status.is_solved(self.status)
 
     @property
-    def correlation(self) -> FloatArray:
+    def correlation(self: "ManyFits[FloatArray]") -> FloatArray:
         """Correlations of the parameters, shape L + (N, N); NaN beside variances that are zero, infinite or NaN."""
         return _intervals.correlation(self)
 
@@ -182,7 +192,7 @@ class ManyFits:
     @overload
     def __getitem__(self, index: str) -> FloatArray: ...
     @overload
-    def __getitem__(self, index: Any) -> "ManyFits": ...
+    def __getitem__(self, index: Any) -> "ManyFits[Covariances]": ...
     def __getitem__(self, index: Any) -> Any:
         """Return the result of some of the fits, by any index into their shape, or the values of a parameter."""
         if isinstance(index, str):

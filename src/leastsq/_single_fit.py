@@ -1,11 +1,12 @@
 """One fit of a model to data: its residuals and derivatives, weighted, and the iteration that they are for."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._callback import Notify, iterate_model_watched_by, iterate_watched_by
+from ._callback import Notify, fit_counts_watched_by, iterate_model_watched_by, iterate_watched_by
 from ._data import Data, residual_function
 from ._iterate import Fit, Names
 from ._judge import Judged, judge
@@ -17,7 +18,6 @@ from ._problem import Options
 from ._single_loss import (
     Kept,
     by_differences,
-    fit_counts,
     fit_own_loss,
     kept_of,
     refuse_negative,
@@ -59,9 +59,7 @@ class Single(NamedTuple):
             refuse_negative(data.y)
             refuse_no_mean(self.kept(start), data.y)
         if self.options.rho is not None or (is_counts(self.options) and not compiled):
-            if notify is not None:
-                raise ValueError("callback is not for loss='poisson' or a callable loss where f is a Python function")
-            return self._fit_by_loss()
+            return self._fit_by_loss(notify)
         if compiled and isinstance(self.f, Model) and (data.weights is None or data.weights.ndim < 2):
             x, weights = predictor_rows(self.f, data), _weight_of_each(data)
             return iterate_model_watched_by(notify, self.f, x, data.y, weights, start, self.options, bounds=box)
@@ -86,15 +84,17 @@ class Single(NamedTuple):
         """What the iteration keeps of the model as a function of the parameters."""
         return kept_of(self.f, self.data, self.options)
 
-    def _fit_by_loss(self) -> Fit:
+    def _fit_by_loss(self, notify: Notify | None) -> Fit:
         """Fit counts, or with a loss of the user's."""
         options = relative_error_at(self.f, self.data, self.begin.start, self.options)
         kept = Kept(self.kept, None if self.jac is None else self._jacobian_rows(self.jac), 0)
         if self.scheme is not None:
             kept = by_differences(self.kept, self.scheme, self.step, options, self.begin.box, self.begin.free)
+        start, box = self.begin
         if is_counts(options):
-            return fit_counts(kept, self.data.y, self.begin.start, options, self.begin.box)
-        return fit_own_loss(kept, self.begin.start, options, self.begin.box, _NAMES._replace(x=self.data.x))
+            return fit_counts_watched_by(notify, kept, self.data.y, start, options, box)
+        run = partial(iterate_watched_by, notify)
+        return fit_own_loss(kept, start, options, box, _NAMES._replace(x=self.data.x), run)
 
     def _weighted_jacobian(self, jac: Callable[..., Any], m: int) -> Callable[[FloatArray], Any]:
         """Return the weighted Jacobian as a function of the parameters."""

@@ -8,7 +8,7 @@ import numpy as np
 from . import _kernel
 from ._bounds import Bounds
 from ._data import Data
-from ._iterate import Fit, Names, iterate
+from ._iterate import Fit, Names
 from ._losses import as_squares, is_counts
 from ._numerical_jacobian import Differences
 from ._problem import Options
@@ -71,8 +71,13 @@ def relative_error_at(f: Callable[..., Any], data: Data, start: FloatArray, opti
     return options._replace(epsfcn=relative_error(f(data.x, *start)) or None)
 
 
-def fit_own_loss(kept: Kept, start: FloatArray, options: Options, box: Bounds | None, names: Names) -> Fit:
-    """Fit with a loss of the user's: least squares of residuals whose squares are the costs."""
+def fit_own_loss(
+    kept: Kept, start: FloatArray, options: Options, box: Bounds | None, names: Names, run: Callable[..., Fit]
+) -> Fit:
+    """Fit with a loss of the user's: least squares of residuals whose squares are the costs; `run` is `iterate`.
+
+    Whoever watches is shown the residuals themselves.
+    """
     last: list[FloatArray] = [np.empty(0)]
 
     def residuals(parameters: FloatArray) -> FloatArray:
@@ -84,14 +89,22 @@ def fit_own_loss(kept: Kept, start: FloatArray, options: Options, box: Bounds | 
         return kept.slopes(parameters) * as_squares(options, last[0])[1][:, None]
 
     dfun = None if kept.slopes is None else jacobian
-    fit = iterate(residuals, start, (), dfun, False, options, None, names, bounds=box)
+    fit = run(residuals, start, (), dfun, False, options, names=names, bounds=box, shown=lambda _: last[0])
     return fit._replace(nfev=fit.nfev + fit.njev * kept.evaluations)
 
 
-def fit_counts(kept: Kept, y: FloatArray, start: FloatArray, options: Options, box: Bounds | None) -> Fit:
+def fit_counts(
+    kept: Kept,
+    y: FloatArray,
+    start: FloatArray,
+    options: Options,
+    box: Bounds | None,
+    begun: Callable[[FloatArray], Any] = lambda state: None,
+) -> Fit:
     """Maximise the likelihood of counts; rows are made of values and derivatives in compiled code."""
     m, n = y.size, start.size
     state = _kernel.begin(m, start, int(kept.slopes is not None), options, None, box)
+    begun(state)
     x, task = start.copy(), _kernel.RESIDUALS
     while task != _kernel.DONE:
         if task == _kernel.RESIDUALS:

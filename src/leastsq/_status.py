@@ -113,6 +113,10 @@ _SENTENCES: Final = {
     ),
 }
 
+_ALL_HELD: Final = (
+    "Solved: every parameter is on a bound, or fixed, and no step away from the bounds lowers the sum of squares."
+)
+
 # For summaries.
 LABELS: Final = {
     0: "improper input",
@@ -172,10 +176,16 @@ def message(
     maxfev: int,
     points: int = 0,
     parameters: int = 0,
+    held: bool = False,
 ) -> str:
-    """Say in words how a fit ended, with the tolerance or count that decided."""
+    """Say in words how a fit ended, with the tolerance or count that decided.
+
+    `held` says that every parameter is on a bound, or fixed.
+    """
     if info < 0:
         return f"Not solved: the model asked to stop, with code {-info}, after {nfev} evaluations."
+    if held and info == GTOL:
+        return _ALL_HELD
     return _SENTENCES[info].format(
         ftol=ftol, xtol=xtol, gtol=gtol, nfev=nfev, maxfev=maxfev, points=points, parameters=parameters
     )

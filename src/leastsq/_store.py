@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ._result import ManyFits
 
 _FORMAT = 1
+# What is kept of a problem beside its model, names and options.
+_FACTS = ("absolute_sigma", "vectorized", "weighted", "sandwich", "fixed", "bounded")
 
 
 class NotSaved:
@@ -80,7 +82,7 @@ def save(self: "ManyFits", file: Any) -> None:
         "terms": _terms(problem.f),
         "options": options,
         "dims": None if self.coords is None else [name for name, _ in self.coords],
-        **{name: getattr(problem, name) for name in ("absolute_sigma", "vectorized", "weighted")},
+        **{name: getattr(problem, name) for name in _FACTS},
     }
     arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
     if self.groups is not None:
@@ -156,9 +158,7 @@ def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
         getattr(f, "jac", None) if isinstance(f, Model) else None,
         tuple(about["names"]),
         Options(**options),
-        about["absolute_sigma"],
-        about["vectorized"],
-        weighted=about["weighted"],
+        **{**{name: about[name] for name in _FACTS}, "fixed": tuple(about["fixed"])},
         covariances=arrays["pcov"] is not None,
     )
     coords = None if dims is None else tuple((name, labels.get(i)) for i, name in enumerate(dims))

@@ -18,6 +18,7 @@ from ._fit_singly import fit_singly
 from ._fit_vectorized import fit_own_rows, fit_vectorized
 from ._groups import GroupedSets
 from ._infinite import blame_predictors
+from ._interruptible import OVER
 from ._kernel import TO_FIT
 from ._losses import is_counts
 from ._model import Model
@@ -28,7 +29,7 @@ from ._record import empty_arrays
 from ._refold import judged
 from ._result import ManyFits
 from ._solution import Fitted, Solutions, empty_solutions
-from ._time_limit import OVER, mark_unfinished, not_begun, watching
+from ._time_limit import mark_unfinished, not_begun, watching
 from ._workers import Progress, Workers, reporter, run
 
 Sets: TypeAlias = DataSets | GroupedSets

@@ -5,18 +5,16 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _status
+from ._interruptible import OVER
 from ._kernel import TO_FIT
 from ._record import empty_arrays
 from ._solution import Fitted, Solutions
-
-# What an interruption says where it is time, and not the user, that ends the fits.
-OVER: Final = 2
 
 
 def checked_time_limit(seconds: Any) -> float:
