@@ -30,7 +30,13 @@ WITHOUT_CODE = {
     "trust",
     "comparison",
 }
-PAGES_NEED = {"astropy": ["astropy"], "lmfit": ["lmfit"], "pipelines": ["xarray", "dask", "pandas"]}
+PAGES_NEED = {
+    "astropy": ["astropy"],
+    "dates": ["pandas"],
+    "lmfit": ["lmfit"],
+    "pipelines": ["xarray", "dask", "pandas"],
+    "saving": ["xarray", "pandas"],
+}
 FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models", "native")]
 # Methods that need a package which is not always there.
 NEEDS = {"to_dataframe": "pandas", "to_xarray": "xarray", ".plot": "matplotlib", "pandas": "pandas"}

@@ -63,7 +63,14 @@ def test_types_of_results(tmp_path):
         pytest.importorskip(package)
     file = tmp_path / "calls.py"
     file.write_text(CALLS)
-    options = ["--strict", "--ignore-missing-imports", "--cache-dir", str(tmp_path / "cache"), "--no-error-summary"]
+    options = [
+        "--config-file=",
+        "--strict",
+        "--ignore-missing-imports",
+        "--cache-dir",
+        str(tmp_path / "cache"),
+        "--no-error-summary",
+    ]
     told, failed, _ = api.run([*options, "--python-executable", sys.executable, str(file)])
     wrong = {int(line.split(":")[1]) for line in told.splitlines() if line.startswith(str(file)) and "error:" in line}
     expected = {number for number, line in enumerate(CALLS.splitlines(), 1) if "# E:" in line}

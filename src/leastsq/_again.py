@@ -1,5 +1,7 @@
 """Data given once more to a result, which keeps none: laid out as the fits had them."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,14 +27,14 @@ class Rows(NamedTuple):
     sigma: FloatArray | None
     popt: FloatArray
 
-    def residuals(self, fits: "ManyFits") -> FloatArray:
+    def residuals(self, fits: ManyFits) -> FloatArray:
         """Return observations minus values of the model, in units of the deviations if there are any."""
         found: FloatArray = self.y - evaluate(fits, self.x, self.popt)
         return found if self.sigma is None else found / self.sigma
 
 
 def residuals(
-    self: "ManyFits",
+    self: ManyFits,
     x: Any,
     y: Any,
     sigma: Any = None,
@@ -93,7 +95,7 @@ def residuals(
 
 
 def given_again(
-    fits: "ManyFits", x: Any, y: Any, sigma: Any, axis: int | Sequence[int], groups: Any, lengths: Any
+    fits: ManyFits, x: Any, y: Any, sigma: Any, axis: int | Sequence[int], groups: Any, lengths: Any
 ) -> DataSets | GroupedSets:
     """Return data sets with the parameters that were found as their start, refusing those of other fits."""
     if any(map(is_dask, (x, y, sigma))):
@@ -120,7 +122,7 @@ def given_again(
     return grouped._replace(of_parameters={"p0": fits.popt})
 
 
-def rows_of_fits(fits: "ManyFits", sets: DataSets | GroupedSets, numbers: Sequence[int]) -> Iterator[Rows]:
+def rows_of_fits(fits: ManyFits, sets: DataSets | GroupedSets, numbers: Sequence[int]) -> Iterator[Rows]:
     """Return the data of some fits, one after the other."""
     for number in numbers:
         if isinstance(sets, GroupedSets):

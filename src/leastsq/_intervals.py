@@ -7,6 +7,8 @@ D. R. Anderson, Model Selection and Multimodel Inference, 2nd ed., Springer, 200
 least squares).
 """
 
+from __future__ import annotations  # so that help() shows types by their names
+
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ._result import ManyFits
 
 
-def conf_interval(self: "ManyFits", level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+def conf_interval(self: ManyFits, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
     """Return confidence intervals of the parameters.
 
     ``popt -+ t * stderr``, where t is the quantile of Student's distribution with `dof` degrees of freedom, or of the
@@ -59,7 +61,7 @@ def half_widths(stderr: FloatArray, quantile: FloatArray) -> FloatArray:
     return reach
 
 
-def correlation(fits: "ManyFits") -> FloatArray:
+def correlation(fits: ManyFits) -> FloatArray:
     """Return correlations of the parameters: 1 on the diagonal, NaN where a variance is infinite, zero or unknown."""
     pcov = needed_pcov(fits, "correlation")
     errors = fits.stderr
@@ -70,7 +72,7 @@ def correlation(fits: "ManyFits") -> FloatArray:
     return np.clip(matrix, -1, 1)
 
 
-def needed_pcov(fits: "ManyFits", what: str) -> FloatArray:
+def needed_pcov(fits: ManyFits, what: str) -> FloatArray:
     """Return the covariances, or say that they were left out."""
     pcov: FloatArray | None = fits.pcov
     if pcov is None:
@@ -78,14 +80,14 @@ def needed_pcov(fits: "ManyFits", what: str) -> FloatArray:
     return pcov
 
 
-def count_free(fits: "ManyFits") -> NDArray[np.intp]:
+def count_free(fits: ManyFits) -> NDArray[np.intp]:
     """Count the parameters of each fit that are not fixed: those have errors of 0, others only where all fits."""
     several = fits.stderr != 0
     known: NDArray[np.bool_] = (several.any(axis=-1) | (fits.chisq > 0)) & fits.success
     return np.where(known, several.sum(axis=-1), len(fits.param_names) - sum(fits.problem.fixed))
 
 
-def criterion(fits: "ManyFits", of_each: Any) -> FloatArray:
+def criterion(fits: ManyFits, of_each: Any) -> FloatArray:
     """Return -2 log L at its maximum, up to what is the same for every model, plus `of_each` for every parameter."""
     n = count_free(fits)
     points = fits.dof + n
@@ -96,7 +98,7 @@ def criterion(fits: "ManyFits", of_each: Any) -> FloatArray:
     return value
 
 
-def derived(self: "ManyFits[FloatArray]", g: Callable[..., Any]) -> tuple[FloatArray, FloatArray]:
+def derived(self: ManyFits[FloatArray], g: Callable[..., Any]) -> tuple[FloatArray, FloatArray]:
     """Return a function of the parameters, with its standard error by the delta method.
 
     Parameters

@@ -1,5 +1,7 @@
 """The drop-in for scipy.optimize.least_squares."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 import contextlib
 from collections.abc import Callable, Iterator
 from multiprocessing import Pool

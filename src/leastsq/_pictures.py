@@ -1,5 +1,7 @@
 """Pictures of fits, where there is matplotlib."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +26,7 @@ _OTHERS = ("chisq", "redchi", "dof", "nfev", "status", "aic", "bic")
 
 
 def plot(
-    self: "ManyFits",
+    self: ManyFits,
     index: Any,
     x: Any,
     y: Any,
@@ -119,7 +121,7 @@ def _draw_data(axes: Any, rows: Rows, part: _Part) -> None:
     axes.errorbar(rows.x[0].ravel()[part.rows], rows.y[0][part.rows], bars, label=f"data{part.name}", **style)
 
 
-def _curve(axes: Any, one: "ManyFits", here: FloatArray, level: float, part: _Part) -> None:
+def _curve(axes: Any, one: ManyFits, here: FloatArray, level: float, part: _Part) -> None:
     """Draw the curve, and its band where the errors are known."""
     fine = _fine(here[np.isfinite(here)])
     limits = axes.get_ylim()
@@ -149,7 +151,7 @@ def _fine(x: FloatArray) -> FloatArray:
     return np.union1d(points, np.geomspace(x.min(), x.max(), _POINTS)) if x.min() > 0 else points
 
 
-def _title(fits: "ManyFits", one: "ManyFits", position: tuple[int, ...]) -> str:
+def _title(fits: ManyFits, one: ManyFits, position: tuple[int, ...]) -> str:
     """Return what is drawn: which fit, and how well it went."""
     if fits.groups is not None:
         which = f"group {fits.groups[position]}"
@@ -159,7 +161,7 @@ def _title(fits: "ManyFits", one: "ManyFits", position: tuple[int, ...]) -> str:
     return f"{which}: {ended}"
 
 
-def plot_map(self: "ManyFits", name: str, *, ax: Any = None, robust: bool = True, **keywords: Any) -> Any:
+def plot_map(self: ManyFits, name: str, *, ax: Any = None, robust: bool = True, **keywords: Any) -> Any:
     """Draw one parameter of all fits: an image for fits in two dimensions, points with error bars for those in one.
 
     Parameters
@@ -202,7 +204,7 @@ def plot_map(self: "ManyFits", name: str, *, ax: Any = None, robust: bool = True
     return ax
 
 
-def _draw_row(fits: "ManyFits", ax: Any, shown: FloatArray, errors: Any, keywords: dict[str, Any]) -> None:
+def _draw_row(fits: ManyFits, ax: Any, shown: FloatArray, errors: Any, keywords: dict[str, Any]) -> None:
     failed = ~fits.success
     bars = None if errors is None else np.where(np.isfinite(errors), errors, 0.0)
     own = fits.coords[0][1] if fits.coords else None
@@ -227,9 +229,7 @@ def _draw_row(fits: "ManyFits", ax: Any, shown: FloatArray, errors: Any, keyword
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_image(
-    fits: "ManyFits", ax: Any, shown: FloatArray, name: str, robust: bool, keywords: dict[str, Any]
-) -> None:
+def _draw_image(fits: ManyFits, ax: Any, shown: FloatArray, name: str, robust: bool, keywords: dict[str, Any]) -> None:
     finite = shown[np.isfinite(shown)]
     low, high = (np.percentile(finite, (2, 98)) if robust else (finite.min(), finite.max())) if finite.size else (0, 1)
     beyond = ("min" if finite.min(initial=low) < low else "") + ("max" if finite.max(initial=high) > high else "")

@@ -1,5 +1,7 @@
 """Values of the model at the parameters found, and how far they can be trusted."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 import math
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -20,15 +22,15 @@ Predictors = tuple[FloatArray, ...]
 
 @overload
 def predict(
-    self: "ManyFits", x: Any, *, return_std: Literal[False] = ..., interval: None = ..., level: float = ...
+    self: ManyFits, x: Any, *, return_std: Literal[False] = ..., interval: None = ..., level: float = ...
 ) -> FloatArray: ...
 @overload
 def predict(
-    self: "ManyFits[FloatArray]", x: Any, *, return_std: Literal[True], interval: None = ..., level: float = ...
+    self: ManyFits[FloatArray], x: Any, *, return_std: Literal[True], interval: None = ..., level: float = ...
 ) -> tuple[FloatArray, FloatArray]: ...
 @overload
 def predict(
-    self: "ManyFits[FloatArray]",
+    self: ManyFits[FloatArray],
     x: Any,
     *,
     return_std: Literal[False] = ...,
@@ -37,7 +39,7 @@ def predict(
     sigma: Any = ...,
 ) -> tuple[FloatArray, FloatArray, FloatArray]: ...
 def predict(
-    self: "ManyFits",
+    self: ManyFits,
     x: Any,
     *,
     return_std: bool = False,
@@ -108,7 +110,7 @@ def predict(
 
 
 def _predicted(
-    self: "ManyFits", predictors: Predictors, return_std: bool, interval: str | None, level: float, sigma: Any
+    self: ManyFits, predictors: Predictors, return_std: bool, interval: str | None, level: float, sigma: Any
 ) -> Any:
     """Evaluate the model, with errors if asked for; the arguments have been checked."""
     values = evaluate(self, predictors, self.popt)
@@ -124,7 +126,7 @@ def _predicted(
     return values, values - reach, values + reach
 
 
-def evaluate(fits: "ManyFits", predictors: Predictors, popt: FloatArray) -> FloatArray:
+def evaluate(fits: ManyFits, predictors: Predictors, popt: FloatArray) -> FloatArray:
     """Return the values of the model with such parameters, shape L + (P,)."""
     x = predictors if len(predictors) > 1 else predictors[0]
     points = np.broadcast_shapes(*(p.shape for p in predictors), (1,))
@@ -136,7 +138,7 @@ def evaluate(fits: "ManyFits", predictors: Predictors, popt: FloatArray) -> Floa
         return np.array(np.broadcast_to(values, shape), dtype=np.float64)
 
 
-def _singly(fits: "ManyFits", predictors: Predictors, popt: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+def _singly(fits: ManyFits, predictors: Predictors, popt: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     rows = [np.broadcast_to(p, shape) for p in predictors]
     popt = np.broadcast_to(popt, (*shape[:-1], popt.shape[-1]))
     values = np.empty(shape)
@@ -149,7 +151,7 @@ def _singly(fits: "ManyFits", predictors: Predictors, popt: FloatArray, shape: t
     return values
 
 
-def _variances(fits: "ManyFits", predictors: Predictors, shape: tuple[int, ...]) -> FloatArray:
+def _variances(fits: ManyFits, predictors: Predictors, shape: tuple[int, ...]) -> FloatArray:
     """Return variances of the values of the model, some fits at a time, because derivatives take N times the room."""
     n, lead, points = len(fits.param_names), shape[:-1], shape[-1]
     pcov = needed_pcov(fits, "an error of predictions")
@@ -173,7 +175,7 @@ def _variances(fits: "ManyFits", predictors: Predictors, shape: tuple[int, ...])
     return found.reshape(shape)
 
 
-def _slopes(fits: "ManyFits", predictors: Predictors, popt: FloatArray, stderr: FloatArray, active: Any) -> FloatArray:
+def _slopes(fits: ManyFits, predictors: Predictors, popt: FloatArray, stderr: FloatArray, active: Any) -> FloatArray:
     """Return derivatives of the model by its parameters, shape (fits, P, N)."""
     n = popt.shape[-1]
     with np.errstate(all="ignore"):
@@ -185,7 +187,7 @@ def _slopes(fits: "ManyFits", predictors: Predictors, popt: FloatArray, stderr: 
         return np.stack(differences(lambda p: evaluate(fits, predictors, p), popt, stderr, active), axis=-1)
 
 
-def _scatter(fits: "ManyFits", sigma: Any) -> FloatArray:
+def _scatter(fits: ManyFits, sigma: Any) -> FloatArray:
     """Return the variance of a further observation of each fit."""
     if sigma is None and (fits.problem.weighted or fits.problem.absolute_sigma):
         raise ValueError(

@@ -5,6 +5,8 @@ References
 D. M. Bates, D. G. Watts, Nonlinear Regression Analysis and Its Applications, Wiley, 1988, section 6.1.
 """
 
+from __future__ import annotations  # so that help() shows types by their names
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -45,7 +47,7 @@ class Profile(_Interval):
 
 
 def profile(
-    self: "ManyFits",
+    self: ManyFits,
     index: Any,
     name: str,
     x: Any,
@@ -130,7 +132,7 @@ def profile(
     return found
 
 
-def _box(fits: "ManyFits", bounds: Any) -> Bounds:
+def _box(fits: ManyFits, bounds: Any) -> Bounds:
     """Return the bounds of all fits, in rows; equal ones for what is fixed."""
     n = len(fits.param_names)
     given = bounds_of_many(bounds, n, fits.param_names)
@@ -161,9 +163,7 @@ def _places(chosen: NDArray[np.intp], lists: list[int]) -> NDArray[np.intp]:
 class _Search:
     """The search for both ends of the interval of one parameter of some fits, all rounds in common."""
 
-    def __init__(
-        self, fits: "ManyFits", j: int, numbers: list[int], rows: list[Rows], box: Bounds, level: float
-    ) -> None:
+    def __init__(self, fits: ManyFits, j: int, numbers: list[int], rows: list[Rows], box: Bounds, level: float) -> None:
         n = len(fits.param_names)
         self.fits, self.j, self.box = fits, j, box
         self.others = Bounds(*(np.delete(side, j, axis=1) for side in box))
@@ -296,7 +296,7 @@ class _Bracket:
         self.at = np.where(done, self.at, np.minimum(following, self.room))
         return np.asarray(done)
 
-    def part(self, left: NDArray[np.bool_]) -> "_Bracket":
+    def part(self, left: NDArray[np.bool_]) -> _Bracket:
         """Return the brackets that are left."""
         arrays = (self.at, self.quantile, self.room, self.low, self.high, self.below, self.above)
         return _Bracket(*(array[left] for array in arrays))
@@ -345,7 +345,7 @@ def _side_by_side(rows: list[Rows]) -> Rows:
     return Rows(x, filled([row.y for row in rows], np.nan), sigma, np.concatenate([row.popt for row in rows]))
 
 
-def _sum_of_squares(fits: "ManyFits", row: Rows) -> float:
+def _sum_of_squares(fits: ManyFits, row: Rows) -> float:
     return float(np.nansum(row.residuals(fits) ** 2))
 
 

@@ -1,5 +1,7 @@
 """What happened, in words: of one fit, and of all of them."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 import html
 import math
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ _MOST_REPORTS = 100
 _NO_MEAN = (9, 10)
 
 
-def message(self: "ManyFits", index: Any = ()) -> str:
+def message(self: ManyFits, index: Any = ()) -> str:
     """Say in words how one fit ended.
 
     Parameters
@@ -57,24 +59,24 @@ def message(self: "ManyFits", index: Any = ()) -> str:
     return f"{sentence} The data leave {', '.join(left)} open." if left else sentence
 
 
-def _all_held(fits: "ManyFits", index: tuple[int, ...]) -> bool:
+def _all_held(fits: ManyFits, index: tuple[int, ...]) -> bool:
     """Return whether each parameter of one fit is on a bound, or fixed, which leaves it without an error."""
     held = (fits.active_mask[index] != 0) | (fits.stderr[index] == 0)
     return bool(held.all() and fits.chisq[index] > 0)
 
 
-def _on_bounds(fits: "ManyFits", index: tuple[int, ...]) -> list[str]:
+def _on_bounds(fits: ManyFits, index: tuple[int, ...]) -> list[str]:
     """Return the names of the parameters of one fit that are on a bound."""
     return [name for name, mask in zip(fits.param_names, fits.active_mask[index], strict=True) if mask]
 
 
-def open_parameters(fits: "ManyFits", index: tuple[int, ...]) -> list[str]:
+def open_parameters(fits: ManyFits, index: tuple[int, ...]) -> list[str]:
     """Return the names of the parameters of one fit whose errors are infinite."""
     errors = fits.stderr[index]
     return [name for name, error in zip(fits.param_names, errors, strict=True) if np.isinf(error)]
 
 
-def summary(self: "ManyFits") -> str:
+def summary(self: ManyFits) -> str:
     """Count the fits by status, and those with open parameters, and give medians over those that converged."""
     success, total = self.success, self.size
     solved = int(np.count_nonzero(success))
@@ -102,7 +104,7 @@ def summary(self: "ManyFits") -> str:
     return "\n".join(lines)
 
 
-def _medians(fits: "ManyFits") -> list[tuple[str, float, float]]:
+def _medians(fits: ManyFits) -> list[tuple[str, float, float]]:
     """Return name, median and median error of each parameter, of the fits that converged."""
     success, errors = fits.success, fits.stderr
     return [
@@ -111,7 +113,7 @@ def _medians(fits: "ManyFits") -> list[tuple[str, float, float]]:
     ]
 
 
-def _open(fits: "ManyFits") -> int:
+def _open(fits: ManyFits) -> int:
     """Return how many fits were solved, but left with infinite errors."""
     return int(np.count_nonzero(np.isinf(fits.stderr).any(axis=-1) & fits.success))
 
@@ -123,14 +125,14 @@ def _percent(part: int, total: int) -> str:
     return f"{min(max(math.floor(1000 * part / total) / 10, 0.1), 99.9):.1f} %"
 
 
-def line(fits: "ManyFits") -> str:
+def line(fits: ManyFits) -> str:
     """Describe a result in one line."""
     solved = _percent(int(np.count_nonzero(fits.success)), fits.size)
     left = f", {_open(fits)} with open parameters" if _open(fits) else ""
     return f"ManyFits(shape={fits.shape}, params=({', '.join(fits.param_names)}), solved {solved}{left})"
 
 
-def report(self: "ManyFits", index: Any = None, *, level: float = 0.95, min_correlation: float = 0.1) -> str:
+def report(self: ManyFits, index: Any = None, *, level: float = 0.95, min_correlation: float = 0.1) -> str:
     """Tell everything that is known of one fit, or of some.
 
     Parameters
@@ -182,14 +184,14 @@ def report(self: "ManyFits", index: Any = None, *, level: float = 0.95, min_corr
     return "\n\n".join(texts)
 
 
-def _headline(fits: "ManyFits", position: tuple[int, ...]) -> list[str]:
+def _headline(fits: ManyFits, position: tuple[int, ...]) -> list[str]:
     if fits.size == 1:
         return []
     label = f", group {fits.groups[position]}" if fits.groups is not None else ""
     return [f"Fit {position[0] if len(position) == 1 else position}{label}"]
 
 
-def _of_one(fit: "ManyFits", level: float, least: float) -> list[str]:
+def _of_one(fit: ManyFits, level: float, least: float) -> list[str]:
     """Return the lines about one fit, of shape ()."""
     n, free = len(fit.param_names), int(count_free(fit))
     lines = [message(fit)]
@@ -215,7 +217,7 @@ def _of_one(fit: "ManyFits", level: float, least: float) -> list[str]:
     return lines + (_correlations(fit, least) if fit.pcov is not None else [])
 
 
-def _reason(fit: "ManyFits") -> str:
+def _reason(fit: ManyFits) -> str:
     """Say why errors are infinite or missing."""
     if np.isnan(fit.stderr).any():
         return "Errors are NaN because the fit did not succeed."
@@ -229,7 +231,7 @@ def _reason(fit: "ManyFits") -> str:
     )
 
 
-def _correlations(fit: "ManyFits", least: float) -> list[str]:
+def _correlations(fit: ManyFits, least: float) -> list[str]:
     """Return lines about the correlations that are large enough, the largest first."""
     names, matrix = fit.param_names, fit.correlation
     pairs = [(float(matrix[i, j]), names[i], names[j]) for i in range(len(names)) for j in range(i + 1, len(names))]
@@ -237,7 +239,7 @@ def _correlations(fit: "ManyFits", least: float) -> list[str]:
     return [f"  correlation of {one} and {other}: {value:.3f}" for value, one, other in pairs]
 
 
-def table(fits: "ManyFits") -> str:
+def table(fits: ManyFits) -> str:
     """Return the result as HTML, for notebooks: the line, and the first fits one by one."""
     heads = "".join(f"<th>{html.escape(name)}</th>" for name in fits.param_names)
     rows = []

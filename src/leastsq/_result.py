@@ -1,5 +1,7 @@
 """The result of many fits: arrays over all of them."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, overload
@@ -129,7 +131,7 @@ class ManyFits(Generic[Covariances]):
     def __len__(self) -> int:
         return _selection.length_of(self)
 
-    def __iter__(self) -> Iterator["ManyFits[Covariances]"]:
+    def __iter__(self) -> Iterator[ManyFits[Covariances]]:
         return _selection.rows_of(self)
 
     @property
@@ -152,7 +154,7 @@ class ManyFits(Generic[Covariances]):
         return _status.is_solved(self.status)
 
     @property
-    def correlation(self: "ManyFits[FloatArray]") -> FloatArray:
+    def correlation(self: ManyFits[FloatArray]) -> FloatArray:
         """Correlations of the parameters, shape L + (N, N); NaN beside variances that are zero, infinite or NaN."""
         return _intervals.correlation(self)
 
@@ -192,7 +194,7 @@ class ManyFits(Generic[Covariances]):
     @overload
     def __getitem__(self, index: str) -> FloatArray: ...
     @overload
-    def __getitem__(self, index: Any) -> "ManyFits[Covariances]": ...
+    def __getitem__(self, index: Any) -> ManyFits[Covariances]: ...
     def __getitem__(self, index: Any) -> Any:
         """Return the result of some of the fits, by any index into their shape, or the values of a parameter."""
         if isinstance(index, str):
@@ -200,7 +202,7 @@ class ManyFits(Generic[Covariances]):
         parts = _selection.parts_of(self, index, ARRAYS)
         return replace(self, **parts, coords=coordinates_at(self.coords, index))
 
-    def with_arrays(self, arrays: dict[str, Any]) -> "ManyFits":
+    def with_arrays(self, arrays: dict[str, Any]) -> ManyFits:
         """Return a result like this one, of other fits."""
         return replace(self, **arrays)
 

@@ -1,5 +1,7 @@
 """Some of many fits: by position, by the name of a parameter, by the label of a group."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 import difflib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from ._result import ManyFits
 
 
-def number_of_parameter(fits: "ManyFits", name: Any) -> int:
+def number_of_parameter(fits: ManyFits, name: Any) -> int:
     """Return which parameter has a name."""
     if name in fits.param_names:
         return fits.param_names.index(name)
@@ -23,12 +25,12 @@ def number_of_parameter(fits: "ManyFits", name: Any) -> int:
     raise KeyError(f"no parameter is called {name!r}: expected one of {', '.join(fits.param_names)}{hint}")
 
 
-def stderr_of(self: "ManyFits", name: str) -> FloatArray:
+def stderr_of(self: ManyFits, name: str) -> FloatArray:
     """Return the standard errors of one parameter, by its name, shape L; ``result[name]`` are its values."""
     return self.stderr[..., number_of_parameter(self, name)]
 
 
-def group(self: "ManyFits", label: Any) -> "ManyFits":
+def group(self: ManyFits, label: Any) -> ManyFits:
     """Return the result of one group.
 
     Parameters
@@ -49,7 +51,7 @@ def group(self: "ManyFits", label: Any) -> "ManyFits":
     return self[position_of(self, label)]
 
 
-def position_of(fits: "ManyFits", label: Any) -> tuple[int, ...]:
+def position_of(fits: ManyFits, label: Any) -> tuple[int, ...]:
     """Return the position of the fit of a group."""
     if fits.groups is None:
         raise ValueError("these fits have no groups: pick one by its position")
@@ -68,7 +70,7 @@ def position_of(fits: "ManyFits", label: Any) -> tuple[int, ...]:
     return tuple(int(i) for i in places[0])
 
 
-def single_index(fits: "ManyFits", index: Any, what: str) -> tuple[int, ...]:
+def single_index(fits: ManyFits, index: Any, what: str) -> tuple[int, ...]:
     """Return the position of one fit, from an index, an array of positions or the label of a group."""
     if isinstance(index, str):
         return position_of(fits, index)
@@ -82,7 +84,7 @@ def single_index(fits: "ManyFits", index: Any, what: str) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(number), fits.shape))
 
 
-def parts_of(fits: "ManyFits", index: Any, arrays: dict[str, int]) -> dict[str, Any]:
+def parts_of(fits: ManyFits, index: Any, arrays: dict[str, int]) -> dict[str, Any]:
     """Return the arrays of a result at an index into the shape of the fits."""
     if fits.status.ndim == 0:
         raise IndexError("there is one fit, which needs no index")
@@ -98,21 +100,21 @@ def parts_of(fits: "ManyFits", index: Any, arrays: dict[str, int]) -> dict[str, 
     return parts
 
 
-def rows_of(fits: "ManyFits") -> Iterator["ManyFits"]:
+def rows_of(fits: ManyFits) -> Iterator[ManyFits]:
     """Go through the first axis."""
     if fits.status.ndim == 0:
         raise TypeError("there is one fit: it has no rows to go through; see its popt, stderr and so on")
     return (fits[i] for i in range(len(fits)))
 
 
-def length_of(fits: "ManyFits") -> int:
+def length_of(fits: ManyFits) -> int:
     """Return the length of the first axis."""
     if fits.status.ndim == 0:
         raise TypeError("there is one fit, which has no length; result.size counts fits, popt.size parameters")
     return fits.shape[0]
 
 
-def concatenate(results: Sequence["ManyFits"], axis: int = 0) -> "ManyFits":
+def concatenate(results: Sequence[ManyFits], axis: int = 0) -> ManyFits:
     """Join results of the same model into one, along an axis of the fits.
 
     Parameters
@@ -164,7 +166,7 @@ def concatenate(results: Sequence["ManyFits"], axis: int = 0) -> "ManyFits":
     return first.with_arrays({**together, "coords": joined(parts, axis)})
 
 
-def _refuse_others(first: "ManyFits", part: "ManyFits") -> None:
+def _refuse_others(first: ManyFits, part: ManyFits) -> None:
     """Raise unless two results are of the same model, fitted alike."""
     one, other = first.problem, part.problem
     facts = [(name, getattr(one, name), getattr(other, name)) for name in ("names", "f", "absolute_sigma", "weighted")]

@@ -1,5 +1,7 @@
 """Results in NumPy files, without pickle: arrays, and a line of JSON about them."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,7 @@ class NotSaved:
         return f"<model {self.__name__}, not saved>"
 
 
-def save(self: "ManyFits", file: Any) -> None:
+def save(self: ManyFits, file: Any) -> None:
     """Save the result to a NumPy file, without pickle.
 
     Arrays, labels, names and options are kept. The model is where it is one of `leastsq.models`, by its name, or made
@@ -114,7 +116,7 @@ def _plain(labels: NDArray[Any]) -> NDArray[Any]:
     return plain
 
 
-def load(file: Any, model: "Callable[..., Any] | None" = None) -> "ManyFits":
+def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
     """Load a result that `save` has written.
 
     Parameters

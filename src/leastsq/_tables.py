@@ -1,5 +1,7 @@
 """Results as tables of pandas and datasets of xarray."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ _OF_PARAMETERS = ("param", "cov_i", "cov_j")
 STATISTICS = ("chisq", "redchi", "dof", "nfev", "status", "success")
 
 
-def to_dataframe(self: "ManyFits", level: float | None = None) -> "pandas.DataFrame":
+def to_dataframe(self: ManyFits, level: float | None = None) -> pandas.DataFrame:
     """Return a table with one row for each fit, as a pandas DataFrame.
 
     Parameters
@@ -56,7 +58,7 @@ def to_dataframe(self: "ManyFits", level: float | None = None) -> "pandas.DataFr
     return pandas.DataFrame(columns, index=_index(self))
 
 
-def _index(fits: "ManyFits") -> Any:
+def _index(fits: ManyFits) -> Any:
     """Return the index of a table: labels of groups, or positions."""
     import pandas
 
@@ -74,7 +76,7 @@ def _index(fits: "ManyFits") -> Any:
     return None
 
 
-def to_xarray(self: "ManyFits", dims: Sequence[str] | None = None) -> "xarray.Dataset":
+def to_xarray(self: ManyFits, dims: Sequence[str] | None = None) -> xarray.Dataset:
     """Return everything as an xarray Dataset.
 
     Parameters

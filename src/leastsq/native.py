@@ -4,6 +4,8 @@
 Python function with numba.
 """
 
+from __future__ import annotations  # so that help() shows types by their names
+
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 

@@ -1,5 +1,7 @@
 """xarray's `curvefit`, at the speed of `curve_fit_many`."""
 
+from __future__ import annotations  # so that help() shows types by their names
+
 import inspect
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
