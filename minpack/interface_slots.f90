@@ -145,15 +145,14 @@ subroutine take_block_slopes(m, n, count, size, capacity, which, values, y, weig
     end do
 end subroutine take_block_slopes
 
-!> Read how some fits have ended.
-subroutine read_slots(m, n, count, size, capacity, which, states, triangles, fnorm, nfev, status)
+!> Read how some fits have ended; single ones, too, whose packed arrays are longer.
+subroutine read_slots(n, count, size, capacity, which, states, triangles, fnorm, nfev, status)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp
     use covariance, only: unpivot
-    use lm, only: lm_fit, lm_layout, layout, folded_by_caller
+    use lm, only: lm_fit, lm_layout, layout
     use packed_state, only: unpack_fit, work_begins
     implicit none (type, external)
-    integer, intent(in) :: m                                !! points of a data set
     integer, intent(in) :: n                                !! parameters
     integer, intent(in) :: count                            !! fits to read
     integer, intent(in) :: size                             !! length of a slot
@@ -173,7 +172,7 @@ subroutine read_slots(m, n, count, size, capacity, which, states, triangles, fno
     do k = 1, count
         slot = which(k) + 1
         call unpack_fit(n, states(1, slot), fit, ipvt)
-        at = layout(m, n, folded_by_caller, logical(fit%bounded))
+        at = layout(fit%m, n, fit%analytic, logical(fit%bounded))
         call unpivot(n, states(work_begins(n) - 1 + at%r, slot), states(work_begins(n) - 1 + at%qtf, slot), ipvt, &
                      triangles(1, 1, k))
         fnorm(k) = fit%fnorm

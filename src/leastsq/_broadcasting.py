@@ -65,7 +65,7 @@ def _evaluate(function: Callable[..., Any], block: Block, row: int, point: Float
 
 def _refuse_other_shape(results: list[Any], wanted: tuple[int, ...], name: str) -> None:
     for values in results:
-        if values is None:
+        if values is None or values.shape == wanted:
             continue
         try:
             np.broadcast_to(values, wanted)
@@ -93,7 +93,8 @@ def _compare(
     try:
         together = function(x, *np.array(points.T)[:, :, None])
         together = real_array(together, name)
-        together = np.broadcast_to(together if name == "f" else with_parameter_axis(together, shape), shape)
+        together = together if name == "f" else with_parameter_axis(together, shape)
+        together = together if together.shape == shape else np.broadcast_to(together, shape)
     except Exception as error:
         raise ValueError(f"{name} does not work for several fits at once ({error}). {advice}") from error
     for row, values in zip(together, one_by_one, strict=True):

@@ -120,9 +120,9 @@ def norm(x: FloatArray) -> float:
 def row_norms(rows: FloatArray) -> FloatArray:
     """Return the Euclidean norm of each row, whatever the size of its entries; Inf where one is not finite."""
     with np.errstate(all="ignore"):
-        squares = np.sum(rows * rows, axis=1)
+        squares = (rows * rows).sum(axis=1)
     norms: FloatArray = np.sqrt(squares)
-    for row in np.flatnonzero(~((squares > 1e-200) & (squares < 1e200))).tolist():
+    for row in (~((squares > 1e-200) & (squares < 1e200))).nonzero()[0].tolist():
         largest = float(np.max(np.abs(rows[row]), initial=0.0))
         if not largest < math.inf:
             norms[row] = math.inf

@@ -20,7 +20,10 @@ _NAMES = Names("f", "jac")
 
 
 def fit_singly(problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> Solutions:
-    """Fit a function to the data sets of a block, one at a time."""
+    """Fit a function to the data sets of a block, one at a time.
+
+    One that does for several fits what it does for each gets all points, as it would with others.
+    """
     solutions = empty_solutions(block)
     for fit in np.flatnonzero(block.status == TO_FIT).tolist():
         if interrupt[0]:
@@ -30,8 +33,8 @@ def fit_singly(problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> S
 
 
 def fit_one(problem: Problem, block: Block, fit: int, solutions: Solutions) -> None:
-    """Fit a function to one data set of a block. Points without weight are left out."""
-    data = _data_of(block, fit)
+    """Fit a function to one data set of a block."""
+    data = _data_of(block, fit, problem.vectorized)
     start = block.p0[fit].copy()
     several = isinstance(data.x, tuple)
     jac = None if isinstance(problem.f, Model) else problem.jac
@@ -51,15 +54,17 @@ def fit_one(problem: Problem, block: Block, fit: int, solutions: Solutions) -> N
             bounds=block.box_of(fit),
         )
     except NO_VALUE:
+        if problem.vectorized:
+            raise
         solutions.status[fit] = _status.MODEL_RAISED
         return
     solutions.store(fit, one)
 
 
-def _data_of(block: Block, fit: int) -> Data:
-    """Return one data set without its missing points."""
+def _data_of(block: Block, fit: int, whole: bool) -> Data:
+    """Return one data set, without its missing points unless it is to be whole."""
     x, y, weights = block.predictors_of(fit), block.y[fit], block.weights_of(fit)
-    if weights is not None and not weights.all():
+    if weights is not None and not whole and not weights.all():
         keep = weights != 0
         x, y, weights = tuple(predictor[keep] for predictor in x), y[keep], weights[keep]
     return Data(as_argument(x), y, weights)
@@ -70,7 +75,7 @@ def _weighted_jacobian(jac: Callable[..., Any], data: Data) -> Callable[[FloatAr
         shape = (data.y.size, parameters.size)
         slopes = with_parameter_axis(real_array(jac(data.x, *parameters), "jac"), shape)
         slopes = np.broadcast_to(slopes, shape) if slopes.ndim < 2 else slopes
-        return slopes if data.weights is None else slopes * data.weights[:, None]
+        return data.whiten_jacobian(slopes, False)
 
     return weighted
 

@@ -157,7 +157,6 @@ def take_block_slopes(
     work: _Floats,
 ) -> None: ...
 def read_slots(
-    m: int,
     which: _Integers,
     states: _Floats,
     triangles: _Floats,

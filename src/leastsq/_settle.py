@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import _kernel, _statistics, _status
 from ._bounds import Bounds
-from ._derivatives import EPS, Scales, fresh_slopes, row_norms, scales, steps_are_good
+from ._derivatives import EPS, Scales, fresh_slopes, one_steps_are_good, row_norms, scales, steps_are_good
 from ._directions import along_dropped, are_the_same, forward_slopes
 from ._ends import FAR, LARGEST_NORM, Evaluator, ends_by_reductions, is_tolerant
 from ._held import held_offsets
@@ -36,6 +36,8 @@ _AT_REST = frozenset({1, 4, 5, 6, 8})
 _UNBOUNDED = 1e100
 # Further steps for each parameter and one, of a fit that goes on.
 _MOST_FURTHER = 40
+# Up to so many fits are quicker looked at one by one.
+_FEW = 4
 # Numbers of the Jacobians that are held at once.
 _NUMBERS_AT_ONCE = 2**20
 
@@ -115,7 +117,7 @@ class Settler:
         offset[~solved] = np.nan
         self.settled = self.settled._replace(pcov=pcov, offset=offset)
         ordinary = offset.max() * math.sqrt(found.popt.shape[1]) <= FAR and not marks.any()
-        if ordinary and self.exact and self.box is None:
+        if ordinary and self.box is None and (self.exact or self._steps_of_few_are_good()):
             return np.empty(0, dtype=np.intp)
         singular = (marks == 1) & solved
         if not self.exact:
@@ -130,6 +132,21 @@ class Settler:
             fits = np.flatnonzero(again)
             bad[self._look_closely(fits, again[fits], singular[fits], accuracy)] = True
         return np.flatnonzero(bad)
+
+    def _steps_of_few_are_good(self) -> bool:
+        """Return, quickly, whether a few fits by differences are what `_look_closely` would let pass."""
+        x, fnorm = self.solutions.popt, self.solutions.fnorm.tolist()
+        if len(x) > _FEW:
+            return False
+        sizes = zip(*(size.tolist() for size in self.evaluator.sizes(np.arange(len(x)))), strict=True)
+        for point, norm, columns, size in zip(x, fnorm, self.solutions.triangle[:, :-1], sizes, strict=True):
+            norms = np.sqrt(np.einsum("ji,ji->j", columns, columns))
+            ratio = float((np.abs(columns.diagonal()) / norms).min())
+            terms = max(norm + size[0], float((norms * np.abs(point)).max()))
+            only_rounding = norm <= _ROUNDING * max(self.error, EPS) * terms
+            if only_rounding or not one_steps_are_good(point, norms, norm, size, ratio, self.error):
+                return False
+        return True
 
     def _look_closely(
         self, fits: NDArray[np.intp], again: NDArray[np.bool_], singular: NDArray[np.bool_], accuracy: Accuracy

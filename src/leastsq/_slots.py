@@ -115,7 +115,7 @@ class Slots:
             return
         triangle, fnorm = np.empty((count, n + 1, n)), np.empty(count)
         nfev, status = np.empty(count, dtype=np.intc), np.empty(count, dtype=np.intc)
-        _kernel.read_slots(self.y.shape[1], ended, self.states, triangle, fnorm, nfev, status)
+        _kernel.read_slots(ended, self.states, triangle, fnorm, nfev, status)
         fits = self.fit[ended]
         solutions.popt[fits], solutions.triangle[fits], solutions.fnorm[fits] = self.points[ended], triangle, fnorm
         solutions.nfev[fits], solutions.status[fits] = nfev, status

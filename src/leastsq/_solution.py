@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _status
+from . import _kernel
 from ._block import Block
 from ._iterate import Fit
 from ._validate import FloatArray
@@ -23,9 +23,11 @@ class Solutions(NamedTuple):
 
     def store(self, fit: int, one: Fit) -> None:
         """Put a fit made by itself where the others are."""
+        here = slice(fit, fit + 1)
+        found = self.triangle[here], self.fnorm[here], self.nfev[here], self.status[here]
+        _kernel.read_slots(np.zeros(1, dtype=np.intc), one.state[None], *found)
+        # What was evaluated or decided beside the iteration counts, too.
         self.popt[fit], self.fnorm[fit], self.nfev[fit], self.status[fit] = one.x, one.fnorm, one.nfev, one.info
-        if one.info in _status.SOLVED:
-            self.triangle[fit] = np.transpose(np.linalg.qr(one.triangle(), mode="r"))
 
 
 class Fitted(NamedTuple):

@@ -34,6 +34,9 @@ from ._workers import Progress, Workers, reporter, run
 
 Sets: TypeAlias = DataSets | GroupedSets
 
+# Up to so many fits, calls of a function for each take less time than what keeps fits side by side.
+_FEW = 4
+
 
 @dataclass(frozen=True)
 class Call:
@@ -49,7 +52,10 @@ class Call:
     def fit(self, sets: Sets, progress: Progress = False) -> ManyFits:
         """Fit the data sets."""
         end = time.time() + self.time_limit
-        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc), end)
+        # Nobody interrupts the fits of the only thread but signals, which single fits look at.
+        alone = self.workers == 1 and self.time_limit == math.inf
+        few = alone and sets.fits <= _FEW and self.problem.options.loss == 0
+        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc), end, few)
         task, pieces = _tried(task, sets.pieces())
         return _collect(task, pieces, sets, self.workers, progress, self.errors)
 
@@ -64,6 +70,8 @@ class _Task:
     interrupt: NDArray[np.intc]
     # The time of day that fits are to leave off at, if they have not ended.
     end: float = math.inf
+    # Whether fits that could be made side by side are so few that one after the other is quicker.
+    few: bool = False
 
     def __call__(self, piece: Piece | Ready) -> Fitted:
         """Fit the data sets of a piece."""
@@ -83,7 +91,7 @@ class _Task:
             solutions = fit_compiled(self.problem, block, self.interrupt)
         elif self.problem.options.rho is not None or (is_counts(self.problem.options) and not self.problem.vectorized):
             solutions = fit_own_rows(self.problem, block, self.interrupt)
-        elif self.problem.vectorized:
+        elif self.problem.vectorized and not self.few:
             solutions = fit_vectorized(self.problem, block, self.interrupt)
         else:
             solutions = fit_singly(self.problem, block, self.interrupt)
