@@ -21,7 +21,6 @@ FILE_LINES, FUNCTION_LINES = 400, 40
 TO_BE_SPLIT = {
     "minpack/lanes/lane_damping.f90.in:find_steps",
     "minpack/lanes/lane_step.f90.in:judge",
-    "src/leastsq/_jit.py:_source",
 }
 
 PREFIX = r"(?:(?:pure|elemental|recursive|impure|module)\s+)*(?:[\w()=]+\s+)?"

@@ -203,11 +203,8 @@ def _local(size: int) -> Any:
     return room
 
 
-def _source(plan: _Plan, n: int, predictors: int) -> str:
-    """Write the loops. What comes from a row is copied first, and what goes to it last, so that they are vectorised.
-
-    A function that raises has no value: the fits of those lanes in which it does are stopped.
-    """
+def _statements(plan: _Plan, n: int, predictors: int) -> list[str]:
+    """Write what evaluates the function, and its derivatives if it is to give some, for one lane of a row."""
     x = ", ".join(f"X[{k}, l]" for k in range(predictors))
     x = f"({x})" if predictors > 1 else x
     parameters = [plan.parameter.format(f"P[{j}, l]") for j in range(n)]
@@ -222,8 +219,16 @@ def _source(plan: _Plan, n: int, predictors: int) -> str:
     elif plan.derivatives == "given":
         body += [f"{', '.join(f'd{j}' for j in range(n))}, = {call('jac')}"]
         body += [f"J[{j}, l] = value_of(d{j})" for j in range(n)]
+    return body
+
+
+def _source(plan: _Plan, n: int, predictors: int) -> str:
+    """Write the loops. What comes from a row is copied first, and what goes to it last, so that they are vectorised.
+
+    A function that raises has no value: the fits of those lanes in which it does are stopped.
+    """
     derivatives = plan.derivatives != "differences"
-    body_lines = "\n            ".join(body)
+    body = "\n            ".join(_statements(plan, n, predictors))
     store = "\n            ".join(f"jac_[{j}, i, l] = J[{j}, l]" for j in range(n)) if derivatives else "pass"
     jac_of_group = f"carray(jac_, ({n}, {LANE_ROWS}, {LANE_WIDTH}))" if derivatives else "out"
     return f"""
@@ -238,7 +243,7 @@ def evaluate(x, p, out, jac_, rows, first, last):
             for l in range({LANE_WIDTH}):
                 X[k, l] = x[k, i, l]
         for l in range(first, last):
-            {body_lines}
+            {body}
         for l in range(first, last):
             out[i, l] = F[l]
             {store}
