@@ -8,7 +8,7 @@ SOURCES := $(wildcard minpack/* minpack/lanes/* src/leastsq/*)
 # The build looks for meson and ninja there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test quick bench wheel docs lint fortran aarch64 sanitize setup clean
+.PHONY: demo test quick bench wheel docs lint metadata fortran aarch64 sanitize setup clean
 
 # The demo needs the package and matplotlib, so that it need not wait for the rest.
 demo: $(VENV)/demo-installed
@@ -91,6 +91,15 @@ sanitize: setup
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		PYTHONPATH=$(CURDIR)/build/sanitize $(BIN)/python -m pytest -m "not slow" -k "not difference_from_scipy"
+
+# What other programs read: workflows, forms, citation and recipe. Nothing of it is run.
+metadata: setup
+	$(BIN)/python -m pip install --quiet --group metadata
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/w*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(BIN)/python tools/recipe.py
 
 wheel: setup
 	rm -rf dist

@@ -1,5 +1,6 @@
 """The wheel and the source distribution, built and tried in an environment with nothing but NumPy."""
 
+import importlib.metadata
 import os
 import re
 import shutil
@@ -70,7 +71,9 @@ def distributions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("distributions")
     clone = folder / "clone"
     run("git", "clone", "--quiet", ROOT, clone)
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, clone)
+    # Without network: nothing is installed, and meson may not fetch a subproject either.
+    offline = ("--no-isolation", "-Csetup-args=--wrap-mode=nodownload")
+    run(sys.executable, "-m", "build", *offline, "--outdir", folder, clone, env={**os.environ, "PIP_NO_INDEX": "1"})
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return sdist, wheel
 
@@ -157,6 +160,7 @@ def test_source_distribution_is_complete_and_builds(distributions, tmp_path):
 def test_version_is_one():
     """That of meson.build is the one that counts; others repeat it."""
     (version,) = re.findall(r"^    version: '(.*)',$", (ROOT / "meson.build").read_text(encoding="utf-8"), re.M)
+    assert importlib.metadata.version("leastsq") == version
     assert re.findall(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M) == [version]
     recipe = (ROOT / "tools" / "conda" / "recipe.yaml").read_text(encoding="utf-8")
     assert re.findall(r'^  version: "(.*)"$', recipe, re.M) == [version]
