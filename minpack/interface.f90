@@ -207,7 +207,7 @@ subroutine outcome(state, info, nfev, njev, column, fnorm)
 end subroutine outcome
 
 !> Invert JᵀJ, and say how well that could be done.
-subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio)
+subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio, tangent)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long
     use lm, only: lm_fit, lm_layout, layout
@@ -220,6 +220,7 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio)
     real(wp), intent(inout) :: cov(n, n)            !! out: deviation² (JᵀJ)⁻¹ for the last Jacobian; zero if singular
     real(wp), intent(inout) :: norms(n)             !! out: norms of the columns of that Jacobian
     real(wp), intent(out) :: least_ratio            !! smallest |r_jj| as a share of its column's norm; 0 if singular
+    real(wp), intent(out) :: tangent                !! norm of the head of Qᵀ f
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
@@ -230,9 +231,11 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio)
 
     call unpack_fit(n, state, fit, ipvt)
     least_ratio = 0.0_wp
+    tangent = 0.0_wp
     if (fit%n /= n) return
     at = layout(fit%m, n, fit%analytic, logical(fit%bounded))
     base = work_begins(n) - 1
+    tangent = norm2(state(base + at%qtf:base + at%qtf + n - 1))
     call covar(n, state(base + at%r), ipvt, cov, singular, state(base + at%s), deviation)
     norms = state(base + at%acnorm:base + at%acnorm + n - 1)
     if (singular) return

@@ -68,7 +68,8 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
         raise ValueError(f"nan_policy must be one of {{None, 'raise', 'omit'}}, got {nan_policy!r}")
     if check_finite is None:
         check_finite = nan_policy is None
-    y = np.atleast_1d(as_numbers(y, "ydata"))
+    y = as_numbers(y, "ydata")
+    y = y if y.ndim else y.reshape(1)
     if isinstance(x, (list, tuple, np.ndarray)):
         x = as_numbers(x, "xdata")
     if y.size == 0:
@@ -77,22 +78,28 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
         sigma = as_numbers(sigma, "sigma")
         if sigma.shape == y.shape:
             sigma = sigma.ravel()
+    ordinary = float(np.vdot(y, y)) < MOST_DATA
     if check_finite:
-        for array, name in ((y, "ydata"), (x, "xdata")):
-            if isinstance(array, np.ndarray):
-                refuse_not_finite(array, name)
+        _refuse_infinite(x, y, ordinary)
     elif nan_policy is not None:
         x, y, sigma = without_missing(x, y, sigma, nan_policy)
     y = real_array(y.ravel(), "ydata")
     weights = None if sigma is None else _weights(sigma, y.size)
-    _refuse_huge(y, weights)
+    if not ordinary:
+        _refuse_huge(y, weights)
     return Data(x, y, weights)
+
+
+def _refuse_infinite(x: Any, y: FloatArray, ordinary: bool) -> None:
+    """Raise where data are not finite, looking at observations that are not known to be `ordinary`, and at arrays."""
+    if not ordinary:
+        refuse_not_finite(y, "ydata")
+    if isinstance(x, np.ndarray):
+        refuse_not_finite(x, "xdata")
 
 
 def _refuse_huge(y: FloatArray, weights: FloatArray | None) -> None:
     """Raise where data are too large for norms and derivatives to be numbers."""
-    if float(np.vdot(y, y)) < MOST_DATA:
-        return
     huge = np.abs(y) > MOST_DATA
     if weights is not None and weights.ndim == 1:
         huge &= weights != 0

@@ -61,6 +61,8 @@ class Inverse(NamedTuple):
     cov: FloatArray | None
     norms: FloatArray
     least_ratio: float
+    # The norm of the residuals' part in the tangent plane, the head of Qᵀf.
+    tangent: float
 
 
 class Fit(NamedTuple):
@@ -120,8 +122,8 @@ class Fit(NamedTuple):
         """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
         n = self.x.size
         cov, norms = np.empty((n, n)), np.empty(n)
-        least_ratio = _kernel.covariance_matrix(self.state, deviation, cov, norms)
-        return Inverse(cov if least_ratio else None, norms, least_ratio)
+        least_ratio, tangent = _kernel.covariance_matrix(self.state, deviation, cov, norms)
+        return Inverse(cov if least_ratio else None, norms, least_ratio, tangent)
 
 
 _NAMES = Names()

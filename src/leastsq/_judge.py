@@ -109,8 +109,8 @@ def judge_at_once(
 ) -> Judged | None:
     """Judge a fit by its last Jacobian, or return None where that does not do; `sizes` as in `steps_are_good`."""
     n = fit.x.size
-    cov, norms, ratio = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
-    offset = _offset(fit, n, points, absolute)
+    cov, norms, ratio, tangent = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
+    offset = _offset(tangent, fit.fnorm, n, points, absolute)
     accuracy = ANALYTIC if exact else FORWARD
     if (
         cov is not None
@@ -126,14 +126,13 @@ def judge_at_once(
     return None
 
 
-def _offset(fit: Fit, n: int, points: int, absolute: bool) -> float:
+def _offset(tangent: float, fnorm: float, n: int, points: int, absolute: bool) -> float:
     """Return the relative offset by the last Jacobian."""
-    at = _kernel.triangle_of(fit.state, n)
-    if fit.fnorm == 0 or (points <= n and not absolute):
+    if fnorm == 0 or (points <= n and not absolute):
         return 0.0
-    square = sum((entry / fit.fnorm) ** 2 for entry in fit.state[at.qtf : at.qtf + n].tolist())
+    square = (tangent / fnorm) ** 2
     if absolute:
-        return math.sqrt(square / n) * fit.fnorm
+        return math.sqrt(square / n) * fnorm
     return math.sqrt(square / n * (points - n) / (1 - square)) if square < 1 else math.inf
 
 

@@ -11,7 +11,8 @@ extern void F_FUNC(start, START)(npy_int64 *, int *, double *, const double *, i
 extern void F_FUNC(outcome, OUTCOME)(double *, int *, int *, int *, int *, double *);
 extern void F_FUNC(positions, POSITIONS)(
     int *, double *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, int *);
-extern void F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(int *, double *, double *, double *, double *, double *);
+extern void F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(
+    int *, double *, double *, double *, double *, double *, double *);
 
 enum { TASK_DONE = 0, TASK_RESIDUALS = 1, TASK_JACOBIAN = 2, OPTIONS = 8, FEW_ARGUMENTS = 8 };
 
@@ -273,7 +274,7 @@ static PyObject *outcome(PyObject *module, PyObject *state)
 static PyObject *covariance_matrix(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     PyArrayObject *const *arrays = (PyArrayObject *const *)arguments;
-    double deviation, least_ratio;
+    double deviation, least_ratio, tangent;
     int n;
 
     if (count != 4 || !is_ready_as_state(arguments[0]) || !is_ready(arguments[2], 2)
@@ -288,8 +289,8 @@ static PyObject *covariance_matrix(PyObject *module, PyObject *const *arguments,
     }
     n = (int)PyArray_SIZE(arrays[3]);
     F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(&n, PyArray_DATA(arrays[0]), &deviation, PyArray_DATA(arrays[2]),
-        PyArray_DATA(arrays[3]), &least_ratio);
-    return PyFloat_FromDouble(least_ratio);
+        PyArray_DATA(arrays[3]), &least_ratio, &tangent);
+    return Py_BuildValue("dd", least_ratio, tangent);
 }
 
 static PyObject *positions(PyObject *module, PyObject *const *arguments, Py_ssize_t count)

@@ -295,7 +295,7 @@ def curve_fit_many(
     absolute, at_once = absolute or is_counts(options), at_once or isinstance(f, Model)
     kept = flag(pcov, "pcov"), covariance == "sandwich", tuple(begin.fixed.tolist()), box is not None
     problem = Problem(f, jac, names, options, absolute, at_once, sigma is not None, *kept)
-    call = Call(problem, nan_policy, begin._replace(values=None), threads, errors, checked_time_limit(time_limit))
+    call = Call(problem, nan_policy, Start(None, *begin[1:]), threads, errors, checked_time_limit(time_limit))
     if lazy:
         return _fit_lazily(call, progress, workers, xdata, ydata, of_parameters, sigma, axis)
     fits = call.fit(sets, progress)

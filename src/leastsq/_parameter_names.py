@@ -11,10 +11,8 @@ from ._pieces import real_numbers
 
 def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
     """Return a name for each parameter: those of the function's arguments where they are known."""
-    # What is called, and what it says of itself, which for a decorated function is the signature of another.
     own = None if isinstance(f, Model) else signature_of(f, follow_wrapped=False)
-    told = signature_of(f) if hasattr(f, "__wrapped__") else own
-    names = f.param_names if isinstance(f, Model) else () if told is None else tuple(positional_in(told)[1:])
+    names = f.param_names if isinstance(f, Model) else _names_told(f, own)
     if not callable(p0) and not isinstance(p0, Mapping) and p0 is not None:
         count = (1, *real_numbers(p0, "p0").shape)[-1]
     else:
@@ -33,6 +31,12 @@ def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
             f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
         )
     return names if len(names) == count else tuple(f"p{j}" for j in range(count))
+
+
+def _names_told(f: Callable[..., Any], own: inspect.Signature | None) -> tuple[str, ...]:
+    """Return the names that a function tells, which if it is decorated are those of another."""
+    told = signature_of(f) if hasattr(f, "__wrapped__") else own
+    return () if told is None else tuple(positional_in(told)[1:])
 
 
 def _refuse_other_count(signature: inspect.Signature, count: int) -> None:

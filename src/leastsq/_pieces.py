@@ -172,10 +172,10 @@ def _broadcast(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 
 def _refuse_larger(shapes: dict[str, tuple[int, ...]], lead: tuple[int, ...]) -> None:
     """Raise where predictors alone would make more fits than there are data sets."""
-    predictors = {name: shape for name, shape in shapes.items() if name.startswith("xdata") and shape}
-    if not predictors:
+    predictors = {name: shape for name, shape in shapes.items() if name.startswith("xdata")}
+    if not any(predictors.values()):
         return
-    others = [shape for name, shape in shapes.items() if not name.startswith("xdata")]
+    others = [shape for name, shape in shapes.items() if name not in predictors]
     fits = _broadcast(others)
     for name, shape in predictors.items():
         if _broadcast((fits, shape)) != fits:

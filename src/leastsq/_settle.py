@@ -95,7 +95,7 @@ class Settler:
                 self.solutions.status[doubtful[first:]] = TO_FIT
                 break
             self._settle_afresh(doubtful[first : first + step])
-        self._close()
+        self._close(self._solved() if doubtful.size else solved)
         return self.settled
 
     def _refuse_overflow(self) -> None:
@@ -376,13 +376,12 @@ class Settler:
         self.solutions.nfev[fits] += part.nfev
         self.solutions.status[fits] = part.status
 
-    def _close(self) -> None:
+    def _close(self, solved: NDArray[np.bool_]) -> None:
         """Leave no errors without degrees of freedom, nor any of fits that are not solved."""
         pcov, n = self.settled.pcov, self.solutions.popt.shape[1]
         if not self.absolute:
             none = self.points <= self.settled.rank
             if none.any():
                 pcov[none] = np.where(pcov[none] < np.inf, np.inf, pcov[none])
-        lost = ~self._solved()
-        if lost.any():
-            pcov[lost], self.settled.rank[lost] = np.nan, n
+        if not solved.all():
+            pcov[~solved], self.settled.rank[~solved] = np.nan, n

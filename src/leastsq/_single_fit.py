@@ -65,7 +65,7 @@ class Single(NamedTuple):
             return iterate_model_watched_by(notify, self.f, x, data.y, weights, start, self.options, bounds=box)
         first, epsfcn = _first_evaluation(self.f, data, start, self.options.epsfcn)
         options = self.options._replace(epsfcn=epsfcn) if epsfcn else self.options
-        names = _NAMES._replace(x=data.x)
+        names = Names(*_NAMES[:2], data.x)
         if self.scheme is not None:
             return self._fit_by_differences(self.scheme, first, options, names, notify)
         jacobian = None if self.jac is None else self._weighted_jacobian(self.jac, first.size)

@@ -196,8 +196,9 @@ def _collect(
         raise RuntimeError(f"workers returned results of {done} of {fits} fits; expected those of all pieces")
     lead = sets.lead
     arrays = arrays or empty_arrays((fits,), task.problem.n, task.problem.covariances)
-    found: dict[str, Any] = {"pcov": None}
-    found |= {name: array.reshape((*lead, *array.shape[1:])) for name, array in arrays.items()}
+    if len(lead) != 1:
+        arrays = {name: array.reshape((*lead, *array.shape[1:])) for name, array in arrays.items()}
+    found: dict[str, Any] = {"pcov": None, **arrays}
     result = ManyFits(
         **found,
         problem=task.problem,
