@@ -281,7 +281,7 @@ def test_seven_parameters_take_less_than_200_bytes():
 
 @pytest.mark.slow
 def test_nothing_but_the_result_grows_with_the_number_of_fits():
-    """Of seven parameters 144 bytes for each fit; what a piece takes on the way does not depend on how many there are."""
+    """Of seven parameters 144 bytes for each fit; what a piece takes on the way does not depend on their number."""
     model = models.gaussian.fix(offset=0.0).prefix("a_") + models.gaussian.prefix("b_")
     truth = [3.0, 3.0, 1.0, 2.0, 7.0, 1.2, 0.5]
     x = np.linspace(0, 10, 8)
