@@ -116,7 +116,7 @@ REFUSED = {
     "NaN in p0": (dict(p0=[1, np.nan, 1]), ValueError, r"p0: 1 of 3 values are not finite"),
     "complex ydata": (dict(ydata=Y * 1j), TypeError, "float64 numbers for complex ydata, expected complex"),
     "objects as ydata": (dict(ydata=[object()] * 40), TypeError, "ydata: expected real numbers"),
-    "words as ydata": ({"ydata": ["few"] * 40}, TypeError, "ydata: expected real numbers, got <U3 that are none"),
+    "words as ydata": ({"ydata": ["few"] * 40}, TypeError, "ydata: expected real numbers, got <U3"),
     "complex xdata": ({"xdata": T * 1j}, TypeError, "xdata: got complex numbers"),
     "empty ydata": (dict(xdata=[], ydata=[]), ValueError, "must not be empty"),
     "NaN in xdata": (dict(xdata=np.where(T > 3, np.nan, T)), ValueError, "xdata: 10 of 40 values are not finite"),

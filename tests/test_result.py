@@ -202,7 +202,7 @@ def test_fits_by_labels_of_several_columns():
 
 def test_results_are_no_arrays():
     for wrong in (np.asarray, np.array, np.sum, lambda fits: np.concatenate([fits, fits])):
-        with pytest.raises(TypeError, match="a result is no array but several"):
+        with pytest.raises(TypeError, match="a result is not one array but several"):
             wrong(FITS)
 
 

@@ -127,7 +127,7 @@ def as_numbers(value: Any, name: str) -> FloatArray:
     try:
         numbers: FloatArray = array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name}: expected real numbers, got {array.dtype} that are none ({error})") from error
+        raise TypeError(f"{name}: expected real numbers, got {array.dtype} ({error})") from error
     return numbers
 
 

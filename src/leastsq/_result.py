@@ -208,7 +208,7 @@ class ManyFits(Generic[Covariances]):
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(
-            "a result is no array but several: take one of them, such as result.popt, or result[name] for one "
+            "a result is not one array but several: take one of them, such as result.popt, or result[name] for one "
             "parameter; ManyFits.concatenate joins results"
         )
 
