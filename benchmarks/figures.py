@@ -166,6 +166,14 @@ def rows_of_astropy_cubes() -> list[tuple[str, ...]]:
     ]
 
 
+def rows_of_spectral_lines() -> list[tuple[str, ...]]:
+    """Return the same of lines in spectra: case, fits per second of both, and how many times as fast we are."""
+    return [
+        (r["case"], *(f"{rate:,.0f}" for rate in r["rates"].values()), _ratio(r["ratio"]))
+        for r in measured("spectral_lines")["results"]
+    ]
+
+
 def rows_of_pipelines() -> list[tuple[str, ...]]:
     """Return the same of pipelines: model, way, pixels per second, times xarray's."""
     return [
@@ -198,6 +206,7 @@ def main() -> None:
         rows_of_native_fits(),
         rows_of_pipelines(),
         rows_of_astropy_cubes(),
+        rows_of_spectral_lines(),
     ):
         print(restructured(rows))
 

@@ -188,6 +188,7 @@ def test_measurements_are_quoted_as_they_were_measured(figures):
         figures.rows_of_native_fits(),
         figures.rows_of_pipelines(),
         figures.rows_of_astropy_cubes(),
+        figures.rows_of_spectral_lines(),
     ):
         assert figures.restructured(rows) in page
     ways = {case: ratio for case, _, ratio in figures.rows_of_native_fits()}

@@ -219,11 +219,16 @@ def test_concatenation():
         ([FITS, make(f=decay, p0=[1, 1])], "names is"),
         ([FITS, make(sigma=0.1)], "weighted is False in the first, and True"),
         ([FITS, make(ftol=1e-3)], "ftol is"),
+        ([FITS, make(covariance="sandwich")], "sandwich is False in the first, and True"),
+        ([FITS, make(fixed={"rate": 1.0})], r"fixed is \(False, False, False\) in the first"),
         ([grouped(["a", "b"]), dataclasses.replace(grouped(["a", "b"]), groups=None)], "have groups"),
         ([FITS[0, 0], FITS[0, 1]], "axis 0 is none of the axes"),
     ):
         with pytest.raises(ValueError, match=message):
             ManyFits.concatenate(wrong)
+    limited = ManyFits.concatenate([FITS, make(bounds={"rate": (0, 1)})])
+    assert limited.problem.bounded
+    assert limited.active_mask[3:].any()
     with pytest.raises(TypeError, match="expected a sequence of ManyFits"):
         ManyFits.concatenate([])
 
@@ -511,6 +516,27 @@ def test_predictions_where_a_function_raises_are_missing():
     values = fits.predict(X)
     np.testing.assert_allclose(values[[0, 2]], [2 * X + 1] * 2, atol=1e-6)
     assert np.isnan(values[1]).all()
+
+
+def test_predictions_with_other_predictors_are_refused():
+    with pytest.raises(ValueError, match="exponential has 1 predictors, got 2: expected a tuple of arrays"):
+        FITS.predict((X, X))
+
+
+def test_errors_on_a_bound_are_taken_from_inside():
+    """A square root has no value on the other side of zero; derivatives by one side are as exact as their steps."""
+
+    def rise(x, a, b):
+        return a + np.sqrt(b + x)
+
+    x = np.linspace(0.1, 5, 30)
+    fits = curve_fit_many(rise, x, rise(x, 1.0, -0.05) + 0.01 * np.cos(9 * x), [1, 1], bounds={"b": (0, 5)})
+    assert fits.active_mask.tolist() == [0, -1]
+    _, std = fits.predict(np.array([0.0, 1.0]), return_std=True)
+    jacobian = np.array([1.0, 0.5])  # at x = 1, where b is 0
+    assert std[1] == pytest.approx(np.sqrt(jacobian @ fits.pcov @ jacobian), rel=1e-4)
+    _, error = fits.derived(lambda b: np.sqrt(b + 1))
+    assert error == pytest.approx(fits.stderr[1] / 2, rel=1e-4)
 
 
 def test_predictions_at_points_of_another_shape_are_refused():

@@ -70,6 +70,23 @@ def test_bounds_and_fixed_parameters_are_remembered(options):
     assert again.profile(0, "rate", X, Y, **given) == fits.profile(0, "rate", X, Y, **given)
 
 
+@pytest.mark.parametrize("vectorized", [True, False])
+def test_fits_of_complex_data_come_back_as_such(vectorized):
+    def line(x, a, b):
+        return a / (1 + 1j * b * x)
+
+    z = line(X, 1.0, np.array([[0.5], [1.0]])) + 0.01 * np.exp(9j * X)
+    fits = curve_fit_many(line, X, z, [1, 1], vectorized=vectorized)
+    again = through_file(fits, model=line)
+    same(again, fits)
+    assert again.model is line
+    np.testing.assert_array_equal(again.predict(X, return_std=True), fits.predict(X, return_std=True))
+    np.testing.assert_array_equal(again.residuals(X, z), fits.residuals(X, z))
+    assert repr(through_file(fits).model) == "<model line, not saved>"
+    with pytest.raises(RuntimeError, match=r"the model \(line\) is not in the file"):
+        through_file(fits).predict(X)
+
+
 def peak(name):
     return models.gaussian.fix(offset=0.0).prefix(name)
 
@@ -121,7 +138,7 @@ def test_functions_are_given_again():
     same(again, fits)
     np.testing.assert_array_equal(again.conf_interval(), fits.conf_interval())
     assert repr(again.model) == "<model decay, not saved>"
-    with pytest.raises(ValueError, match=r"the model \(decay\) is not in the file.*load\(file, model=...\)"):
+    with pytest.raises(RuntimeError, match=r"the model \(decay\) is not in the file.*load\(file, model=...\)"):
         again.predict(X)
     np.testing.assert_array_equal(through_file(fits, model=decay).predict(X), fits.predict(X))
     with pytest.raises(ValueError, match="model has the parameters amplitude, rate, offset, the file amplitude, rate"):
@@ -159,6 +176,12 @@ def test_other_files_are_refused(tmp_path):
     np.savez(tmp_path / "other.npz", popt=np.zeros(3))
     with pytest.raises(ValueError, match="the file holds no result of leastsq, but popt"):
         ManyFits.load(tmp_path / "other.npz")
+    np.save(tmp_path / "single.npy", np.zeros(3))
+    with pytest.raises(ValueError, match="the file holds a single array"):
+        ManyFits.load(tmp_path / "single.npy")
+    for content in (b"", b"text"):
+        with pytest.raises(ValueError, match="the file is none that save"):
+            ManyFits.load(io.BytesIO(content))
     np.savez(tmp_path / "objects.npz", about=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
         ManyFits.load(tmp_path / "objects.npz")

@@ -10,6 +10,7 @@ import numpy as np
 from ._complex import ComplexParts, both_parts, in_turn, together
 from ._delta import differences, variances
 from ._intervals import half_widths, needed_pcov
+from ._model import Model
 from ._pieces import MOST_POINTS, real_numbers
 from ._student import quantiles
 from ._validate import NO_VALUE, FloatArray, with_parameter_axis
@@ -99,9 +100,10 @@ def predict(
         raise ValueError("return_std and interval are two ways to ask for errors: choose one")
     if sigma is not None and interval != "prediction":
         raise ValueError("sigma is for interval='prediction', the scatter of a further observation")
-    given = x if isinstance(x, tuple) else (x,)
+    f = self.problem.f
+    given = f.separated(x) if isinstance(f, Model) else x if isinstance(x, tuple) else (x,)
     predictors = tuple(real_numbers(p, "x").astype(np.float64, copy=False) for p in given)
-    if not isinstance(self.problem.f, ComplexParts):
+    if not isinstance(f, ComplexParts):
         return _predicted(self, predictors, return_std, interval, level, sigma)
     if sigma is not None:
         sigma = in_turn(np.asarray(sigma)) if np.iscomplexobj(sigma) else np.repeat(np.atleast_1d(sigma), 2, axis=-1)

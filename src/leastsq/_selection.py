@@ -4,6 +4,7 @@ from __future__ import annotations  # so that help() shows types by their names
 
 import difflib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,10 @@ from ._validate import FloatArray
 
 if TYPE_CHECKING:
     from ._result import ManyFits
+
+
+# What of their problem results that are joined have in common.
+_ALIKE = ("names", "f", "absolute_sigma", "weighted", "sandwich", "fixed")
 
 
 def number_of_parameter(fits: ManyFits, name: Any) -> int:
@@ -163,13 +168,14 @@ def concatenate(results: Sequence[ManyFits], axis: int = 0) -> ManyFits:
         else np.concatenate([getattr(part, name) for part in parts], axis=axis)
         for name in (*ARRAYS, "groups")
     }
-    return first.with_arrays({**together, "coords": joined(parts, axis)})
+    problem = replace(first.problem, bounded=any(part.problem.bounded for part in parts))
+    return first.with_arrays({**together, "coords": joined(parts, axis), "problem": problem})
 
 
 def _refuse_others(first: ManyFits, part: ManyFits) -> None:
     """Raise unless two results are of the same model, fitted alike."""
     one, other = first.problem, part.problem
-    facts = [(name, getattr(one, name), getattr(other, name)) for name in ("names", "f", "absolute_sigma", "weighted")]
+    facts = [(name, getattr(one, name), getattr(other, name)) for name in _ALIKE]
     names = [name for name in Options._fields if name not in ("epsfcn", "diag")]
     facts += [(name, getattr(one.options, name), getattr(other.options, name)) for name in names]
     for name, this, that in facts:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import models
+from ._complex import ComplexParts
 from ._model import CompiledModel, Model
 from ._problem import Options, Problem
 from ._sums import Factor, SumModel
@@ -30,8 +31,8 @@ class NotSaved:
         self.__name__ = name
 
     def __call__(self, *_: Any) -> Any:
-        """Say what is missing."""
-        raise ValueError(
+        """Say what is missing, by an error that does not pass for a model without value."""
+        raise RuntimeError(
             f"the model ({self.__name__}) is not in the file, which holds the names of compiled models only: "
             f"ManyFits.load(file, model=...) takes it"
         )
@@ -79,7 +80,8 @@ def save(self: ManyFits, file: Any) -> None:
     about = {
         "format": _FORMAT,
         "names": problem.names,
-        "model": getattr(problem.f, "__name__", type(problem.f).__name__),
+        "model": getattr(self.model, "__name__", type(self.model).__name__),
+        "complex": isinstance(problem.f, ComplexParts),
         "compiled": isinstance(problem.f, CompiledModel),
         "terms": _terms(problem.f),
         "options": options,
@@ -140,7 +142,13 @@ def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
     from ._record import ARRAYS
     from ._result import ManyFits
 
-    with np.load(file, allow_pickle=False) as held:
+    try:
+        opened: Any = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"the file is none that save() has written: {error}") from error
+    if not hasattr(opened, "files"):
+        raise ValueError("the file holds a single array and no result of leastsq")
+    with opened as held:
         if "about" not in held.files:
             raise ValueError(f"the file holds no result of leastsq, but {', '.join(held.files) or 'nothing'}")
         about = json.loads(str(held["about"]))
@@ -150,6 +158,7 @@ def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
         dims = about["dims"]
         labels = {i: held[f"coordinate_{i}"] for i in range(len(dims or ())) if f"coordinate_{i}" in held.files}
     f = _model(about, model)
+    f = ComplexParts(f) if about["complex"] else f
     options = {name: value for name, value in about["options"].items() if name in Options._fields}
     if options.get("rho") is not None:  # a loss of the user's own, of which a file holds the name
         options["rho"] = NotSaved(options["rho"])
