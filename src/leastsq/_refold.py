@@ -108,7 +108,8 @@ def refold(evaluator: AnyEvaluator, solutions: Solutions, options: Options) -> N
 def squared_gradients(settler: Settler) -> FloatArray:
     """Return the sums of squared gradients of single points of settled fits, shape (K, N, N)."""
     evaluator, solutions, options = settler.evaluator, settler.solutions, settler.options
-    meat = np.zeros_like(settler.settled.pcov)
+    count, n = solutions.popt.shape
+    meat = np.zeros((count, n, n))
     for fits in _parts(evaluator, solutions):
         x = solutions.popt[fits]
         f = evaluator.residuals(fits, x)
