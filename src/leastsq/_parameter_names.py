@@ -2,17 +2,18 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any
 
 from ._model import Model
-from ._parameters import positional_in, signature_of
+from ._parameters import positional_arguments
 from ._pieces import real_numbers
 
 
 def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
     """Return a name for each parameter: those of the function's arguments where they are known."""
-    own = None if isinstance(f, Model) else signature_of(f, follow_wrapped=False)
-    names = f.param_names if isinstance(f, Model) else _names_told(f, own)
+    told = f.param_names if isinstance(f, Model) else _names_in_code(f)
+    names = tuple(positional_arguments(f)[1:]) if told is None else told
     if not callable(p0) and not isinstance(p0, Mapping) and p0 is not None:
         count = (1, *real_numbers(p0, "p0").shape)[-1]
     else:
@@ -23,9 +24,8 @@ def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
             )
     if count == 0:
         raise ValueError("p0 is empty: expected at least one parameter to start from")
-    if not isinstance(f, Model):
-        if own is not None:
-            _refuse_other_count(own, count)
+    if told is None or (count != len(names) and not isinstance(f, Model)):
+        _refuse_other_count(f, count)
     elif count != len(names):
         raise ValueError(
             f"p0 has {count} parameters along its last axis, {f.__name__} {len(names)}: {', '.join(names)}"
@@ -33,14 +33,21 @@ def parameter_names(f: Callable[..., Any], p0: Any) -> tuple[str, ...]:
     return names if len(names) == count else tuple(f"p{j}" for j in range(count))
 
 
-def _names_told(f: Callable[..., Any], own: inspect.Signature | None) -> tuple[str, ...]:
-    """Return the names that a function tells, which if it is decorated are those of another."""
-    told = signature_of(f) if hasattr(f, "__wrapped__") else own
-    return () if told is None else tuple(positional_in(told)[1:])
+def _names_in_code(f: Callable[..., Any]) -> tuple[str, ...] | None:
+    """Return, quickly, the parameters of an ordinary function; None of what takes an inspection to know."""
+    if not isinstance(f, FunctionType) or f.__dict__:
+        return None
+    code = f.__code__
+    others = code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    return None if others else code.co_varnames[1 : code.co_argcount]
 
 
-def _refuse_other_count(signature: inspect.Signature, count: int) -> None:
-    """Raise if a function cannot be called with so many parameters."""
+def _refuse_other_count(f: Callable[..., Any], count: int) -> None:
+    """Raise if the arguments of a function are known, and it cannot be called with so many parameters."""
+    try:
+        signature = inspect.signature(f, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
     try:
         signature.bind(*range(count + 1))
     except TypeError as error:

@@ -15,22 +15,11 @@ Guess = Callable[[Any, Any], Any]
 
 def positional_arguments(f: Callable[..., Any]) -> list[str]:
     """List the names of the positional arguments of a function; none where it does not tell."""
-    signature = signature_of(f)
-    return [] if signature is None else positional_in(signature)
-
-
-def positional_in(signature: inspect.Signature) -> list[str]:
-    """List the names of the positional arguments in a signature."""
-    parameters = signature.parameters.values()
-    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-
-
-def signature_of(f: Callable[..., Any], follow_wrapped: bool = True) -> inspect.Signature | None:
-    """Return the signature of a function, None where it does not tell."""
     try:
-        return inspect.signature(f, follow_wrapped=follow_wrapped)
+        parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):
-        return None
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def by_name(given: Mapping[str, Any], names: Sequence[str], what: str) -> tuple[FloatArray, NDArray[np.bool_]]:
