@@ -48,6 +48,7 @@ def assert_inside(fits, lower, upper):
     np.testing.assert_array_equal(mask == 1, (popt == upper) & (lower < upper))
 
 
+@pytest.mark.slow
 def test_bounded_fits_are_those_of_curve_fit(kind):
     f, options = kind
     y = decays(60)

@@ -143,6 +143,7 @@ def test_functions_that_use_their_arrays_again():
         assert np.array_equal(step.fun, residuals(step.x))
 
 
+@pytest.mark.slow
 def test_native_models():
     pytest.importorskip("numba")
 

@@ -165,6 +165,7 @@ def test_nothing_counts_as_solved_more_than_half_a_standard_error_off(seed):
             assert distance < 0.5, door
 
 
+@pytest.mark.slow
 def test_most_of_the_random_ones_are_solved():
     """Those that double precision resolves to a thousandth of the noise: all but a few."""
     solved = []

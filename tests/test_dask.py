@@ -107,6 +107,7 @@ def test_each_chunk_is_one_task_and_fits_are_made_once():
     assert not calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_any_axis_and_chunks_of_each_argument(axis):
     data = np.moveaxis(CUBE, -1, axis)
@@ -254,6 +255,7 @@ def test_a_cluster_finds_the_same_numbers(cluster):
     assert_same(of_numpy.compute(), curve_fit_many(_line, X, CUBE, p0=[1, 1]))
 
 
+@pytest.mark.slow
 @on_a_cluster
 def test_each_task_has_one_thread(cluster):
     def seen(x, a, b):

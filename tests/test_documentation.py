@@ -105,6 +105,7 @@ def test_docstrings_of_astropy():
         assert run(examples(thing.__doc__, name, {})) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages(page):
     for package in PAGES_NEED.get(page.stem, ()):

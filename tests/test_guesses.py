@@ -303,6 +303,7 @@ def sum_of_squares(model, x, y, start):
 # --- What the values are for ---
 
 
+@pytest.mark.slow
 @every_layout
 @every_model
 def test_fits_end_where_those_from_the_truth_do(case, layout):

@@ -162,6 +162,7 @@ def test_every_kind_of_model_has_the_same_errors(shape):
         np.testing.assert_allclose(other.predict(at, return_std=True)[1], std, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_errors_of_native_models():
     pytest.importorskip("numba")
 

@@ -295,6 +295,7 @@ def likeliest(x, y, starts):
 BOX = {"amplitude": (0, np.inf), "center": (-6, 6), "sigma": (0.05, 20), "offset": (0, np.inf)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [models.gaussian, gaussian], ids=["compiled", "NumPy"])
 @pytest.mark.parametrize(("peak", "background"), [(20, 2), (5, 0.5)])
 def test_estimates_of_faint_peaks_are_as_likely_as_an_exact_optimisers(peak, background, model):

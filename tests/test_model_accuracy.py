@@ -91,6 +91,7 @@ def differentiated(formula, inputs, j):
     return (ends[0] - ends[1]) / (2 * step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWS)
 def test_values_and_derivatives(name):
     formula, draw = DRAWS[name]
@@ -109,6 +110,7 @@ def test_values_and_derivatives(name):
                 assert abs(ours - exact) <= 1e-12 * abs(exact) + floor, (which, x, p)
 
 
+@pytest.mark.slow
 def test_the_faddeeva_function_in_the_whole_plane():
     """Heights of a Voigt profile are Re w over its value at the centre, whose relative error is to be below 1e-10.
 

@@ -88,6 +88,7 @@ ROUNDINGS = 12
 FLOOR = 1e-290
 
 
+@pytest.mark.slow
 @each_formula
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -148,6 +148,7 @@ def test_profiles_with_known_errors_and_of_one_fit():
         np.testing.assert_allclose([found.lower.item(), found.upper.item()], wanted, rtol=3e-5)
 
 
+@pytest.mark.slow
 def test_profiles_of_native_models():
     pytest.importorskip("numba")
     model = native.jit(lambda x, vmax, km: vmax * x / (km + x))
@@ -183,6 +184,7 @@ def bounded_by_scipy(y, popt, j, bound, level):
     return bound if excess(bound) <= 0 else scipy.optimize.brentq(excess, popt[j], bound, xtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_profiles_within_bounds_are_those_of_bounded_refits(kind):
     """No parameter leaves the box, neither that of the interval nor the others; solutions on bounds are among them."""

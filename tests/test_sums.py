@@ -276,6 +276,7 @@ def _peak(x, height, place):
     return height * math.exp(-0.5 * (x - place) ** 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("derivatives", ["auto", "differences"])
 def test_functions_compiled_by_numba_are_terms(derivatives):
     pytest.importorskip("numba")
