@@ -144,7 +144,7 @@ def _tried(task: _Task, pieces: Iterator[Piece]) -> tuple[_Task, Iterable[Piece 
         else:
             return task, ready
         error = try_function(problem.f, problem.jac, block, problem.vectorized)
-    if problem.options.epsfcn is None and error:
+    if problem.options.epsfcn is None:
         task = replace(task, problem=replace(problem, options=problem.options._replace(epsfcn=error)))
     return task, itertools.chain(ready, pieces)
 
