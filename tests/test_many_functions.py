@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from many_decays import DATA, RNG, START, T, decay, decay_jac, each_kind, identical
+from many_decays import DATA, GAPS, RNG, START, T, decay, decay_jac, each_kind, identical
 
 from leastsq import _pieces, curve_fit_many
 
@@ -163,6 +163,23 @@ def test_functions_may_change_their_parameters_in_place(jac):
         np.testing.assert_array_equal(fits.popt, expected.popt[which])
         np.testing.assert_array_equal(fits.nfev, expected.nfev[which])
         assert len(calls) < 500  # where it is called for each fit, there are thousands
+
+
+@pytest.mark.parametrize(("count", "at_once"), [(1, False), (4, False), (5, True)])
+def test_few_fits_are_made_one_after_the_other(count, at_once):
+    """With numbers as parameters, once the function has been tried on two fits; data with gaps, too."""
+    shapes = []
+
+    def noted(t, a, rate, c):
+        shapes.append((np.shape(t), np.shape(rate)))
+        return decay(t, a, rate, c)
+
+    fits = curve_fit_many(noted, T, GAPS[:count], START)
+    assert fits.success.all()
+    together = [rate for _, rate in shapes if rate != ()]
+    assert (len(together) > 1) == at_once
+    assert (2, 1) in together
+    assert {t for t, _ in shapes} == {T.shape}
 
 
 def test_functions_may_overwrite_their_parameters():

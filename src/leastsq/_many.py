@@ -116,7 +116,8 @@ def curve_fit_many(
         A model from `leastsq.models`, or a function of the predictors and the N parameters. It is called for many
         fits at once: with parameters of shape (fits, 1), and predictors of shape (M,) where all fits share them and
         (fits, M) elsewhere, it returns (fits, M). A function for `curve_fit` written with NumPy operations mostly
-        does that as it is; whether it does is tried first. See `vectorized` for others.
+        does that as it is; whether it does is tried first. Up to four fits are then made one after the other, with
+        numbers as parameters. See `vectorized` for others.
     xdata : array_like, or tuple of array_like for several predictors
         The predictors: shape (M,), shared by all fits, or anything that broadcasts to the shape of `ydata`.
     ydata : array_like of shape (..., M)

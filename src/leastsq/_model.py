@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import _kernel
 from ._missing import plain_array, points_first
-from ._validate import FloatArray, refuse_unreal
+from ._validate import FLOAT64, FloatArray, refuse_unreal
 
 if TYPE_CHECKING:
     from ._sums import SumModel
@@ -39,6 +39,8 @@ class Model:
 
     def predictor_arrays(self, x: Any) -> tuple[FloatArray, ...]:
         """Return each predictor as an array of float64."""
+        if self.predictors == 1 and type(x) is np.ndarray and x.dtype is FLOAT64:
+            return (x,)
         if self.predictors == 1 and isinstance(x, tuple) and len(x) != 1:
             x = np.asarray(x)  # numbers, not predictors
         arrays = tuple(plain_array(predictor) for predictor in self.separated(x))
