@@ -36,6 +36,7 @@ def model(request):
     return dict(kinds())[request.param]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [None, "trf", "dogbox"])
 def test_same_fit_and_covariance_as_scipy(model, method):
     popt, pcov = curve_fit(model, T, Y, [1, 1, 1], bounds=BOX, method=method, ftol=1e-12)

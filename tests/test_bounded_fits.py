@@ -53,6 +53,7 @@ def table(differences):
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("differences", "allowed"), [(False, 1), (True, 3)])
 def test_nearly_all_end_at_a_kkt_point(differences, allowed):
     """Watson's functions start at zero, and steps of differences are lost in rounding of what barely left it."""

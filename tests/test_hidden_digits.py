@@ -36,6 +36,7 @@ def test_a_model_that_hides_single_precision_is_refused_or_fitted(start, scale):
         assert not end.solved or np.all(np.abs(end.popt - right) <= 0.5 * np.sqrt(np.diag(cov))), end
 
 
+@pytest.mark.slow
 def test_a_value_is_not_looked_at_where_sigma_is_infinite():
     x = np.linspace(0, 4, 30)
     sigma = np.full(30, 0.1)

@@ -56,6 +56,7 @@ def test_single_precision_ends_at_the_minimum():
 # --- Bounds ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jac", ["given", "2-point", "3-point"])
 def test_bounded_problems_are_solved_within_their_boxes(jac):
     """All but three of the 55 end at a Karush-Kuhn-Tucker point, 50 at the least minimum known."""
