@@ -250,6 +250,22 @@ def test_refusals():
         curve_fit(lambda w, *p: impedance(w, *p)[:10], W, Z[0], START)
 
 
+def test_counts_are_not_complex():
+    with pytest.raises(ValueError, match="got complex numbers, and loss='poisson' is for counts"):
+        curve_fit(impedance, W, Z[0], START, loss="poisson")
+    with pytest.raises(ValueError, match="got complex numbers, and loss='poisson' is for counts"):
+        curve_fit_many(impedance, W, Z, START, loss="poisson")
+
+
+def test_columns_of_data_frames():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"w": np.tile(W, 3), "z": Z.ravel(), "sweep": np.repeat([3, 5, 7], W.size)})
+    fits = curve_fit_many(impedance, "w", "z", START, groups="sweep", data=table)
+    np.testing.assert_allclose(fits.popt, curve_fit_many(impedance, W, Z, START).popt, rtol=1e-9)
+    with pytest.raises(TypeError, match="xdata: column 'z' holds complex128, expected real numbers"):
+        curve_fit_many(impedance, "z", "w", START, data=table)
+
+
 def test_too_few_points():
     with pytest.raises(TypeError, match="number of func parameters=3 must not exceed the number of data points=2"):
         curve_fit(impedance, W[:1], Z[0, :1], START)

@@ -108,8 +108,10 @@ def both_parts(predictors: tuple[FloatArray, ...]) -> tuple[FloatArray, ...]:
     return (*pairs, np.tile([0.0, 1.0], points))
 
 
-def refuse_compiled(f: Callable[..., Any], jac: Any = None) -> None:
-    """Raise where a function cannot have complex values."""
+def refuse_real(f: Callable[..., Any], jac: Any, loss: Any) -> None:
+    """Raise where a function cannot have complex values, or a loss is for real ones."""
+    if isinstance(loss, str) and loss == "poisson":
+        raise ValueError("ydata: got complex numbers, and loss='poisson' is for counts, which are real")
     if isinstance(f, Model):
         raise TypeError(
             f"ydata: got complex numbers, and {f.__name__} is a compiled model of real values: fit real and imaginary "
@@ -123,12 +125,13 @@ def one_complex(
     f: Callable[..., Any],
     jac: Any,
     col_deriv: bool,
+    loss: Any,
     data: tuple[Any, Any, Any],
     check_finite: bool | None,
     nan_policy: str | None,
 ) -> tuple[ComplexFunction, Any, tuple[Any, Any, Any]]:
     """Return a function, its derivatives and data, (x, y, sigma), of one fit, all real and without missing points."""
-    refuse_compiled(f, jac)
+    refuse_real(f, jac, loss)
     x, y, sigma = data
     z = _filled(y)
     if isinstance(x, (list, tuple, np.ndarray)):
@@ -174,9 +177,9 @@ def many_complex(x: Any, y: Any, sigma: Any, axis: Any, groups: Any = None, leng
     )
 
 
-def parts_of(f: Callable[..., Any], jac: Any, p0: Any) -> tuple[Callable[..., Any], Any, Any]:
+def parts_of(f: Callable[..., Any], jac: Any, p0: Any, loss: Any) -> tuple[Callable[..., Any], Any, Any]:
     """Return a function for many fits, its derivatives and its start for the parts of complex data."""
-    refuse_compiled(f, jac)
+    refuse_real(f, jac, loss)
 
     def rule(x: tuple[FloatArray, ...], y: FloatArray) -> Any:
         own = tuple(np.ascontiguousarray(p[..., ::2]) for p in x[:-1])

@@ -232,7 +232,7 @@ def curve_fit(
         return _fit_large(f, jac, source, p0, bounds, method, keywords, absolute_sigma, full_output)
     given = xdata, ydata, sigma
     if is_complex(ydata):
-        f, jac, given = one_complex(f, jac, keywords.col_deriv, given, check_finite, nan_policy)
+        f, jac, given = one_complex(f, jac, keywords.col_deriv, keywords.loss, given, check_finite, nan_policy)
     data = prepare(*given, check_finite, nan_policy)
     begin = beginning(f, data, p0, bounds, keywords.fixed, method, keywords.loss)
     n, m = begin.start.size, data.y.size

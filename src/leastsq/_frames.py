@@ -52,10 +52,10 @@ def _column(data: Any, name: str, argument: str) -> Any:
 
 
 def _numbers(data: Any, name: str, argument: str) -> NDArray[Any]:
-    """Return a column of numbers, NaN where one is missing."""
+    """Return a column of numbers, NaN where one is missing; complex ones are no predictors."""
     column = _column(data, name, argument)
     values = plain_array(column)
-    if values.dtype.kind not in "fiub":
+    if values.dtype.kind not in ("fiub" if argument == "xdata" else "fiubc"):
         hint = ": subtract an origin and divide by a unit" if values.dtype.kind in "mM" else ""
         raise TypeError(f"{argument}: column {name!r} holds {column.dtype}, expected real numbers{hint}")
     return values

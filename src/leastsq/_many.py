@@ -271,7 +271,7 @@ def curve_fit_many(
     observed, along = ydata, axis
     if is_complex(ydata):
         xdata, ydata, sigma, axis, groups, lengths = many_complex(xdata, ydata, sigma, axis, groups, lengths)
-        f, jac, p0 = parts_of(f, jac, p0)
+        f, jac, p0 = parts_of(f, jac, p0, loss)
     _refuse_choice("nan_policy", nan_policy, _NAN_POLICIES)
     _refuse_choice("errors", errors, ("status", "raise"))
     _refuse_choice("covariance", covariance, ("curvature", "sandwich"))
