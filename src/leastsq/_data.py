@@ -20,6 +20,8 @@ class Data(NamedTuple):
     y: FloatArray
     # Reciprocal standard deviations, or the inverse Cholesky factor of a covariance matrix.
     weights: FloatArray | None
+    # Whether it is known that no weight is zero.
+    whole: bool = False
 
     def whiten(self, residuals: FloatArray) -> FloatArray:
         """Weight residuals to unit variance."""
@@ -27,17 +29,17 @@ class Data(NamedTuple):
             return residuals
         if self.weights.ndim == 2:
             return self.weights @ residuals
-        return weighted(residuals, self.weights)
+        return residuals * self.weights if self.whole else weighted(residuals, self.weights)
 
     def first(self) -> float:
         """Return the first observation that counts."""
-        if self.weights is None or self.weights.ndim != 1:
+        if self.whole or self.weights is None or self.weights.ndim != 1:
             return float(self.y[0])
         return float(self.y[int(np.argmax(self.weights != 0))])
 
     def points(self, m: int) -> int:
         """Return how many of `m` residuals have any weight."""
-        if self.weights is None or self.weights.ndim != 1:
+        if self.whole or self.weights is None or self.weights.ndim != 1:
             return m
         return int(np.count_nonzero(self.weights))
 
@@ -87,7 +89,7 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
     weights = None if sigma is None else _weights(sigma, y.size)
     if not ordinary:
         _refuse_huge(y, weights)
-    return Data(x, y, weights)
+    return Data(x, y, weights, weights is None or weights.ndim == 2 or bool(weights.all()))
 
 
 def _refuse_infinite(x: Any, y: FloatArray, ordinary: bool) -> None:
@@ -202,7 +204,7 @@ def residual_function(f: Callable[..., Any], data: Data) -> Callable[[FloatArray
 
     Models that return float64 arrays like the data, as most do, are compared with them in compiled code.
     """
-    x, y, weights = data
+    x, y, weights, whole = data
 
     def finish(values: Any) -> Any:
         flat = as_array(values, "f").ravel()
@@ -212,7 +214,7 @@ def residual_function(f: Callable[..., Any], data: Data) -> Callable[[FloatArray
             _refuse_other_size(values, y.size)
             raise
 
-    if weights is None or (weights.ndim == 1 and weights.all()):
+    if weights is None or (weights.ndim == 1 and (whole or weights.all())):
         return _kernel.residual_function(f, x, y, weights, finish)
     if weights.ndim == 0:
         return _kernel.residual_function(f, x, y, np.full(y.size, weights), finish)

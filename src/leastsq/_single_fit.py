@@ -75,7 +75,8 @@ class Single(NamedTuple):
 
     def judge(self, fit: Fit, absolute: bool, sandwich: bool = False) -> Judged:
         """Judge a fit that was solved, and go on where it is far from its minimum."""
-        rows = None if self.jac is None else self._jacobian_rows(self.jac)
+        jac = self.jac
+        rows = None if jac is None else lambda parameters: self._jacobian_rows(jac)(parameters)
         kept = self.kept if is_counts(self.options) else self.residuals
         return judge(fit, self.begin.start, kept, rows, self.data, absolute, self.begin.box, sandwich)
 

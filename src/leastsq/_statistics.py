@@ -145,7 +145,8 @@ def all_but_open(x: FloatArray, variances: FloatArray) -> NDArray[np.bool_]:
 def one_is_all_but_open(x: FloatArray, variances: FloatArray) -> bool:
     """Return, quickly, whether any parameter of one fit has errors so large."""
     for value, variance in zip(x.tolist(), variances.tolist(), strict=True):
-        if value != 0 and variance >= 0 and SATURATED < math.sqrt(variance) / abs(value) < AT_ZERO:
+        least = SATURATED * value
+        if variance > least * least and value != 0 and SATURATED < math.sqrt(variance) / abs(value) < AT_ZERO:
             return True
     return False
 
