@@ -94,19 +94,31 @@ def steps_are_good(x: FloatArray, norms: FloatArray, of: Scales, error: float) -
 
 
 def one_steps_are_good(
-    x: FloatArray, norms: FloatArray, fnorm: float, sizes: tuple[float, float], ratio: float, error: float
+    x: FloatArray,
+    norms: FloatArray,
+    fnorm: float,
+    size: float,
+    spread: Callable[[], float],
+    ratio: float,
+    error: float,
 ) -> bool:
-    """Return for one fit, quickly, what `scales` and `steps_are_good` say of many."""
+    """Return for one fit, quickly, what `scales` and `steps_are_good` say of many.
+
+    `size` is the norm of the weighted data, and `spread` gives that without their offset, which is rarely asked for.
+    """
     error = max(error, EPS)
     root = math.sqrt(error)
-    rounding = fnorm + (sizes[0] or float(np.max(norms * np.abs(x))))
+    rounding = fnorm + (size or float(np.max(norms * np.abs(x))))
     digits = min(_DIGITS_LEFT * error / ratio, error ** (1 / 3)) if ratio > 0 else 0.0
     least = max(_LEAST_CHANGE * root, digits) * rounding
-    most = min(_MOST_CHANGE * root, _LARGEST_CHANGE) * (fnorm + sizes[1] or rounding)
+    largest = 0.0
     for value, column_norm in zip(x.tolist(), norms.tolist(), strict=True):
-        if not least <= column_norm * root * (abs(value) or 1.0) <= most:
+        change = column_norm * root * (abs(value) or 1.0)
+        if not least <= change:
             return False
-    return True
+        largest = max(largest, change)
+    most = min(_MOST_CHANGE * root, _LARGEST_CHANGE)
+    return largest <= most * fnorm or largest <= most * (fnorm + spread() or rounding)
 
 
 def norm(x: FloatArray) -> float:

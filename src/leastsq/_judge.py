@@ -70,12 +70,15 @@ class _One:
 
     def sizes(self, fits: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """Return the norms of the weighted data, and of the same without their first value."""
-        size, spread = _sizes(self._data)
-        return np.array([size]), np.array([spread])
+        return np.array([_size(self._data)]), np.array([_spread(self._data)])
 
 
-def _sizes(data: Data) -> tuple[float, float]:
-    return norm(data.whiten(data.y)), norm(data.whiten(data.y - data.first()))
+def _size(data: Data) -> float:
+    return norm(data.whiten(data.y))
+
+
+def _spread(data: Data) -> float:
+    return norm(data.whiten(data.y - data.first()))
 
 
 def judge(
@@ -97,7 +100,7 @@ def judge(
         one = _One(residuals, jacobian, data, fit)
         return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box, sandwich)
     points, exact = data.points(fit.m), jacobian is not None
-    found = judge_at_once(fit, points, lambda: _sizes(data), exact, absolute)
+    found = judge_at_once(fit, points, lambda: _size(data), lambda: _spread(data), exact, absolute)
     if found is not None:
         return found
     one = _One(residuals, jacobian, data, fit)
@@ -105,9 +108,12 @@ def judge(
 
 
 def judge_at_once(
-    fit: Fit, points: int, sizes: Callable[[], tuple[float, float]], exact: bool, absolute: bool
+    fit: Fit, points: int, size: Callable[[], float], spread: Callable[[], float], exact: bool, absolute: bool
 ) -> Judged | None:
-    """Judge a fit by its last Jacobian, or return None where that does not do; `sizes` as in `steps_are_good`."""
+    """Judge a fit by its last Jacobian, or return None where that does not do.
+
+    `size` and `spread` give norms of the data, as `one_steps_are_good` has them.
+    """
     n = fit.x.size
     cov, norms, ratio, tangent = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
     offset = _offset(tangent, fit.fnorm, n, points, absolute)
@@ -121,7 +127,7 @@ def judge_at_once(
         if exact:
             if not one_is_all_but_open(fit.x, cov.diagonal()):
                 return Judged(fit, cov, n, offset)
-        elif one_steps_are_good(fit.x, norms, fit.fnorm, sizes(), ratio, fit.options.epsfcn or 0.0):
+        elif one_steps_are_good(fit.x, norms, fit.fnorm, size(), spread, ratio, fit.options.epsfcn or 0.0):
             return Judged(fit, cov, n, offset)
     return None
 

@@ -89,8 +89,8 @@ class LargeFit:
         """Judge a fit that was solved, and go on where it is far from its minimum."""
         box = self.begin.box
         if box is None or not ((fit.x == box.lower) | (fit.x == box.upper)).any():
-            sizes = (self.seen.size, self.seen.spread)
-            found = judge_at_once(fit, self.seen.points, lambda: sizes, self.exact, absolute)
+            seen = self.seen
+            found = judge_at_once(fit, seen.points, lambda: seen.size, lambda: seen.spread, self.exact, absolute)
             if found is not None:
                 return found
         judged, far = self._afresh(fit, absolute)

@@ -138,13 +138,15 @@ class Settler:
         x, fnorm = self.solutions.popt, self.solutions.fnorm.tolist()
         if len(x) > _FEW:
             return False
-        sizes = zip(*(size.tolist() for size in self.evaluator.sizes(np.arange(len(x)))), strict=True)
-        for point, norm, columns, size in zip(x, fnorm, self.solutions.triangle[:, :-1], sizes, strict=True):
+        sizes, spreads = (norms.tolist() for norms in self.evaluator.sizes(np.arange(len(x))))
+        rows = zip(x, fnorm, self.solutions.triangle[:, :-1], sizes, spreads, strict=True)
+        for point, norm, columns, size, spread in rows:
             norms = np.sqrt(np.einsum("ji,ji->j", columns, columns))
             ratio = float((np.abs(columns.diagonal()) / norms).min())
-            terms = max(norm + size[0], float((norms * np.abs(point)).max()))
+            terms = max(norm + size, float((norms * np.abs(point)).max()))
             only_rounding = norm <= _ROUNDING * max(self.error, EPS) * terms
-            if only_rounding or not one_steps_are_good(point, norms, norm, size, ratio, self.error):
+            of_data = size, lambda spread=spread: spread
+            if only_rounding or not one_steps_are_good(point, norms, norm, *of_data, ratio, self.error):
                 return False
         return True
 
