@@ -226,6 +226,27 @@ def time_threads(rounds: int) -> list[dict[str, Any]]:
     return found
 
 
+def time_noisy(rounds: int) -> dict[str, Any]:
+    """Time pixels from one start, a third of them without signal, by differences against derivatives."""
+    rng = np.random.default_rng(5)
+    x, count = np.linspace(0, 10, 50), 2000
+    amplitude = np.where(rng.random(count) < 1 / 3, 0.0, rng.uniform(20, 60, count))
+    others = (rng.uniform(low, high, count)[:, None] for low, high in ((4, 6), (0.7, 1.4), (1, 3)))
+    y = gaussian(x, amplitude[:, None], *others) + rng.standard_normal((count, x.size))
+
+    def fit(jac: Any) -> Any:
+        return leastsq.curve_fit_many(gaussian, x, y, [30, 5, 1, 2], jac=jac)
+
+    same = np.isclose(fit(None).chisq, fit(gaussian_jac).chisq, rtol=1e-3)[amplitude > 0]
+    require(bool(same.mean() > 0.99), "noisy pixels", "chisq", 1.0, same.mean())
+    differences, derivatives = in_turn([stopwatch(lambda j=j: fit(j), 1) for j in (None, gaussian_jac)], rounds)
+    return {
+        "case": "noisy pixels, a third without signal: time without jac, with jac = 1",
+        "must": 2.5,
+        "ratio": float(np.median(differences / derivatives)),
+    }
+
+
 def large_data() -> tuple[Any, Any, list[float]]:
     """Make a million points of two decays."""
     x = np.linspace(0, 10, 10**6)
@@ -327,7 +348,7 @@ def main() -> None:
     further = time_threads(rounds) if len(cores) > 1 else []
     pin()
     results = [time_case(case, rounds, seconds) for case in cases()]
-    further.append(time_large(rounds))
+    further += [time_noisy(rounds), time_large(rounds)]
     print("Many fits: curve_fit_many against loops", caption(), "", table(results), "", sep="\n")
     for line in further:
         print(

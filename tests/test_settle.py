@@ -140,7 +140,7 @@ def test_the_offset_beside_a_dead_peak_has_its_own_error():
 
 @pytest.mark.parametrize("jac", [False, True])
 def test_a_tiny_start_is_no_solution(jac):
-    """Where no step reduces what is left of the data, ftol tells nothing."""
+    """Where no step reduces what is left of the data, ftol tells nothing; longer differences lead on from there."""
     x = np.linspace(0, 4, 50)
     y = 2e12 * np.exp(-1.3 * x) * (1 + 0.01 * np.cos(25 * x))
 
@@ -152,10 +152,11 @@ def test_a_tiny_start_is_no_solution(jac):
         return np.stack(np.broadcast_arrays(e, -a * x * e), axis=-1)
 
     fits = leastsq.curve_fit_many(f, x, y[None], [1, 1], jac=slopes if jac else None)
-    assert not fits.success[0] or np.allclose(fits.popt[0], [2e12, 1.3], rtol=0.02)
+    assert np.allclose(fits.popt[0], [2e12, 1.3], rtol=0.02) or (jac and not fits.success[0])
     try:
         popt, _ = leastsq.curve_fit(f, x, y, [1, 1], jac=slopes if jac else None)
     except RuntimeError:
+        assert jac
         return
     np.testing.assert_allclose(popt, [2e12, 1.3], rtol=0.02)
 

@@ -42,6 +42,8 @@ _HIDDEN = 1e-6
 # because the model saturates, is better than those.
 _ABOVE_ROUNDING = 100.0
 _SATURATED = 0.5
+# The share of the residuals that a parameter has to change at least, by any step, to matter.
+_LITTLE = 1e-3
 # Terms of the linearised model that are so many times larger than the data cancel each other.
 _CANCELLING = 1e6
 
@@ -179,7 +181,7 @@ class _Pairs:
         self.sure = np.zeros(count * n, dtype=np.bool_)
         self.silent = np.zeros(count * n)
         self.tries = np.zeros(count * n, dtype=np.intc)
-        self.smooth = np.zeros(count * n, dtype=np.bool_)
+        self.smooth, self.largest = np.zeros(count * n, dtype=np.bool_), np.zeros(count * n)
         self.derivative = np.zeros((count * n, f.shape[1]))
         self.first = np.zeros((count * n, f.shape[1]))
         self.first_step = np.zeros(count * n)
@@ -242,6 +244,7 @@ class _Pairs:
     def advance(self, which: NDArray[np.intp]) -> NDArray[np.intp]:
         """Try a step for each of some pairs, and return those that need another."""
         forward, size, moved = self.change(which, self.inside(which))
+        self.largest[which] = np.maximum(self.largest[which], size)
         quiet, step = size == 0, self.step[which]
         self.silent[which[quiet]] = step[quiet]
         self.step[which[quiet]] = np.maximum(_GROWTH * step[quiet], self.root)
@@ -265,6 +268,28 @@ class _Pairs:
         more = (self.tries[left] < _MOST_TRIES) & (self.value[left] + self.step[left] != self.value[left])
         unfinished: NDArray[np.intp] = left[more]
         return unfinished
+
+    def let_go(self) -> None:
+        """Take for zero what changes residuals by next to nothing, whatever the step, unless along a straight line.
+
+        From far along a plateau, steps of any length may lead further along it, and tell its height, not its slope.
+        """
+        count, n = self.x.shape
+        changing = self.derivative.any(axis=1)
+        good = np.any((self.smooth & changing).reshape(count, n), axis=1)
+        little = self.largest < _LITTLE * row_norms(self.f)[self.row]
+        weak = np.flatnonzero(little & changing & ~self.smooth & good[self.row])
+        begun = weak[self.first_step[weak] != 0]
+        self.derivative[weak] = self.first[weak] = 0.0
+        if begun.size == 0:
+            return
+        self.step[begun] = self.first_step[begun]
+        forward, size, moved = self.change(begun, self.inside(begun))
+        backward, _, _ = self.change(begun, -moved)
+        straight = row_norms(forward + backward) <= _SATURATED * size
+        found = begun[straight]
+        self.derivative[found] = ((forward - backward) / (2 * moved)[:, None])[straight]
+        self.smooth[found] = True
 
 
 def fresh_slopes(
@@ -307,7 +332,7 @@ def fresh_slopes(
     evaluations : ndarray of shape (K,)
         How many each fit took.
     steps : ndarray of shape (K, N)
-        The steps taken.
+        The steps taken; 0 where none was good.
     smooth : ndarray of shape (K,)
         Whether all differences but those that are zero are along straight lines, not of rounding alone.
     """
@@ -318,6 +343,7 @@ def fresh_slopes(
     with np.errstate(all="ignore"):
         while left.size:
             left = pairs.advance(left)
+        pairs.let_go()
     pairs.first[pairs.sure] = 0.0
     saturated = row_norms(pairs.derivative) < _SATURATED * row_norms(pairs.first)
     pairs.derivative[saturated] = pairs.first[saturated]
@@ -326,5 +352,5 @@ def fresh_slopes(
     evaluations: NDArray[np.intc] = pairs.tries.reshape(x.shape).sum(axis=1, dtype=np.intc)
     zero = ~pairs.derivative.any(axis=1)
     smooth: NDArray[np.bool_] = np.all((pairs.smooth | zero).reshape(x.shape), axis=1)
-    found: FloatArray = pairs.step.reshape(x.shape)
+    found: FloatArray = np.where(pairs.smooth & ~zero, pairs.step, 0.0).reshape(x.shape)
     return slopes, evaluations, found, smooth

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._bounds import Bounds, steps_inside
+from ._bounds import Bounds
 from ._derivatives import EPS, Residuals, Scales, row_norms
 from ._statistics import decomposed
 from ._validate import FloatArray
@@ -21,8 +21,6 @@ _LENGTHS = (1.0, 1e-3)
 _BENT = 1e-2
 # Multiples of rounding that tell a derivative from zero.
 _ABOVE_ROUNDING = 10.0
-# Of the smallest part of a column that others do not have, the error of a derivative that is right.
-_SAME = 0.01
 # Without a diagonal entry of R that small, next to its column, no singular value is.
 _SUSPICIOUS = 1e-3
 
@@ -148,37 +146,3 @@ def _replace(slopes: FloatArray, norms: FloatArray, along: _Directions, derivati
     """Give Jacobians the derivatives along directions, and leave those across as they are."""
     for fit, vector, step, right in zip(along.row.tolist(), along.vector, along.step, derivative, strict=True):
         slopes[fit] += np.outer(right - slopes[fit] @ step, vector * norms[fit])
-
-
-def forward_slopes(
-    residuals: Residuals, fits: NDArray[np.intp], x: FloatArray, f: FloatArray, error: float, box: Bounds | None
-) -> FloatArray:
-    """Return the differences of the iteration, shape (K, M, N): one step forward, relative to each parameter."""
-    count, n = x.shape
-    step = np.sqrt(max(error, EPS)) * np.where(x == 0, 1.0, np.abs(x))
-    if box is not None:
-        step = steps_inside(step, x - box.lower, box.upper - x)
-    points = np.repeat(x, n, axis=0)
-    each = np.arange(count * n)
-    points[each, each % n] += step.ravel()
-    moved = points[each, each % n] - x.ravel()
-    with np.errstate(all="ignore"):
-        change = residuals(np.repeat(fits, n), points) - np.repeat(f, n, axis=0)
-        slopes = np.where(moved[:, None] != 0, change / moved[:, None], 0.0)
-    return np.moveaxis(slopes.reshape(count, n, -1), 1, 2)
-
-
-def are_the_same(slopes: FloatArray, right: FloatArray) -> NDArray[np.bool_]:
-    """Return which Jacobians (K, M, N) differ by so little that it makes no difference, ill-conditioned as they are."""
-    finite: NDArray[np.bool_] = np.all(np.isfinite(slopes) & np.isfinite(right), axis=(1, 2))
-    right = np.where(finite[:, None, None], right, 0.0)
-    norms = np.sqrt(np.sum(right**2, axis=1))
-    used = norms > 0
-    unit = np.where(used, norms, 1.0)[:, None, :]
-    r: Any = np.linalg.qr(right / unit, mode="r")
-    diagonal = np.abs(np.diagonal(r, axis1=1, axis2=2))
-    own = np.min(np.where(used[:, : diagonal.shape[1]], diagonal, 1.0), axis=1)
-    with np.errstate(all="ignore"):
-        error = np.max(np.sqrt(np.sum(((slopes - right) / unit) ** 2, axis=1)), axis=1)
-    same: NDArray[np.bool_] = finite & (error <= _SAME * own)
-    return same

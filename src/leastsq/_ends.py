@@ -16,7 +16,7 @@ LARGEST_NORM = float(np.sqrt(np.finfo(np.float64).max))
 # Tolerances from which on a fit is to end where they say, wherever that is.
 _TIGHT = 1e-6
 # Of a squared standard error, the gain that ftol may leave.
-_SHARP = 1e-3
+SHARP = 1e-3
 
 
 def is_tolerant(options: Options) -> bool:
@@ -31,7 +31,7 @@ def ends_by_reductions(status: Any, points: Any, n: int, options: Options) -> An
     infinity, or its columns become the same there. Only xtol, which looks at the largest parameter, does not tell.
     """
     by_ftol = (status == _status.FTOL) | (status == _status.FTOL_AND_XTOL)
-    return by_ftol & (options.ftol * np.maximum(points - n, 1) <= _SHARP)
+    return by_ftol & (options.ftol * np.maximum(points - n, 1) <= SHARP)
 
 
 class Evaluator(Protocol):

@@ -6,6 +6,7 @@ D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,13 @@ from numpy.typing import NDArray
 from . import _kernel, _statistics, _status
 from ._bounds import Bounds
 from ._derivatives import EPS, Scales, fresh_slopes, one_steps_are_good, row_norms, scales, steps_are_good
-from ._directions import along_dropped, are_the_same, forward_slopes
-from ._ends import FAR, LARGEST_NORM, Evaluator, ends_by_reductions, is_tolerant
+from ._directions import along_dropped
+from ._ends import FAR, LARGEST_NORM, SHARP, Evaluator, ends_by_reductions, is_tolerant
+from ._further import go_on
 from ._held import held_offsets
 from ._kernel import TO_FIT
-from ._losses import as_squares, fold, is_counts, is_robust, scaled_rows
+from ._losses import fold, is_robust, scaled_rows
 from ._problem import Options
-from ._slots import Slots, run_slots
 from ._solution import Solutions
 from ._statistics import ALONG_LINES, ANALYTIC, CENTRAL, FORWARD, Accuracy, Statistics, ill_conditioning, statistics
 from ._validate import FloatArray
@@ -31,7 +32,10 @@ _FALL = 1e-6
 # Multiples of rounding that residuals consist of nothing but rounding below.
 _ROUNDING = 8.0
 # Ends of fits that went on whose steps did not shrink to nothing: ftol, gtol, maxfev, and the former two to rounding.
-_AT_REST = frozenset({1, 4, 5, 6, 8})
+_AT_REST = (1, 4, 5, 6, 8)
+_BY_REDUCTIONS = (1, 6)
+# Steps after which maxfev, too, tells that nothing more is gained.
+_MANY = 10
 # A factor that bounds no step.
 _UNBOUNDED = 1e100
 # Further steps for each parameter and one, of a fit that goes on.
@@ -64,9 +68,10 @@ class Settler:
         self.error = options.epsfcn or 0.0
         # Difference steps found so far.
         self.steps = np.zeros((count, n))
-        # Whether differences taken last have shown straight lines, and whether the iteration had the right ones.
+        # Evaluations that derivatives took last.
+        self.price = np.zeros(count, dtype=np.intc)
+        # Whether differences taken last have shown straight lines.
         self.smooth = np.ones(count, dtype=np.bool_)
-        self.right = np.full(count, exact)
         # Residuals and derivatives of the fit that was looked at last.
         self.last = (np.empty(0), np.empty(0))
         self.settled = Statistics(
@@ -205,19 +210,16 @@ class Settler:
 
     def _may_go_on(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return which fits are far from their minimum, and have not ended for a reason that holds all the same."""
-        far = self._far(fits)
-        status, n = self.solutions.status[fits], self.solutions.popt.shape[1]
-        by_reductions = ends_by_reductions(status, self.points[fits], n, self.options)
-        holds: NDArray[np.bool_] = far & by_reductions & self.right[fits]
-        some = np.flatnonzero(holds)
-        if some.size:
-            holds[some] = self._fell(fits[some])
-        going: NDArray[np.bool_] = far & ~holds
+        going, n = self._far(fits), self.solutions.popt.shape[1]
+        if self.exact:
+            status = self.solutions.status[fits]
+            some = np.flatnonzero(going & ends_by_reductions(status, self.points[fits], n, self.options))
+            going[some[self._fell(fits[some])]] = False
         return going
 
     def _fell(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return which fits have reduced their sum of squares at all: from a tiny start, no step does at first."""
-        if self.options.loss != 0 or self.options.rho is not None:
+        if len(fits) == 0 or self.options.loss != 0 or self.options.rho is not None:
             return np.zeros(len(fits), dtype=np.bool_)
         if not self.exact:
             self.solutions.nfev[fits] += 1
@@ -238,40 +240,83 @@ class Settler:
 
     def _settle_afresh(self, fits: NDArray[np.intp]) -> None:
         """Take the statistics of fits from derivatives at the solution, and go on with those that are far from it."""
-        before, fnorm = self.solutions.status.copy(), self.solutions.fnorm.copy()
         far = self._look_afresh(fits)
+        if far.size == 0:
+            return
+        first, steps = [values[far] for values in self._known()], np.zeros(len(far), dtype=np.intp)
+        ended, left = np.full(len(far), _status.MAXFEV), self._probe(far, first)
         # Once more without ftol, for what falls so little that it seems to be flat.
         for ftol in (self.options.ftol, 0.0):
-            if far.size and self.interrupt[0]:
-                self.solutions.status[far] = TO_FIT
-            if far.size == 0 or self.interrupt[0]:
-                return
-            self._go_on(far, ftol)
-            ended = self.solutions.status.copy()
-            still = self._look_afresh(far, again=True)
-            for fit in np.setdiff1d(far, still).tolist():
-                # Nothing more is to be gained, and what ended it at first is right.
-                if ended[fit] not in _status.SOLVED:
-                    self.solutions.status[fit] = before[fit]
-            far = still
-        for fit in far.tolist():
-            status = int(self.solutions.status[fit])
-            freedom = max(int(self.points[fit]) - int(self.settled.rank[fit]), 1)
-            variance = 1.0 if self.absolute else fnorm[fit] ** 2 / freedom
-            gain = fnorm[fit] ** 2 - self.solutions.fnorm[fit] ** 2
-            # Long steps that gain nothing: a minimum at infinity, along a valley whose floor no linearisation sees.
-            # Where differences are no more than rounding, that nothing is gained tells nothing.
-            flat = status in _AT_REST and gain <= FAR**2 * variance and self.smooth[fit]
-            self.solutions.status[fit] = before[fit] if flat else self._reason(fit)
+            going = left[~self._is_over(far[left])]
+            if going.size == 0 or self.interrupt[0]:
+                break
+            steps[going] += self._go_on(far[going], ftol)
+            ended[going] = self.solutions.status[far[going]]
+            there = going[~np.isin(far[going], self._look_afresh(far[going]))]
+            # Nothing more is to be gained, and what ended them at first is right.
+            unfinished = there[~np.isin(ended[there], list(_status.SOLVED))]
+            self.solutions.status[far[unfinished]] = first[0][unfinished]
+            self._restore(far, first, unfinished[~self._gained(far, first)[unfinished]])
+            left = np.setdiff1d(left, there)
+        if self.interrupt[0]:
+            self.solutions.status[far[left]] = TO_FIT
+            return
+        # Long steps that gain nothing: a minimum at infinity, along a valley whose floor no linearisation sees.
+        # Where differences are no more than rounding, that nothing is gained tells nothing.
+        rested = np.isin(ended, _AT_REST) & ((ended != _status.MAXFEV) | (steps >= _MANY))
+        flat = rested & ~self._gained(far, first) & self.smooth[far]
+        self._restore(far, first, left[flat[left]])
+        for fit in far[left[~flat[left]]].tolist():
+            self.solutions.status[fit] = self._reason(fit)
+
+    def _probe(self, fits: NDArray[np.intp], first: list[NDArray[Any]]) -> NDArray[np.intp]:
+        """Look whether a step by derivatives that are right gains anything, and return which fits are to go on.
+
+        Those that ended by reductions, as they would have by exact derivatives, are left where they were if not.
+        """
+        n = self.solutions.popt.shape[1]
+        by_reductions = ends_by_reductions(first[0], self.points[fits], n, self.options)
+        some = np.flatnonzero(by_reductions & self.smooth[fits] & ~self._is_over(fits))
+        if self.exact or some.size == 0 or self.interrupt[0]:
+            return np.arange(len(fits))
+        some = some[self._fell(fits[some])]
+        self._go_on(fits[some], SHARP / max(int(self.points[fits].max()) - n, 1))
+        rested = np.isin(self.solutions.status[fits], _BY_REDUCTIONS) & self.smooth[fits] & ~self._gained(fits, first)
+        flat = some[rested[some]]
+        self._restore(fits, first, flat)
+        return np.setdiff1d(np.arange(len(fits)), flat)
+
+    def _known(self) -> tuple[NDArray[Any], ...]:
+        """Return what is known of fits: their status, where they are, and statistics there."""
+        found = self.solutions
+        return found.status, found.fnorm, found.popt, found.triangle, *self.settled
+
+    def _restore(self, fits: NDArray[np.intp], first: list[NDArray[Any]], which: NDArray[np.intp]) -> None:
+        """Return fits that went on for nothing to where they ended at first."""
+        for values, before in zip(self._known(), first, strict=True):
+            values[fits[which]] = before[which]
+
+    def _gained(self, fits: NDArray[np.intp], first: list[NDArray[Any]]) -> NDArray[np.bool_]:
+        """Return for which fits going on has reduced the sum of squares by what matters, next to their variance."""
+        fnorm = first[1]
+        variance = fnorm**2 / np.maximum(self.points[fits] - self.settled.rank[fits], 1)
+        if self.absolute:
+            variance = np.maximum(variance, 1.0)
+        gained: NDArray[np.bool_] = fnorm**2 - self.solutions.fnorm[fits] ** 2 > FAR**2 * variance
+        return gained
 
     def _reason(self, fit: int) -> int:
         """Return the status of a fit that stays far from its minimum."""
-        if self.solutions.nfev[fit] >= self.options.maxfev:
+        if self._is_over(fit):
             return _status.MAXFEV
         unmoved = np.array_equal(self.solutions.popt[fit], self.start[fit])
         return _status.UNMOVED if unmoved else _status.NOT_AT_MINIMUM
 
-    def _look_afresh(self, fits: NDArray[np.intp], again: bool = False) -> NDArray[np.intp]:
+    def _is_over(self, fits: Any) -> Any:
+        """Return which fits have no evaluations left for another step, and a last look at its end."""
+        return self.solutions.nfev[fits] + 2 * self.price[fits] >= self.options.maxfev
+
+    def _look_afresh(self, fits: NDArray[np.intp]) -> NDArray[np.intp]:
         """Take the statistics of fits from derivatives at the solution; return those that are far from the minimum."""
         x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
         f = self.evaluator.residuals(fits, x)
@@ -282,8 +327,6 @@ class Settler:
         rows = fold(scaled_rows(self.options, f, slopes, self.evaluator.counts(fits)))
         if self.exact:
             self._bury(fits, rows, np.ones(len(fits), dtype=np.bool_))
-        elif again:
-            self.right[fits] = self.smooth[fits]
         for accuracy, which in self._kinds(of, sure):
             if which.any():
                 self._take_statistics(fits[which], rows[which], accuracy)
@@ -292,20 +335,7 @@ class Settler:
         norms, _ = ill_conditioning(rows[:, :, :n])
         rounding = self._only_rounding(x, fnorm, norms, of)
         self.settled.offset[fits[rounding]] = 0.0
-        if not (self.exact or again):
-            self._compare(fits[self._far(fits) & ~sure], fits, x, f, slopes)
         return fits[self._may_go_on(fits)]
-
-    def _compare(
-        self, far: NDArray[np.intp], fits: NDArray[np.intp], x: FloatArray, f: FloatArray, slopes: FloatArray
-    ) -> None:
-        """Find out for which far fits the iteration's differences, one step forward, are those taken afresh."""
-        at = np.flatnonzero(np.isin(fits, far))
-        if at.size == 0:
-            return
-        forward = forward_slopes(self.evaluator.residuals, fits[at], x[at], f[at], self.error, self._box_of(fits[at]))
-        self.solutions.nfev[fits[at]] += x.shape[1]
-        self.right[fits[at]] = self.smooth[fits[at]] & are_the_same(forward, slopes[at])
 
     def _kinds(self, of: Scales, sure: NDArray[np.bool_]) -> list[tuple[Accuracy, NDArray[np.bool_]]]:
         """Return which fits have derivatives of what accuracy, those along all directions better singular values."""
@@ -331,52 +361,28 @@ class Settler:
         slopes, evaluations, self.steps[fits], self.smooth[fits] = found
         accuracy = np.where(of.terms.any(axis=1), ALONG_LINES.singular, CENTRAL.singular)
         more, sure = along_dropped(residuals, fits, x, f, slopes, of, accuracy, box)
-        self.solutions.nfev[fits] += evaluations + more
+        self.price[fits] = evaluations + more
+        self.solutions.nfev[fits] += self.price[fits]
         return slopes, of, sure
 
-    def _go_on(self, fits: NDArray[np.intp], ftol: float) -> None:
-        """Go on with some fits; from zero, which has no length, steps are as long as they like."""
-        zero = ~self.solutions.popt[fits].any(axis=1)
-        for which, factor in ((~zero, self.options.factor), (zero, _UNBOUNDED)):
-            if which.any():
-                self._iterate_on(fits[which], ftol, factor)
+    def _go_on(self, fits: NDArray[np.intp], ftol: float) -> NDArray[np.intp]:
+        """Go on with some fits, and count their steps.
 
-    def _iterate_on(self, fits: NDArray[np.intp], ftol: float, factor: float) -> None:
-        """Iterate on from where fits ended, with derivatives that see the scales of the parameters, and no xtol."""
-        count = len(fits)
-        p0 = self.solutions.popt[fits]
-        m = self.evaluator.m
-        part = Solutions(
-            p0.copy(),
-            self.solutions.triangle[fits],
-            self.solutions.fnorm[fits],
-            np.zeros(count, dtype=np.intc),
-            np.full(count, TO_FIT, dtype=np.intc),
-        )
-        most = self.options.maxfev
+        The first step is as long as the linearisation says where the derivatives were to blame, or xtol; or from zero,
+        which has no length. Else it was steps that gained nothing, and they begin short, as those of any fit.
+        """
+        status, x = self.solutions.status[fits], self.solutions.popt[fits]
+        short = self.exact & (status != _status.XTOL) & x.any(axis=1)
+        steps, most = np.zeros(len(fits), dtype=np.intp), self.options.maxfev
         if not self.exact:  # whose derivatives are evaluations, too
-            most = min(most, _MOST_FURTHER * (p0.shape[1] + 1))
-        options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
-        box = self._box_of(fits) or (np.empty((0, p0.shape[1])),) * 2
-        y = self.evaluator.counts(fits) if is_counts(options) else np.zeros((count, m))
-        slots = Slots(np.arange(count), y, np.empty((0, m)), p0, options, *box)
-        last = np.empty((count, m))
-
-        def values_of(rows: NDArray[np.intp], points: FloatArray) -> FloatArray:
-            last[rows] = self.evaluator.residuals(fits[rows], points)
-            return last[rows] if options.rho is None else as_squares(options, last[rows])[0]
-
-        def slopes_of(rows: NDArray[np.intp], points: FloatArray, _: FloatArray) -> tuple[FloatArray, None]:
-            slopes = self.slopes(fits[rows], points, last[rows])[0]
-            if options.rho is not None:
-                slopes = slopes * as_squares(options, last[rows])[1][:, :, None]
-            return np.ascontiguousarray(slopes), None
-
-        run_slots(slots, values_of, slopes_of, part, self.interrupt)
-        self.solutions.popt[fits], self.solutions.fnorm[fits] = part.popt, part.fnorm
-        self.solutions.triangle[fits] = part.triangle
-        self.solutions.nfev[fits] += part.nfev
-        self.solutions.status[fits] = part.status
+            most = min(most, _MOST_FURTHER * (x.shape[1] + 1))
+        for which, factor in ((short, self.options.factor), (~short, _UNBOUNDED)):
+            if which.any():
+                options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
+                some = fits[which]
+                given = (options, self._box_of(some), self._is_over, self.interrupt)
+                steps[which] = go_on(self.evaluator, self.solutions, some, self.slopes, *given)
+        return steps
 
     def _close(self, solved: NDArray[np.bool_]) -> None:
         """Leave no errors without degrees of freedom, nor any of fits that are not solved."""

@@ -11,6 +11,7 @@ from ._evaluate import POINTS_AT_ONCE
 from ._kernel import DONE, JACOBIAN, MOST_ROWS
 from ._problem import Options
 from ._solution import Solutions
+from ._status import MAXFEV
 from ._validate import FloatArray
 
 # Values (rows, M) of some fits at points (rows, N).
@@ -121,21 +122,25 @@ class Slots:
         solutions.nfev[fits], solutions.status[fits] = nfev, status
         self.fit[ended] = -1
 
-    def leave(self, solutions: Solutions) -> None:
-        """Store what is known of fits that are left as they are, still to be made."""
-        under_way = (self.fit >= 0).nonzero()[0].astype(np.intc)
-        if len(under_way) == 0:
+    def leave(self, left: NDArray[np.intc], solutions: Solutions) -> None:
+        """Store what is known of fits that are left as they are, and free their slots."""
+        if len(left) == 0:
             return
-        fits = self.fit[under_way]
+        fits = self.fit[left]
         best = solutions.popt[fits].copy()
-        self.release(under_way, solutions)
+        self.release(left, solutions)
         solutions.popt[fits] = best
 
 
 def run_slots(
-    slots: Slots, values_of: Values, slopes_of: Slopes, solutions: Solutions, interrupt: NDArray[np.intc]
+    slots: Slots,
+    values_of: Values,
+    slopes_of: Slopes,
+    solutions: Solutions,
+    interrupt: NDArray[np.intc],
+    is_over: Callable[[NDArray[np.intp]], NDArray[np.bool_]] | None = None,
 ) -> None:
-    """Evaluate what the fits ask for until all have ended."""
+    """Evaluate what the fits ask for until all have ended, or those for which `is_over` says so have to."""
     while len(which := slots.refill()) and not interrupt[0]:
         fits, points = slots.fit[which], slots.points[which]
         values = values_of(fits, points)
@@ -143,7 +148,13 @@ def run_slots(
         accepted = tasks == JACOBIAN
         if accepted.any():
             solutions.popt[fits[accepted]] = points[accepted]  # the best so far
+        if is_over is not None:
+            over = (tasks != DONE) & is_over(fits)
+            slots.leave(which[over], solutions)
+            solutions.status[fits[over]] = MAXFEV
+            accepted &= ~over
+        if accepted.any():
             slopes, steps = slopes_of(fits[accepted], points[accepted], values[accepted])
             tasks[accepted] = slots.take_slopes(which[accepted], values[accepted], slopes, steps)
         slots.release(which[tasks == DONE], solutions)
-    slots.leave(solutions)
+    slots.leave((slots.fit >= 0).nonzero()[0].astype(np.intc), solutions)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FTOL: Final = 1
+XTOL: Final = 2
 FTOL_AND_XTOL: Final = 3
 GTOL: Final = 4
 MAXFEV: Final = 5
