@@ -117,6 +117,48 @@ def test_wide_bounds_change_nothing(kind):
         np.testing.assert_array_equal(wide.nfev, free.nfev)
 
 
+def own_loss(z):
+    root = np.sqrt(1 + z)
+    return np.array([2 * (root - 1), 1 / root, -0.5 / root**3])
+
+
+@pytest.mark.parametrize("vectorized", [True, False])
+@pytest.mark.parametrize("jac", [None, models.exponential.jac])
+@pytest.mark.parametrize("loss", ["linear", "soft_l1", "poisson", own_loss], ids=str)
+@pytest.mark.parametrize("start", [LOWER + 0.01, UPPER, [2.0, 1.0, 0.05]], ids=str)
+def test_functions_are_not_evaluated_outside_of_the_box(vectorized, jac, loss, start):
+    """Neither for differences, nor to see what a function does, nor to judge the solution."""
+    lower, upper = LOWER + 0.01, UPPER
+
+    def checked(t, *p):
+        for value, low, high in zip(p, lower, upper, strict=True):
+            assert np.all((low <= value) & (value <= high)), p
+
+    def f(t, amplitude, rate, offset):
+        checked(t, amplitude, rate, offset)
+        return decay(t, amplitude, rate, offset)
+
+    def slopes(t, amplitude, rate, offset):
+        checked(t, amplitude, rate, offset)
+        return models.exponential.jac(t, amplitude, rate, offset)
+
+    y = decays(8)
+    fits = curve_fit_many(
+        f,
+        T,
+        np.maximum(y, 0) if loss == "poisson" else y,
+        start,
+        bounds=(lower, upper),
+        jac=None if jac is None else slopes,
+        loss=loss,
+        vectorized=vectorized,
+    )
+    assert_inside(fits, lower, upper)
+    assert fits.success.mean() > 0.7
+    fits.predict(T, return_std=True)
+    fits.derived(lambda amplitude, rate: amplitude / rate)
+
+
 def test_bounds_of_every_form_mean_the_same(kind):
     f, options = kind
     y = decays(12).reshape(3, 4, 30)

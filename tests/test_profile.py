@@ -315,6 +315,12 @@ def test_bounds_that_are_not_there():
     assert upper[0] == np.inf
     assert np.isfinite(lower[0])
     assert np.isnan([lower[1], upper[1]]).all()
+    far = {"km": (0, 1e9)}
+    bounded = curve_fit_many(models.michaelis_menten, DOSE, y[0], [5, 3], bounds=far)
+    found = bounded.profile((), "km", DOSE, y[0], level=0.99, bounds=far)
+    assert found.upper == 1e9  # the bound, however far
+    assert found.lower == pytest.approx(lower[0], rel=3e-5)
+    assert found.on_bound.tolist() == [False, True]
     left = curve_fit_many(lambda x, a, b: a * b * x, DOSE, DOSE + 0.1 * np.cos(9 * DOSE), [1, 1])
     assert left.profile((), "a", DOSE, DOSE + 0.1 * np.cos(9 * DOSE))[1:] == (-np.inf, np.inf)
 

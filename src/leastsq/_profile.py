@@ -212,7 +212,7 @@ class _Search:
             lower = rise < -1e-3
             tried = here.at
             done = here.narrow(np.sqrt(np.maximum(rise, 0.0))) | lower
-            over = here.at > _FAR * first[active]
+            over = np.isinf(here.room) & (here.at > _FAR * first[active])
             reach[active[done]] = np.where(lower[done], np.nan, tried[done])
             reach[active[over & ~done]] = np.inf
             left = ~(done | over)

@@ -54,6 +54,8 @@ class ManyFits(Generic[Covariances]):
         Did it converge? The distance from the minimum of the linearised fit in units of the confidence ellipsoid's
         radius: at 0.01, estimates are off by about a hundredth of a standard error. By the last Jacobian that was
         evaluated; 0 where residuals are nothing but rounding, NaN for fits without success.
+    active_mask : ndarray of shape L + (N,), integers
+        -1 where a parameter is on its lower bound, 1 on the upper one, 0 elsewhere, also where both are equal.
     param_names : tuple of str
         The names of the parameters.
     groups : ndarray of shape L, or None
