@@ -44,6 +44,7 @@ bench: setup
 	$(BIN)/python benchmarks/sums.py
 	$(BIN)/python benchmarks/bounded_fits.py
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/large_fit.py
 	$(BIN)/python benchmarks/spectral_lines.py
 	$(BIN)/python benchmarks/pipelines.py
 	$(BIN)/python benchmarks/astropy_cubes.py

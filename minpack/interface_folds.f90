@@ -4,22 +4,32 @@
 ! The routines for fits of data that Python holds only a block of at a time: it folds rows, and the iteration sees the
 ! norm of the residuals and the triangle.
 
-!> Fold rows into the triangle of the rows before them.
-subroutine fold_rows(count, n, rows, head, work)
+!> Scale rows as the loss wants it, and fold them into the triangle of the rows before them.
+subroutine fold_rows(count, n, block, y, loss, f_scale, head, work, norm)
     use kinds, only: wp, row_block
     use row_folding, only: fold_block
+    use rows, only: cost_norm, scale_rows
+    use solver_options, only: loss_poisson
     implicit none (type, external)
     integer, intent(in) :: count                            !! rows
     integer, intent(in) :: n                                !! parameters
-    real(wp), intent(in) :: rows(count, n + 1)              !! derivatives, residuals last
+    real(wp), intent(in) :: block(count, n + 1)             !! derivatives, and last residuals or values of counts
+    real(wp), intent(in) :: y(*)                            !! counts (count), looked at for the loss of counts only
+    integer, intent(in) :: loss                             !! code of the loss
+    real(wp), intent(in) :: f_scale                         !! its scale
     real(wp), intent(inout) :: head(n, n + 1)               !! triangle, and head of Qᵀf last; zero to begin with
     real(wp), intent(inout) :: work(row_block, n + 1)       !! work
+    real(wp), intent(out) :: norm                           !! square root of the cost of these rows
 
-    integer :: first, rest
+    real(wp), parameter :: unweighted(1) = 1.0_wp
+    integer :: first, rest, counted
 
+    norm = cost_norm(count, block(:, n + 1), loss, f_scale, y, .false., unweighted)
     do first = 1, count, row_block
         rest = min(row_block, count - first + 1)
-        work(1:rest, :) = rows(first:first + rest - 1, :)
+        counted = merge(first, 1, loss == loss_poisson)
+        work(1:rest, :) = block(first:first + rest - 1, :)
+        call scale_rows(rest, n, row_block, loss, f_scale, y(counted), .false., unweighted, work)
         call fold_block(rest, n, work, head)
     end do
 end subroutine fold_rows

@@ -199,6 +199,14 @@ def test_measurements_are_quoted_as_they_were_measured(figures):
     assert re.findall(r"^     - (\d+(?: to \d+)?)$", native, re.M) == ratios
 
 
+def test_the_large_fit_is_quoted_as_it_was_measured(figures):
+    by_jac, by_differences = figures.measured("large_fit")["results"]
+    most = max(by_jac["bytes"], by_differences["bytes"])
+    page = " ".join((ROOT / "docs" / "single_fits.rst").read_text(encoding="utf-8").split())
+    seconds = f"{by_jac['seconds']:.0f} s with ``jac``, {by_differences['seconds']:.0f} s by differences"
+    assert f"took {most / 1e6:.0f} MB, the interpreter included, and {seconds}" in page
+
+
 def test_the_pictures_of_the_benchmarks_show_their_cases(figures):
     many, cubes = figures.many_fits(), figures.pipelines()
     cases = [label.get_text() for label in many.axes[0].get_yticklabels()]

@@ -33,7 +33,7 @@ class ComplexFunction:
 
     def __call__(self, x: Any, *parameters: Any) -> Any:
         """Return the parts, shape (2 M,)."""
-        values = _complex(self.function(x, *parameters), "f").ravel()
+        values = complex_values(self.function(x, *parameters), "f").ravel()
         return in_turn(np.repeat(values, self.m) if values.size == 1 else values)
 
 
@@ -56,10 +56,10 @@ class ComplexParts:
         step = 2 if whole else 1
         own = [np.ascontiguousarray(p[..., ::step]) for p in predictors]
         received = self.function(own[0] if len(own) == 1 else tuple(own), *parameters)
-        values = _complex(received, "jac" if self.derivatives else "f", self.derivatives)
+        values = complex_values(received, "jac" if self.derivatives else "f", self.derivatives)
         points = part.shape[-1] // step
         if self.derivatives:
-            values = np.moveaxis(_with_axis(values, points, len(parameters)), -1, 0)
+            values = np.moveaxis(with_axis(values, points, len(parameters)), -1, 0)
         if values.shape[-1:] in ((), (1,)):
             values = np.broadcast_to(values, (*values.shape[:-1], points))
         parts = in_turn(values) if whole else np.where(part == 0, values.real, values.imag)
@@ -205,7 +205,7 @@ def _are_pairs(predictors: list[Any], part: FloatArray) -> bool:
     return all(np.array_equal(p[..., ::2], p[..., 1::2], equal_nan=True) for p in predictors)
 
 
-def _complex(received: Any, name: str, may_be_real: bool = False) -> NDArray[Any]:
+def complex_values(received: Any, name: str, may_be_real: bool = False) -> NDArray[Any]:
     """Return complex numbers, refusing real ones where they are more likely a mistake."""
     values: NDArray[Any] = as_array(received, name)
     if values.dtype.kind == "c":
@@ -218,7 +218,7 @@ def _complex(received: Any, name: str, may_be_real: bool = False) -> NDArray[Any
     )
 
 
-def _with_axis(slopes: NDArray[Any], points: int, n: int) -> NDArray[Any]:
+def with_axis(slopes: NDArray[Any], points: int, n: int) -> NDArray[Any]:
     """Return derivatives with their axis of parameters, which may be left out if there is one."""
     left_out = n == 1 and slopes.shape[-2:] != (points, 1)
     return slopes[..., None] if left_out else slopes
@@ -226,7 +226,7 @@ def _with_axis(slopes: NDArray[Any], points: int, n: int) -> NDArray[Any]:
 
 def _derivatives(jac: Callable[..., Any], col_deriv: bool) -> Callable[..., Any]:
     def parts(x: Any, *parameters: Any) -> Any:
-        slopes = _complex(jac(x, *parameters), "jac", may_be_real=True)
+        slopes = complex_values(jac(x, *parameters), "jac", may_be_real=True)
         if col_deriv or slopes.ndim != 2:
             return in_turn(slopes)
         return in_turn(slopes.T).T

@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _status
-from ._complex import is_complex, one_complex
+from ._complex import is_complex, one_complex, refuse_compiled
 from ._curve_fit_options import Keywords, read_keywords
-from ._data import Data, prepare
+from ._data import prepare
 from ._iterate import Fit
 from ._judge import Judged
 from ._large import Source
-from ._large_fit import LargeFit, information_of, large_fit, sampled
-from ._large_sources import are_large, source_of
+from ._large_curve_fit import information_of, large_fit, sampled, shown
+from ._large_data import is_large, source_of
 from ._leastsq import information
 from ._losses import final_residuals, is_counts
 from ._model import Model
-from ._single_fit import Single, single
-from ._single_start import UNBOUNDED, Beginning, beginning, parameter_names
+from ._single_fit import single
+from ._single_start import UNBOUNDED, Beginning, beginning, parameter_names, refuse_too_few
 from ._status import OptimizeWarning, warn_of_absolute_without
 from ._sums import understood
 from ._validate import FloatArray, callable_argument, flag
@@ -188,8 +188,9 @@ def curve_fit(
     Memory maps of more than 65536 points (`numpy.memmap`, ``np.load(..., mmap_mode="r")``) are never in memory as a
     whole: `f` and `jac` are called for blocks of points, which are folded into a triangle [4]_. Dask arrays are
     folded where their chunks lie, in one graph for each point that the iteration tries; only N by N numbers travel.
-    Both need an `f` that works point by point, which is tried first, `ydata` and `sigma` of one dimension, and points
-    along the last axis of `xdata`; `infodict` has ``chisq`` in the place of ``fvec`` and ``fjac``.
+    Both need an `f` that works point by point, which is tried first, and `sigma` that is no matrix. Images are
+    flattened, and `xdata` may also have one row for each point. `infodict` has ``chisq`` in the place of ``fvec`` and
+    ``fjac``, and `callback` sees no residuals.
 
     References
     ----------
@@ -226,22 +227,18 @@ def curve_fit(
     absolute_sigma, full_output = flag(absolute_sigma, "absolute_sigma"), flag(full_output, "full_output")
     keywords = read_keywords(kwargs, jac, method)
     f = understood(f)
-    if keywords.is_plain and are_large(xdata, ydata, sigma):
+    warn_of_absolute_without(sigma, absolute_sigma)
+    if is_large(xdata, ydata, sigma):
         source = source_of(xdata, ydata, sigma, check_finite, nan_policy)
-        warn_of_absolute_without(sigma, absolute_sigma)
-        return _fit_large(f, jac, source, p0, bounds, method, keywords, absolute_sigma, full_output)
+        return _fit_large(f, jac, source, sigma, p0, bounds, method, keywords, absolute_sigma, full_output)
     given = xdata, ydata, sigma
     if is_complex(ydata):
         f, jac, given = one_complex(f, jac, keywords.col_deriv, keywords.loss, given, check_finite, nan_policy)
     data = prepare(*given, check_finite, nan_policy)
     begin = beginning(f, data, p0, bounds, keywords.fixed, method, keywords.loss)
-    n, m = begin.start.size, data.y.size
-    if begin.free > m != 1:
-        raise TypeError(
-            f"The number of func parameters={begin.free} must not exceed the number of data points={m}: "
-            f"give more data, or fix some of the parameters"
-        )
-    warn_of_absolute_without(sigma, absolute_sigma)
+    n = begin.start.size
+    if data.y.size != 1:
+        refuse_too_few(begin, data.y.size)
     compiled = isinstance(f, Model) and jac is None and keywords.scheme is None
     of_users = jac if callable(jac) else None
     derivatives = f.jac if isinstance(f, Model) and compiled else of_users
@@ -250,9 +247,12 @@ def curve_fit(
     scheme = keywords.scheme, keywords.relative_step(n)
     one = single(f, derivatives, keywords.col_deriv and not compiled, scheme, data, begin, options)
     sandwich = keywords.covariance == "sandwich"
-    judged = _judged(one, one.fit(compiled, keywords.notify), absolute_sigma, sandwich)
+    first = one.fit(compiled, keywords.notify)
+    judged = _judged(first, lambda: one.judge(first, absolute_sigma, sandwich))
     fit, pcov = judged.fit, judged.pcov
-    _warn_of_open(f, judged, begin, data, absolute_sigma)
+    reasons = _reasons(f, judged, begin, data.points(fit.m), data.weights is not None, absolute_sigma)
+    if reasons:
+        _warn_of_open(reasons, 3)
     if full_output:
         infodict = {**information(fit, fit.details(), one.analytic), "offset": judged.offset}
         if options.rho is not None or is_counts(options):
@@ -267,6 +267,7 @@ def _fit_large(
     f: Callable[..., Any],
     jac: Any,
     source: Source,
+    sigma: Any,
     p0: Any,
     bounds: Any,
     method: str | None,
@@ -275,11 +276,18 @@ def _fit_large(
     full_output: bool,
 ) -> _Short | _Full:
     """Fit data that may not fit into memory."""
-    begin = beginning(f, sampled(source), p0, bounds, keywords.fixed, method)
-    one = large_fit(f, jac, source, begin, keywords)
-    judged = _judged(one, one.iterated(begin.start, one.options), absolute_sigma)
+    some = sampled(source)
+    if is_complex(some.y):
+        refuse_compiled(f, jac)
+    begin = beginning(f, some, p0, bounds, keywords.fixed, method, keywords.loss)
+    one, seen = large_fit(f, jac, source, begin, keywords, sigma)
+    absolute_sigma = absolute_sigma or is_counts(one.options)
+    first = one.iterated(begin.start, one.options, watch=shown(keywords.notify)).fit
+    judged = _judged(first, lambda: one.judge(first, seen, absolute_sigma, keywords.covariance == "sandwich"))
     fit = judged.fit
-    _warn_of_open(f, judged, begin, Data(None, np.empty(0), None), absolute_sigma)
+    reasons = _reasons(f, judged, begin, seen.points, sigma is not None, absolute_sigma)
+    if reasons:
+        _warn_of_open(reasons, 4)
     if full_output:
         infodict = information_of(fit, judged, one.exact)
         if begin.box is not None:
@@ -288,23 +296,20 @@ def _fit_large(
     return fit.x, judged.pcov
 
 
-def _warn_of_open(f: Callable[..., Any], judged: Judged, begin: Beginning, data: Data, absolute: bool) -> None:
+def _warn_of_open(reasons: list[str], level: int) -> None:
     """Warn of parameters that have no covariance, where users call."""
-    reasons = _reasons(f, judged, begin, data, absolute)
-    if reasons:
-        level = 3 if data.y.size else 4
-        text = "Covariance of the parameters could not be estimated: " + "; ".join(reasons)
-        warnings.warn(text, OptimizeWarning, stacklevel=level)
+    text = "Covariance of the parameters could not be estimated: " + "; ".join(reasons)
+    warnings.warn(text, OptimizeWarning, stacklevel=level)
 
 
-def _judged(one: Single | LargeFit, fit: Fit, absolute_sigma: bool, sandwich: bool = False) -> Judged:
+def _judged(fit: Fit, judge: Callable[[], Judged]) -> Judged:
     """Judge a fit, or raise if it found no minimum; one that its callback stopped is returned as it is."""
     n = fit.x.size
     if fit.info == _status.CALLBACK:
         return Judged(fit, np.zeros((n, n)), n, np.nan)
     if fit.info not in _status.SOLVED:
         raise RuntimeError(_not_found(fit))
-    judged = one.judge(fit, absolute_sigma, sandwich)
+    judged = judge()
     if judged.fit.info not in _status.SOLVED:
         raise RuntimeError(_not_found(judged.fit))
     return judged
@@ -321,14 +326,16 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _reasons(f: Callable[..., Any], judged: Judged, begin: Beginning, data: Data, absolute: bool) -> list[str]:
+def _reasons(
+    f: Callable[..., Any], judged: Judged, begin: Beginning, points: int, weighted: bool, absolute: bool
+) -> list[str]:
     """Say which parameters have no covariance, and why."""
     reasons = []
     of_free: Any = ...
     if begin.box is not None:
         free = np.flatnonzero(begin.box.lower != begin.box.upper)
         of_free = np.ix_(free, free)
-    n, points = judged.fit.x.size, data.points(judged.fit.m)
+    n = judged.fit.x.size
     if judged.fit.info == _status.CALLBACK:
         judged.pcov[of_free] = np.inf
         return [f"callback stopped the fit after {judged.fit.nfev} evaluations; the parameters are the best so far"]
@@ -343,7 +350,7 @@ def _reasons(f: Callable[..., Any], judged: Judged, begin: Beginning, data: Data
             f"{_count(points, 'data point')} for {_count(judged.rank, 'parameter')} leave no degrees of freedom to "
             f"estimate errors from; give more data, or sigma with absolute_sigma=True"
         )
-    if not absolute and judged.unused and data.weights is not None:
+    if not absolute and judged.unused and weighted:
         judged.pcov[of_free] = np.inf
         reasons.append("with relative sigma this leaves no variance, as in SciPy; absolute_sigma=True keeps the others")
     return reasons

@@ -46,11 +46,6 @@ class Keywords(NamedTuple):
     f_scale: Any = 1.0
     covariance: str = "curvature"
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether squares are minimised, with the covariance that goes with them."""
-        return isinstance(self.loss, str) and self.loss == "linear" and self.covariance == "curvature"
-
     def options(self, n: int, analytic: bool, sigma: Any = None) -> Options:
         """Check what steers a fit of `n` parameters."""
         given = {**LEASTSQ_DEFAULTS, **self.of_leastsq}

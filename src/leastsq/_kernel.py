@@ -113,9 +113,15 @@ def fit_models(
     _minpack.fit_models(*arguments)
 
 
-def fold_rows(rows: FloatArray, head: FloatArray) -> None:
-    """Fold rows, (N + 1, count) with residuals last, into a triangle that is stored as in `Solutions`."""
-    _minpack.fold_rows(rows, head, np.empty(len(rows) * MOST_ROWS))
+def fold_rows(
+    rows: FloatArray, head: FloatArray, loss: int = 0, f_scale: float = 1.0, counts: FloatArray | None = None
+) -> float:
+    """Fold rows into a triangle that is stored as in `Solutions`, and return the square root of their cost.
+
+    `rows` are (N + 1, count): derivatives, and last residuals or, with the loss of counts, values.
+    """
+    y = rows[-1] if counts is None else counts
+    return _minpack.fold_rows(rows, y, loss, f_scale, head, np.empty(len(rows) * MOST_ROWS))
 
 
 def refold_models(

@@ -1,15 +1,14 @@
 """Data of any size, a block of points at a time: each block becomes a triangle of N x N numbers, and triangles one.
 
-The iteration needs no more of the data than the norm of the residuals and the triangle R of [J f] = Q R at each point
-that it tries. Both come from mapping over blocks and reducing what they give: one block after the other where data are
-in files, and where the chunks lie where they are dask's.
+The iteration needs no more of the data than the cost and the triangle R of [J f] = Q R at each point that it tries.
+Both come from mapping over blocks and reducing what they give: one block after the other where data are in files, and
+where the chunks lie where they are dask's.
 
 References
 ----------
 J. Demmel, L. Grigori, M. Hoemmen, J. Langou, SIAM J. Sci. Comput. 34 (2012), section 2.2 (triangles in a tree).
 """
 
-import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,43 +18,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from . import _kernel
-from ._derivatives import norm
-from ._validate import NO_VALUE, FloatArray, real_array, relative_error, with_parameter_axis
+from ._kernel import OF_CURVATURE, OF_GRADIENTS
+from ._losses import as_squares, is_robust, scaled_rows, scores
+from ._numerical_jacobian import Differences
+from ._problem import Options
+from ._validate import NO_VALUE, FloatArray
 
+# What triangles are folded for: a step of the iteration, or one of the others, which the kernel has numbers for.
+OF_STEPS = 0
 # Rounding may differ between blocks and the whole; a mistake is larger.
 _ROUNDINGS = 1e4
 _POINTS_TRIED = 1000
-
-
-class Points(NamedTuple):
-    """Some of the points: predictors as the model takes them, observations, and weights or None."""
-
-    x: Any
-    y: FloatArray
-    weights: FloatArray | None
-
-    def weighted(self, values: FloatArray) -> FloatArray:
-        """Return values, (M,) or (M, N), times the weights; what has no weight is not looked at."""
-        if self.weights is None:
-            return values
-        weights = self.weights.reshape(self.weights.shape + (1,) * (values.ndim - 1))
-        found: FloatArray = np.where(weights == 0, 0.0, values * weights)
-        return found
-
-
-class Folded(NamedTuple):
-    """What is left of points: the norm of their residuals, and their triangle with the head of Qᵀf, (N + 1, N)."""
-
-    fnorm: float
-    triangle: FloatArray
-
-
-class Survey(NamedTuple):
-    """What is to be known of the data: points that count, and norms of them and of them without their first value."""
-
-    points: int
-    size: float
-    spread: float
 
 
 class Source(Protocol):
@@ -65,71 +38,99 @@ class Source(Protocol):
     def m(self) -> int:
         """The number of points."""
 
-    def sample(self, count: int) -> Points:
-        """Return points from all over the data, about so many."""
+    def sample(self, count: int) -> tuple[Any, ...]:
+        """Return arrays of points from all over the data, about so many along their last axis."""
 
-    def reduced(self, task: Callable[[Points], Any], combine: Callable[[Sequence[Any]], Any]) -> Any:
+    def block(self, arrays: tuple[Any, ...]) -> Any:
+        """Return points ready to be evaluated."""
+
+    def reduced(self, task: Callable[[Any], Any], combine: Callable[[Sequence[Any]], Any]) -> Any:
         """Return what `task` makes of the blocks, combined; `combine` is associative."""
 
 
-class Steps(NamedTuple):
-    """Difference steps of each parameter, 0 where it is fixed, and whether the other way is gone, too."""
+class BlockFunction(Protocol):
+    """What is fitted, a block at a time."""
 
-    forward: FloatArray
-    both: bool
+    @property
+    def exact(self) -> bool:
+        """Whether there are derivatives."""
+
+    def raw(self, block: Any, p: FloatArray) -> Any:
+        """Return the values as the user's function gives them."""
+
+    def kept(self, block: Any, p: FloatArray) -> FloatArray:
+        """Return weighted residuals, or values of counts."""
+
+    def slopes(self, block: Any, p: FloatArray) -> FloatArray:
+        """Return their derivatives, (M, N)."""
+
+    def counts(self, block: Any) -> FloatArray | None:
+        """Return observations, where they are counts."""
+
+
+class Folded(NamedTuple):
+    """What is left of points: the square root of their cost, and their triangle with the head of Qᵀf, (N + 1, N)."""
+
+    fnorm: float
+    triangle: FloatArray
 
 
 @dataclass(frozen=True)
-class Function:
-    """A function of points, with its derivatives if it has them."""
+class Fold:
+    """How blocks are folded: a function, the loss, and differences where the function has no derivatives."""
 
-    f: Callable[..., Any]
-    jac: Callable[..., Any] | None
+    function: BlockFunction
+    options: Options
+    differences: Differences | None
 
-    def residuals(self, points: Points, p: FloatArray) -> FloatArray:
-        """Return weighted residuals, NaN where there are none."""
-        try:
-            found = real_array(self.f(points.x, *p), "f").ravel()
-        except NO_VALUE:
-            return np.full(points.y.size, np.nan)
-        if found.size not in (1, points.y.size):
-            raise ValueError(f"f returned {found.size} values for {points.y.size} data points; expected one for each")
-        return points.weighted(found - points.y)
+    def evaluations(self, free: int) -> int:
+        """Say how many evaluations derivatives by the free parameters take."""
+        return 0 if self.differences is None else self.differences.evaluations(free)
 
-    def slopes(self, points: Points, p: FloatArray) -> FloatArray:
-        """Return weighted derivatives, (M, N)."""
-        jac: Any = self.jac
-        shape = (points.y.size, p.size)
-        found = with_parameter_axis(real_array(jac(points.x, *p), "jac"), shape)
-        if found.shape != shape:
-            raise ValueError(f"jac returned an array of shape {found.shape}, expected {shape}")
-        return points.weighted(found)
-
-    def fold(self, p: FloatArray, steps: Steps, points: Points) -> Folded:
-        """Return residuals and derivatives at `p`, folded."""
+    def __call__(self, p: FloatArray, purpose: int, lenient: bool, block: Any) -> Folded:
+        """Return a block at `p`, folded for a purpose; if `lenient`, what has no value is NaN."""
         triangle = np.zeros((p.size + 1, p.size))
-        if points.y.size == 0:
-            return Folded(0.0, triangle)
         with np.errstate(all="ignore"):
-            f = self.residuals(points, p)
-            rows = np.zeros((p.size + 1, f.size))
+            f = self._kept(block, lenient, p)
+            if f.size == 0:
+                return Folded(0.0, triangle)
+            if not np.isfinite(f).all():  # nobody looks at derivatives there
+                return Folded(math.nan, triangle)
+            rows = np.empty((p.size + 1, f.size))
+            rows[:-1] = self._slopes(block, lenient, p, f).T
             rows[-1] = f
-            if self.jac is not None:
-                rows[:-1] = self.slopes(points, p).T
-            else:
-                for j in np.flatnonzero(steps.forward).tolist():
-                    rows[j] = self._difference(points, p, f, j, steps)
-            _kernel.fold_rows(rows, triangle)
-            return Folded(norm(f), triangle)
+            rows, loss, counts = self._scaled(rows, purpose, self.function.counts(block))
+            return Folded(_kernel.fold_rows(rows, triangle, loss, self.options.f_scale, counts), triangle)
 
-    def _difference(self, points: Points, p: FloatArray, f: FloatArray, j: int, steps: Steps) -> FloatArray:
-        step, moved = float(steps.forward[j]), p.copy()
-        moved[j] = p[j] + step
-        forward = self.residuals(points, moved)
-        if not steps.both:
-            return (forward - f) / step
-        moved[j] = p[j] - step
-        return (forward - self.residuals(points, moved)) / (2 * step)
+    def _kept(self, block: Any, lenient: bool, p: FloatArray) -> FloatArray:
+        if not lenient:
+            return self.function.kept(block, p)
+        try:
+            return self.function.kept(block, p)
+        except NO_VALUE:
+            return np.full(block.size, np.nan)
+
+    def _slopes(self, block: Any, lenient: bool, p: FloatArray, f: FloatArray) -> FloatArray:
+        if self.differences is None:
+            return self.function.slopes(block, p)
+        return self.differences._replace(func=partial(self._kept, block, lenient)).jacobian(p, f)
+
+    def _scaled(
+        self, rows: FloatArray, purpose: int, counts: FloatArray | None
+    ) -> tuple[FloatArray, int, FloatArray | None]:
+        """Return rows as a purpose wants them, the loss that they are still to be scaled for, and its observations."""
+        options, f = self.options, rows[-1]
+        if purpose == OF_GRADIENTS:
+            rows[:-1] *= scores(options, f, np.empty(0) if counts is None else counts)
+        elif purpose == OF_CURVATURE and is_robust(options):
+            rows = scaled_rows(options, f[None], rows[None, :-1].swapaxes(1, 2), f[None])[0].T
+        elif options.rho is not None:
+            root, factors = as_squares(options, f)
+            rows[:-1] *= factors
+            rows[-1] = root
+        else:
+            return rows, options.loss, counts
+        return np.ascontiguousarray(rows), 0, None
 
 
 def together(parts: Sequence[Folded]) -> Folded:
@@ -140,52 +141,33 @@ def together(parts: Sequence[Folded]) -> Folded:
     return Folded(math.hypot(*(part.fnorm for part in parts)), triangle)
 
 
-def survey(source: Source) -> Survey:
-    """Look at all data once."""
-    some = source.sample(_POINTS_TRIED)
-    counts = np.ones(some.y.size) if some.weights is None else some.weights
-    first = float(some.y[int(np.argmax(counts != 0))]) if some.y.size else 0.0
-    found: Survey = source.reduced(partial(_surveyed, first), _both)
-    return found
-
-
-def _surveyed(first: float, points: Points) -> Survey:
-    count = points.y.size if points.weights is None else int(np.count_nonzero(points.weights))
-    return Survey(count, norm(points.weighted(points.y)), norm(points.weighted(points.y - first)))
-
-
-def _both(parts: Sequence[Survey]) -> Survey:
-    points, sizes, spreads = zip(*parts, strict=True)
-    return Survey(sum(points), math.hypot(*sizes), math.hypot(*spreads))
-
-
-def try_in_blocks(function: Function, source: Source, p: FloatArray) -> float:
-    """Refuse a function that does not work point by point, and return its relative error, 0 for double precision."""
-    whole = source.sample(_POINTS_TRIED)
-    half = whole.y.size // 2
-    parts = [_part(whole, slice(0, half)), _part(whole, slice(half, None))]
-    error = 0.0
+def try_in_blocks(function: BlockFunction, source: Source, p: FloatArray, names: tuple[str, str]) -> Any:
+    """Refuse a function that does not work point by point; return what it gives for some of the points."""
+    arrays = source.sample(_POINTS_TRIED)
+    half = arrays[0].shape[-1] // 2
+    halves = [tuple(one[..., which] for one in arrays) for which in (slice(0, half), slice(half, None))]
+    whole, *parts = (source.block(some) for some in (arrays, *halves))
     with np.errstate(all="ignore"):
-        with contextlib.suppress(*NO_VALUE):  # of which it is said soon enough
-            error = relative_error(function.f(whole.x, *p))
-        for name, of in (("f", function.residuals), ("jac", function.slopes if function.jac else None)):
+        received = function.raw(whole, p)
+        for name, of in zip(names, (function.kept, function.slopes if function.exact else None), strict=True):
             if of is not None and half:
-                _compare(name, of(whole, p), np.concatenate([of(part, p) for part in parts]), error)
-    return error
+                _compare(name, of(whole, p), np.concatenate([of(part, p) for part in parts]), received)
+    return received
 
 
-def _part(points: Points, which: slice) -> Points:
-    x = points.x
-    x = tuple(one[..., which] for one in x) if isinstance(x, tuple) else x[..., which]
-    return Points(x, points.y[which], None if points.weights is None else points.weights[which])
-
-
-def _compare(name: str, whole: FloatArray, parts: FloatArray, error: float) -> None:
+def _compare(name: str, whole: FloatArray, parts: FloatArray, received: Any) -> None:
+    dtype = np.asarray(received).dtype
+    error = float(np.finfo(dtype).eps) if dtype.kind in "fc" else 0.0
     tolerance = _ROUNDINGS * max(error, float(np.finfo(np.float64).eps))
     finite = np.abs(whole[np.isfinite(whole)])
     if not np.allclose(parts, whole, rtol=tolerance, atol=tolerance * finite.max(initial=0.0), equal_nan=True):
         raise ValueError(
             f"{name} gives other values for two blocks of points than for all of them at once, but data that may not "
             f"fit into memory are evaluated in blocks. Write {name} so that it works point by point, or read the data "
-            f"into memory: np.array(ydata)"
+            f"into memory: np.array(data)"
         )
+
+
+def of_no_block(parameters: Any) -> Any:
+    """Stand for a function of a block that is not there yet, in differences."""
+    raise RuntimeError("differences of no block were asked for; please report this")

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ._bounds import Bounds, checked_bounds, refuse_infeasible
 from ._callback import checked_callback
+from ._large_least_squares import Arguments, Residuals, fit_large, large_arguments, large_fit
 from ._least_squares_result import LeastSquaresResult, Report
 from ._numerical_jacobian import METHODS, Differences, checked_step
 from ._problem import Options, checked_scale
@@ -114,6 +115,13 @@ def least_squares(
     leastsq : The same method with MINPACK's interface.
     curve_fit : Models and data.
 
+    Notes
+    -----
+    Where `args` or `kwargs` hold arrays of dask's, or memory maps of more than 65536 points, `fun` and `jac` are called
+    for blocks of points: arrays are cut along the longest axis of these, and so are others of that length; what is
+    shorter is passed on whole. `fun` must return one residual for each point of a block and work point by point, which
+    is tried first. The result has no ``fun``, and ``jac`` is the N by N triangle R with ``R.T @ R = jac.T @ jac``.
+
     References
     ----------
     .. [1] J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis,
@@ -152,12 +160,24 @@ def least_squares(
     if method == "lm" and (box is not None or loss != "linear"):
         what = f"loss {loss!r}" if box is None else "bounds"
         raise ValueError(f"method='lm' knows no {what}, as in SciPy; leave method out, which is the same algorithm")
+    args, kwargs = args if isinstance(args, tuple) else (args,), kwargs or {}
+    if not callable(jac) and jac not in METHODS:
+        raise ValueError(f"jac must be one of {', '.join(map(repr, METHODS))} or callable, got {jac!r}")
+    counts = method == "lm" and not callable(jac)
+    least_gradient = 0.0 if gtol is None or method == "lm" else gtol
+    report = Report(loss, f_scale, box, least_gradient, notify, verbose)
+    cut = large_arguments(args, kwargs)
+    if cut:
+        _refuse_workers(workers)
+        options = _options(method == "lm", counts, start.size, (ftol, xtol, gtol), x_scale, max_nfev, loss, f_scale)
+        residuals = Residuals(fun, jac if callable(jac) else None)
+        step = None if diff_step is None else checked_step(diff_step, start.size)
+        one = large_fit(residuals, jac, Arguments(args, kwargs, ()), cut, step, box, start, options)
+        return fit_large(one, start, report, counts)
     with _mapper(workers) as run:
-        functions = _Functions(fun, jac, args, kwargs or {}, method, diff_step, box, run)
+        functions = _Functions(fun, jac, args, kwargs, counts, diff_step, box, run)
         first = functions.first(start)
-        options = _options(functions, start.size, (ftol, xtol, gtol), x_scale, max_nfev, loss, f_scale)
-        least_gradient = 0.0 if gtol is None or method == "lm" else gtol
-        report = Report(loss, f_scale, box, least_gradient, notify, verbose)
+        options = _options(method == "lm", counts, start.size, (ftol, xtol, gtol), x_scale, max_nfev, loss, f_scale)
         rows = Rows(None if isinstance(loss, str) else loss, f_scale, max(start.size - first.size, 0))
         if method == "lm" and rows.extra:
             raise ValueError(f"method='lm' needs as many residuals as parameters, got {first.size} for {start.size}")
@@ -176,23 +196,19 @@ class _Functions:
         self,
         fun: Any,
         jac: Any,
-        args: Any,
+        args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        method: str,
+        counts_differences: bool,
         diff_step: Any,
         bounds: Bounds | None,
         run: Callable[..., Any],
     ) -> None:
-        args = args if isinstance(args, tuple) else (args,)
         self.fun: Any = _Bound(fun, args, kwargs) if args or kwargs else fun
         self.jac = _Bound(jac, args, kwargs) if callable(jac) else None
-        if self.jac is None and jac not in METHODS:
-            raise ValueError(f"jac must be one of {', '.join(map(repr, METHODS))} or callable, got {jac!r}")
         function: Any = self.fun
         self.differences = Differences(function, str(jac), None, 0.0, bounds, run)
         self.step, self.bounds = diff_step, bounds
-        self.method = method
-        self.counts_differences = method == "lm" and self.jac is None
+        self.counts_differences = counts_differences
         self.m = self.n = self.taken = 0
 
     def first(self, start: FloatArray) -> FloatArray:
@@ -293,7 +309,8 @@ def _refuse_choices(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: 
 
 
 def _options(
-    functions: _Functions,
+    lm: bool,
+    counts_differences: bool,
     n: int,
     tolerances: tuple[float | None, float | None, float | None],
     x_scale: Any,
@@ -302,9 +319,8 @@ def _options(
     f_scale: float,
 ) -> Options:
     """Check the options of the iteration."""
-    lm = functions.counts_differences or functions.method == "lm"
     ftol, xtol, gtol = _checked_tolerances(tolerances, lm)
-    limit = 100 * n * (n + 1 if functions.counts_differences else 1)
+    limit = 100 * n * (n + 1 if counts_differences else 1)
     if max_nfev is not None:
         if isinstance(max_nfev, bool) or not hasattr(max_nfev, "__index__") or max_nfev <= 0:
             raise ValueError(f"max_nfev must be None or a positive integer, got {max_nfev!r}")
@@ -319,6 +335,7 @@ def _options(
         checked_scale(x_scale, n),
         LOSS_CODES[loss] if isinstance(loss, str) else 0,
         f_scale,
+        None if isinstance(loss, str) else loss,
     )
 
 
@@ -339,6 +356,15 @@ def _checked_tolerances(given: tuple[float | None, ...], lm: bool) -> list[float
 def _number(value: Any) -> float:
     """Return a number, or NaN for what is none."""
     return float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else np.nan
+
+
+def _refuse_workers(workers: Any) -> None:
+    """Refuse processes that data which may not fit into memory would have to be sent to."""
+    if workers is not None and workers != 1:
+        raise ValueError(
+            "workers is not for memory maps and arrays of dask's, which are read block by block: leave it out. Of "
+            "dask's, chunks are evaluated in parallel by themselves"
+        )
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """What `least_squares` tells: while it runs, and in the end."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,27 @@ class LeastSquaresResult(dict[str, Any]):
             return "\n".join(f"{name:>{width}}: {str(value).replace(chr(10), indent)}" for name, value in self.items())
 
 
+class Seen(NamedTuple):
+    """What is looked at of a point that the iteration goes on from."""
+
+    x: FloatArray
+    cost: float
+    gradient: FloatArray
+    iterations: int
+    evaluations: int
+    #: Residuals, where they are in memory.
+    arrays: dict[str, FloatArray]
+
+
+class End(NamedTuple):
+    """How a fit ended: MINPACK's exit code, or what the watcher returned, or neither where the limit ended it."""
+
+    info: int | None
+    stopped: int | None
+    evaluations: int
+    jacobians: int | None
+
+
 class Report:
     """Watches a fit, and describes its end."""
 
@@ -66,49 +87,61 @@ class Report:
         self.loss, self.f_scale, self.bounds, self.gtol = loss, f_scale, bounds, gtol
         self.notify = notify
         self.verbose = int(verbose)
-        self.shown: Accepted | None = None
+        self.shown: Seen | None = None
 
     def watch(self, point: Accepted, jacobian: FloatArray) -> int | None:
         """Show a point, and say whether the fit ends there."""
-        optimality = self.optimality(point.x, self.gradient(point.residuals, jacobian))
+        return self.show(self._seen(point, jacobian))
+
+    def show(self, seen: Seen) -> int | None:
+        """Show what is to be seen of a point, and say whether the fit ends there."""
+        optimality = self.optimality(seen.x, seen.gradient)
         if self.verbose == 2:
-            self._print_row(point, optimality)
-        if point.iterations and self._stopped(point):
+            self._print_row(seen, optimality)
+        if seen.iterations and self._stopped(seen):
             return _CALLBACK
-        self.shown = point
+        self.shown = seen
         return _GRADIENT if optimality < self.gtol else None
 
     def result(self, fit: Watched, jacobian: FloatArray, nfev: int, njev: int | None) -> LeastSquaresResult:
         """Describe the end."""
-        point = fit.last
-        status = _MAX_NFEV if fit.stopped is None else fit.stopped
-        if fit.info is not None:
-            status = _STATUS[fit.info]
-        gradient = self.gradient(point.residuals, jacobian)
-        optimality = self.optimality(point.x, gradient)
-        if self.shown is not point and fit.stopped is None and point.iterations:
-            if self.verbose == 2:
-                self._print_row(point, optimality)
-            self._stopped(point)
-        scaled = jacobian
+        scaled, residuals = jacobian, fit.last.residuals
         if self.loss != "linear":
-            scaled = jacobian * gauss_newton_rows(self.loss, point.residuals, self.f_scale)[0][:, None]
+            scaled = jacobian * gauss_newton_rows(self.loss, residuals, self.f_scale)[0][:, None]
+        return self.end(self._seen(fit.last, jacobian), scaled, End(fit.info, fit.stopped, nfev, njev))
+
+    def end(self, seen: Seen, jacobian: FloatArray, end: End) -> LeastSquaresResult:
+        """Describe the end, with the Jacobian of rows that are scaled for the loss."""
+        status = _MAX_NFEV if end.stopped is None else end.stopped
+        if end.info is not None:
+            status = _STATUS[end.info]
+        optimality = self.optimality(seen.x, seen.gradient)
+        is_new = self.shown is None or self.shown.iterations != seen.iterations
+        if is_new and end.stopped is None and seen.iterations:
+            if self.verbose == 2:
+                self._print_row(seen, optimality)
+            self._stopped(seen)
         if self.verbose:
-            print(f"{_MESSAGES[status]}\nFunction evaluations {nfev}, final cost {self.cost(point.residuals):.4e}.")
+            print(f"{_MESSAGES[status]}\nFunction evaluations {end.evaluations}, final cost {seen.cost:.4e}.")
         return LeastSquaresResult(
             message=_MESSAGES[status],
             success=status > 0,
             status=status,
-            fun=point.residuals,
-            x=point.x,
-            cost=self.cost(point.residuals),
-            jac=scaled,
-            grad=gradient,
+            **seen.arrays,
+            x=seen.x,
+            cost=seen.cost,
+            jac=jacobian,
+            grad=seen.gradient,
             optimality=optimality,
-            active_mask=np.zeros(point.x.size, dtype=int) if self.bounds is None else self.bounds.active(point.x),
-            nfev=nfev,
-            njev=njev,
+            active_mask=np.zeros(seen.x.size, dtype=int) if self.bounds is None else self.bounds.active(seen.x),
+            nfev=end.evaluations,
+            njev=end.jacobians,
         )
+
+    def _seen(self, point: Accepted, jacobian: FloatArray) -> Seen:
+        f = point.residuals
+        gradient = self.gradient(f, jacobian)
+        return Seen(point.x, self.cost(f), gradient, point.iterations, point.evaluations, {"fun": f})
 
     def cost(self, f: FloatArray) -> float:
         """Return half the sum of the losses."""
@@ -132,35 +165,34 @@ class Report:
             scale = np.where((gradient > 0) & (lower > -np.inf), x - lower, scale)
         return float(np.max(np.abs(scale * gradient)))
 
-    def _stopped(self, point: Accepted) -> bool:
+    def _stopped(self, seen: Seen) -> bool:
         """Call the callback, and say whether it asks to stop."""
         if self.notify is None:
             return False
         try:
             self.notify(
                 LeastSquaresResult(
-                    x=point.x.copy(),
-                    fun=point.residuals.copy(),
-                    cost=self.cost(point.residuals),
-                    nit=point.iterations,
-                    nfev=point.evaluations,
+                    x=seen.x.copy(),
+                    **{name: array.copy() for name, array in seen.arrays.items()},
+                    cost=seen.cost,
+                    nit=seen.iterations,
+                    nfev=seen.evaluations,
                 )
             )
         except StopIteration:
             return True
         return False
 
-    def _print_row(self, point: Accepted, optimality: float) -> None:
-        cost = self.cost(point.residuals)
+    def _print_row(self, seen: Seen, optimality: float) -> None:
         if self.shown is None:
             print(
                 f"{'Iteration':>9} {'Evaluations':>11} {'Cost':>12} {'Reduction':>10} {'Step':>10} {'Optimality':>10}"
             )
         change = ("", "")
         if self.shown is not None:
-            step = float(np.linalg.norm(point.x - self.shown.x))
-            change = (f"{self.cost(self.shown.residuals) - cost:.2e}", f"{step:.2e}")
+            step = float(np.linalg.norm(seen.x - self.shown.x))
+            change = (f"{self.shown.cost - seen.cost:.2e}", f"{step:.2e}")
         print(
-            f"{point.iterations:>9} {point.evaluations:>11} {cost:>12.4e} {change[0]:>10} {change[1]:>10} "
+            f"{seen.iterations:>9} {seen.evaluations:>11} {seen.cost:>12.4e} {change[0]:>10} {change[1]:>10} "
             f"{optimality:>10.2e}"
         )

@@ -63,6 +63,15 @@ def beginning(
     return Beginning(start, box)
 
 
+def refuse_too_few(begin: Beginning, points: int) -> None:
+    """Raise where there are more parameters to fit than points."""
+    if begin.free > points:
+        raise TypeError(
+            f"The number of func parameters={begin.free} must not exceed the number of data points={points}: "
+            f"give more data, or fix some of the parameters"
+        )
+
+
 def parameter_names(f: Callable[..., Any], n: int) -> list[str]:
     """Return what the `n` parameters of a function are called, by number where it does not tell."""
     names = list(f.param_names) if isinstance(f, Model) else positional_arguments(f)[1:]
