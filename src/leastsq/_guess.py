@@ -56,13 +56,8 @@ def for_all_fits(
         @functools.wraps(guess, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         def start_values(x: Any, y: FloatArray) -> FloatArray:
             predictors = x if isinstance(x, tuple) else (x,)
+            fits, predictors, y = as_rows(predictors, y)
             m = y.shape[-1]
-            fits = np.broadcast_shapes(y.shape[:-1], *(p.shape[:-1] for p in predictors))
-            rows = (math.prod(fits), m)
-            y = np.broadcast_to(y, (*fits, m)).reshape(rows)
-            predictors = tuple(
-                p.ravel() if p.size == m else np.broadcast_to(p, (*fits, m)).reshape(rows) for p in predictors
-            )
             if m > most:
                 predictors, y, m = *thinned(predictors, y, most), most
             values = np.ones((len(y), parameters))
@@ -72,7 +67,8 @@ def for_all_fits(
                 for first in range(0, len(y) if m else 0, size):
                     some = slice(first, first + size)
                     x_some = tuple(p if p.ndim == 1 else np.ascontiguousarray(p[some]) for p in predictors)
-                    values[some] = np.stack(guess(_chunk(x_some, np.ascontiguousarray(y[some]))), axis=-1)
+                    for j, found in enumerate(guess(_chunk(x_some, np.ascontiguousarray(y[some])))):
+                        values[some, j] = found
             values[~np.isfinite(values)] = 1.0
             return values.reshape(*fits, parameters)
 
@@ -81,6 +77,20 @@ def for_all_fits(
         return start_values
 
     return decorate
+
+
+def as_rows(
+    predictors: tuple[FloatArray, ...], y: FloatArray
+) -> tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray]:
+    """Return the shape of the fits, and predictors and observations with a row for each, or predictors for all."""
+    m = y.shape[-1]
+    fits = y.shape[:-1]
+    if any(p.ndim > 1 for p in predictors):
+        fits = np.broadcast_shapes(fits, *(p.shape[:-1] for p in predictors))
+    rows = (math.prod(fits), m)
+    y = (y if y.shape[:-1] == fits else np.broadcast_to(y, (*fits, m))).reshape(rows)
+    of_fits = (p.ravel() if p.size == m else np.broadcast_to(p, (*fits, m)).reshape(rows) for p in predictors)
+    return fits, tuple(of_fits), y
 
 
 def thinned(predictors: tuple[FloatArray, ...], y: FloatArray, most: int) -> tuple[tuple[FloatArray, ...], FloatArray]:
@@ -121,13 +131,14 @@ def _chunk(x: tuple[FloatArray, ...], y: FloatArray) -> Chunk:
     usable = functools.reduce(np.logical_and, map(np.isfinite, x), np.isfinite(y))
     complete = bool(usable.all())
     seen = y if complete else np.where(usable, y, np.nan)
-    lowest, highest = np.fmin.reduce(seen, axis=-1), np.fmax.reduce(seen, axis=-1)
-    middle, height = np.nan_to_num(0.5 * lowest + 0.5 * highest), np.nan_to_num(0.5 * highest - 0.5 * lowest)
-    height[height == 0] = 1
+    least, most = (np.minimum, np.maximum) if complete else (np.fmin, np.fmax)
+    lowest, highest = least.reduce(seen, axis=-1), most.reduce(seen, axis=-1)
+    middle, height = 0.5 * lowest + 0.5 * highest, 0.5 * highest - 0.5 * lowest
+    middle, height = np.where(np.isnan(middle), 0.0, middle), np.where(height > 0, height, 1.0)
     scaled = (seen - middle[:, None]) / height[:, None]
     present = np.ones((1, y.shape[-1])) if complete else usable.astype(np.float64)
     points = np.maximum(present.sum(axis=-1), 1)
-    return Chunk(x, scaled if complete else np.nan_to_num(scaled), present, points, middle, height)
+    return Chunk(x, scaled if complete else np.where(usable, scaled, 0.0), present, points, middle, height)
 
 
 def unit_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -136,7 +147,8 @@ def unit_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     start = np.fmin.reduce(x, axis=-1)
     length = np.fmax.reduce(x, axis=-1) - start
     length = np.where(length > 0, length, 1)
-    return np.nan_to_num((x - start[..., None]) / length[..., None]), start, length
+    unit = (x - start[..., None]) / length[..., None]
+    return np.where(np.isfinite(unit), unit, 0.0), start, length
 
 
 def sums_of(functions: FloatArray, weights: FloatArray) -> FloatArray:
@@ -206,5 +218,9 @@ def fit_planes(
 
 def choose_best(gain: FloatArray, *choices: FloatArray) -> tuple[FloatArray, ...]:
     """Pick from each of `choices`, shape (K,) or (B, K), where the gain is largest."""
-    best = np.argmax(np.nan_to_num(gain, nan=-1.0), axis=-1)[:, None]
-    return tuple(np.take_along_axis(np.broadcast_to(c, gain.shape), best, axis=-1)[:, 0] for c in choices)
+    best = np.argmax(np.where(np.isnan(gain), -1.0, gain), axis=-1)
+    fits = np.arange(best.size)
+    return tuple(
+        c[best] if c.ndim == 1 else (c if c.shape == gain.shape else np.broadcast_to(c, gain.shape))[fits, best]
+        for c in choices
+    )

@@ -16,7 +16,7 @@ def peaks_of(units: tuple[FloatArray, ...], chunk: Chunk) -> tuple[FloatArray, F
     squared distances from half height, so that single points which noise alone carries that far count little. For a
     paraboloid, the moments are the square of its half width at half height, over D + 6.
     """
-    functions = np.stack(np.broadcast_arrays(*units), axis=-2)
+    functions = units[0][..., None, :] if len(units) == 1 else np.stack(np.broadcast_arrays(*units), axis=-2)
     d, m = functions.shape[-2:]
     products = functions[..., :, None, :] * functions[..., None, :, :]
     products = products.reshape(*functions.shape[:-2], d * d, m)

@@ -1,13 +1,12 @@
 """Where to start sums of models: the background from the edges, and peaks from what is left, one after the other."""
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._find_peaks import PEAKS, Spectra, find_peaks, ordered
 from ._find_spots import SPOTS, find_spots
-from ._guess import MOST_POINTS, thinned
+from ._guess import MOST_POINTS, as_rows, thinned
 from ._sum_terms import curve_of, guess_of, is_free, median_of
 from ._validate import FloatArray
 
@@ -24,11 +23,8 @@ _MOST = 2 * MOST_POINTS
 
 def start_of_sum(model: "SumModel", predictors: tuple[FloatArray, ...], y: FloatArray) -> FloatArray:
     """Return parameters to start from, shape (..., N)."""
+    fits, xs, y = as_rows(predictors, y)
     m = y.shape[-1]
-    fits = np.broadcast_shapes(y.shape[:-1], *(p.shape[:-1] for p in predictors))
-    rows = (math.prod(fits), m)
-    y = np.broadcast_to(y, (*fits, m)).reshape(rows)
-    xs = tuple(p.ravel() if p.size == m else np.broadcast_to(p, (*fits, m)).reshape(rows) for p in predictors)
     start = np.ones((len(y), len(model.param_names)))
     size = max(1, _BLOCK // min(max(m, 1), _MANY))
     with np.errstate(all="ignore"):
