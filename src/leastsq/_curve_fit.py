@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _status
-from ._complex import is_complex, one_complex, refuse_compiled
+from ._complex import is_complex, one_complex, refuse_real
 from ._curve_fit_options import Keywords, read_keywords
 from ._data import prepare
 from ._iterate import Fit
@@ -278,7 +278,7 @@ def _fit_large(
     """Fit data that may not fit into memory."""
     some = sampled(source)
     if is_complex(some.y):
-        refuse_compiled(f, jac)
+        refuse_real(f, jac, keywords.loss)
     begin = beginning(f, some, p0, bounds, keywords.fixed, method, keywords.loss)
     one, seen = large_fit(f, jac, source, begin, keywords, sigma)
     absolute_sigma = absolute_sigma or is_counts(one.options)

@@ -1,4 +1,4 @@
-"""`least_squares` of data of any size: arguments of the function that are files, or arrays of dask's, cut."""
+"""`least_squares` of data of any size: arguments of the function that are files or dask arrays, cut."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where data of any size are: in files that are mapped into memory, or in chunks of dask's, and how blocks are read.
+"""Where data of any size are: in files that are mapped into memory, or in dask's chunks, and how blocks are read.
 
 Arrays have the points along their last axis.
 """
@@ -19,7 +19,7 @@ _AS_LARGE = 16
 _FEW = 2**16
 # Runs of neighbouring points that are looked at first.
 _RUNS = 64
-# Triangles that are folded in one task of dask's.
+# Triangles that are folded in one of dask's tasks.
 _BRANCHES = 8
 
 _Read = Callable[[tuple[Any, ...]], Any]
@@ -83,7 +83,7 @@ class Arrays:
 
 
 class Chunks:
-    """Arrays of dask's: each call is one graph, with a task for each chunk where it lies, and a tree of others."""
+    """Dask arrays: each call is one graph, with a task for each chunk where it lies, and a tree of others."""
 
     def __init__(self, arrays: tuple[Any, ...], read: _Read, at_once: int) -> None:
         import dask.array
@@ -130,7 +130,7 @@ def _of_chunk(read: _Read, at_once: int, task: _Task, combine: _Combine, *arrays
 
 
 def are_large(arrays: Sequence[Any], points: int) -> bool:
-    """Return whether data may be too large for memory: arrays of dask's, or files of more than few points."""
+    """Return whether data may be too large for memory: dask arrays, or files of more than few points."""
     if any(map(is_dask, arrays)):
         return True
     return points > _FEW and any(isinstance(one, np.memmap) for one in arrays)

@@ -117,7 +117,7 @@ def least_squares(
 
     Notes
     -----
-    Where `args` or `kwargs` hold arrays of dask's, or memory maps of more than 65536 points, `fun` and `jac` are called
+    Where `args` or `kwargs` hold dask arrays, or memory maps of more than 65536 points, `fun` and `jac` are called
     for blocks of points: arrays are cut along the longest axis of these, and so are others of that length; what is
     shorter is passed on whole. `fun` must return one residual for each point of a block and work point by point, which
     is tried first. The result has no ``fun``, and ``jac`` is the N by N triangle R with ``R.T @ R = jac.T @ jac``.
@@ -362,8 +362,8 @@ def _refuse_workers(workers: Any) -> None:
     """Refuse processes that data which may not fit into memory would have to be sent to."""
     if workers is not None and workers != 1:
         raise ValueError(
-            "workers is not for memory maps and arrays of dask's, which are read block by block: leave it out. Of "
-            "dask's, chunks are evaluated in parallel by themselves"
+            "workers is not for memory maps and dask arrays, which are read block by block: leave it out. Chunks of "
+            "dask arrays are evaluated in parallel by themselves"
         )
 
 
