@@ -19,6 +19,8 @@ from ._validate import FloatArray
 _LENGTHS = (1.0, 1e-3)
 # What a step does not undo, relative to what it does, along a straight line.
 _BENT = 1e-2
+# What half a step changes differs from half the change by this share at most, else the derivative is not the change's.
+_CUBIC = 0.1
 # Multiples of rounding that tell a derivative from zero.
 _ABOVE_ROUNDING = 10.0
 # Without a diagonal entry of R that small, next to its column, no singular value is.
@@ -113,7 +115,11 @@ def along_dropped(
         odd, size, bend = _both_ways(residuals, fits, x, f, left, h)
         np.add.at(evaluations, left.row, 2)
         rounding = _ABOVE_ROUNDING * EPS * scale[left.row]
-        good = (size < np.inf) & ((bend <= np.maximum(_BENT * size, rounding)) | (length == _LENGTHS[-1]))
+        good = (size < np.inf) & (bend <= np.maximum(_BENT * size, rounding))
+        if length == _LENGTHS[-1]:
+            half, _, _ = _both_ways(residuals, fits, x, f, left, h / 2)
+            np.add.at(evaluations, left.row, 2)
+            good |= row_norms(odd - 2 * half) <= np.maximum(_CUBIC * size, rounding)
         right = np.where(size > rounding, 1 / h, 0.0)[:, None] * odd
         _replace(slopes, norms, left.of(np.flatnonzero(good)), right[good])
         left = left.of(np.flatnonzero(~good))
