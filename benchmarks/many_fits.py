@@ -41,8 +41,8 @@ import figures
 import leastsq
 import peers
 from leastsq import models
-from leastsq._kernel import LEVEL
-from leastsq._model import CompiledModel
+from leastsq._models.model import CompiledModel
+from leastsq._solver.kernel import LEVEL
 
 OURS, SCIPY = figures.OURS, figures.SCIPY
 

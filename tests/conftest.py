@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from leastsq import _pieces, native
+from leastsq import native
+from leastsq._input import pieces
 
 
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Pieces of 16 fits, so that there are many."""
-    monkeypatch.setattr(_pieces, "MOST_FITS", 16)
+    monkeypatch.setattr(pieces, "MOST_FITS", 16)
 
 
 @pytest.fixture(scope="session")

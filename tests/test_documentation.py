@@ -14,7 +14,8 @@ import pytest
 import scipy.optimize
 
 import leastsq
-from leastsq import _status, models, native
+from leastsq import models, native
+from leastsq._solver import codes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.rst"))
@@ -230,7 +231,7 @@ def test_every_status_is_on_the_page():
     page = (ROOT / "docs" / "many_fits.rst").read_text(encoding="utf-8")
     rows = re.findall(r"^   \* - (\d+(?:, \d+)*)$", page, re.M)
     # 0 is for options that are refused before any fit.
-    assert [int(number) for row in rows for number in row.split(", ")] == [code for code in _status.LABELS if code > 0]
+    assert [int(number) for row in rows for number in row.split(", ")] == [code for code in codes.LABELS if code > 0]
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)

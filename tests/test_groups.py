@@ -71,10 +71,10 @@ def test_results_do_not_depend_on_workers(kind):
 
 def test_many_groups_take_several_pieces(monkeypatch):
     whole = curve_fit_many(models.exponential, T, Y, groups=IDS)
-    monkeypatch.setattr("leastsq._groups.MOST_FITS", 7)
+    monkeypatch.setattr("leastsq._input.groups.MOST_FITS", 7)
     small = curve_fit_many(models.exponential, T, Y, groups=IDS)
     np.testing.assert_allclose(small.popt, whole.popt, rtol=1e-7)
-    monkeypatch.setattr("leastsq._groups.MOST_POINTS", 100)
+    monkeypatch.setattr("leastsq._input.groups.MOST_POINTS", 100)
     small = curve_fit_many(models.exponential, T, Y, groups=IDS)
     np.testing.assert_allclose(small.popt, whole.popt, rtol=1e-7)
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from leastsq import OptimizeWarning, _guess, _guesses, _more_guesses, curve_fit, models
+from leastsq import OptimizeWarning, curve_fit, models
+from leastsq._guesses import guesses, lines, more_guesses
 
 NOISE = 0.05  # in units of the amplitude
 
@@ -203,7 +204,7 @@ class Case(NamedTuple):
 
     @property
     def guess(self):
-        return getattr(_guesses, self.name, None) or getattr(_more_guesses, self.name)
+        return getattr(guesses, self.name, None) or getattr(more_guesses, self.name)
 
     @property
     def is_image(self):
@@ -374,7 +375,7 @@ def test_no_fit_depends_on_the_others(case, layout, monkeypatch):
     together = case.guess(x, y)
     for i, row in enumerate(y):
         assert np.array_equal(case.guess(own_x(x, y, i), row), together[i])
-    monkeypatch.setattr(_guess, "CHUNK", 1)
+    monkeypatch.setattr(lines, "CHUNK", 1)
     assert np.array_equal(case.guess(x, y), together)
 
 
@@ -535,7 +536,7 @@ def test_curves_can_be_evaluated_far_from_zero(case, start):
 def test_wide_peaks_keep_their_direction(direction):
     """Though most of the points are beyond half height."""
     x = np.linspace(-1, 1, 40)
-    for guess, model in ((_guesses.gaussian, gaussian), (_guesses.lorentzian, lorentzian)):
+    for guess, model in ((guesses.gaussian, gaussian), (guesses.lorentzian, lorentzian)):
         amplitude, center, width, offset = guess(x, model(x, direction, 0.1, 0.6, 3))
         assert direction * amplitude > 0
         assert abs(center - 0.1) < 0.1
@@ -545,7 +546,7 @@ def test_wide_peaks_keep_their_direction(direction):
 
 def test_peak_of_one_point():
     x = np.linspace(0, 1, 50)
-    amplitude, center, sigma, offset = _guesses.gaussian(x, np.where(np.arange(50) == 20, 4.0, 1.0))
+    amplitude, center, sigma, offset = guesses.gaussian(x, np.where(np.arange(50) == 20, 4.0, 1.0))
     assert (round(amplitude), offset.round(1)) == (3, 1)
     assert abs(center - x[20]) < 1e-12
     assert 0.2 * x[1] < sigma < x[1]
@@ -554,7 +555,7 @@ def test_peak_of_one_point():
 def test_ellipse_is_found_in_rectangular_pixels():
     x, y = pixels(41)
     x, y = 20 * x, 10 + 5 * y
-    found = _guesses.gaussian_2d_elliptic((x, y), gaussian_2d_elliptic((x, y), -2, 9, 12, 2.0, 0.5, 0.2, 1))
+    found = guesses.gaussian_2d_elliptic((x, y), gaussian_2d_elliptic((x, y), -2, 9, 12, 2.0, 0.5, 0.2, 1))
     # Pixels and the parabola taken for a Gaussian cost some percent.
     assert np.allclose(found, [-2, 9, 12, 2.0, 0.5, 0.2, 1], rtol=0.15)
 
@@ -565,16 +566,16 @@ def test_negative_exponents_where_the_pole_is_missing():
         y = 3 / x + 1
     for pole in (np.nan, np.inf):
         y[0] = pole
-        assert np.allclose(_guesses.power_law(x, y), [3, -1, 1])
+        assert np.allclose(guesses.power_law(x, y), [3, -1, 1])
     y[0] = 0  # then the exponent cannot be negative
-    assert _guesses.power_law(x, y)[1] > 0
+    assert guesses.power_law(x, y)[1] > 0
 
 
 def test_decays_over_many_decades_of_time():
     """As in relaxation, where x is spaced by powers."""
     x = np.geomspace(1e-4, 10, 80)
     rates = np.geomspace(0.3, 1000, 30)
-    found = _guesses.exponential(x, 2 * np.exp(-rates[:, None] * x) - 1)
+    found = guesses.exponential(x, 2 * np.exp(-rates[:, None] * x) - 1)
     # The grid is in steps of two; sums of squares need not choose the nearest.
     assert np.all(np.abs(np.log2(found[:, 1] / rates)) < 1)
 
@@ -583,7 +584,7 @@ def test_decays_over_many_decades_of_time():
 def test_frequencies_up_to_the_highest_that_can_be_told(x):
     span = x[-1] - x[0]
     cycles = np.linspace(1.5, 48, 80)
-    found = _guesses.damped_sine(x, damped_sine(x, 2, 1.5 / span, cycles[:, None] / span, 0.4, 1))
+    found = guesses.damped_sine(x, damped_sine(x, 2, 1.5 / span, cycles[:, None] / span, 0.4, 1))
     # A quarter of a cycle over all data is near enough for the fit to lock in.
     assert np.all(np.abs(found[:, 2] * span - cycles) < 0.25)
     assert np.all(np.abs(found[:, 3]) <= np.pi)

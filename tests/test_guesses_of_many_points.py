@@ -6,7 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from leastsq import _guess, curve_fit, curve_fit_many, models
+from leastsq import curve_fit, curve_fit_many, models
+from leastsq._guesses import lines
 
 TRUTHS = {
     "gaussian": [3.0, 0.4, 0.05, 0.5],
@@ -91,7 +92,7 @@ def test_what_is_taken_of_a_fit_does_not_depend_on_others(name, monkeypatch):
     together = model.guess(x, np.stack([y, other]))
     assert np.array_equal(together[0], model.guess(x, y))
     assert np.array_equal(together[1], model.guess(x, other))
-    monkeypatch.setattr(_guess, "CHUNK", 1)
+    monkeypatch.setattr(lines, "CHUNK", 1)
     assert np.array_equal(model.guess(x, np.stack([y, other])), together)
 
 

@@ -9,7 +9,7 @@ import scipy.special
 import scipy.stats
 
 from leastsq import curve_fit_many, models, native
-from leastsq._student import normal_quantile, quantiles, t_quantile
+from leastsq._results.student import normal_quantile, quantiles, t_quantile
 
 X = np.linspace(0, 5, 24)
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import leastsq
-from leastsq import _kernel, _status
-from leastsq._problem import checked_options
+from leastsq._solver import codes as _status
+from leastsq._solver import kernel
+from leastsq._solver.problem import checked_options
 
 KINDS = Path(__file__).parents[1] / "minpack" / "kinds.f90"
 PACKAGE = Path(leastsq.__file__).parent
@@ -22,10 +23,10 @@ def constants():
 
 
 def test_tasks_are_those_of_the_compiled_code(constants):
-    ours = {"done": _kernel.DONE, "residuals": _kernel.RESIDUALS, "jacobian": _kernel.JACOBIAN}
+    ours = {"done": kernel.DONE, "residuals": kernel.RESIDUALS, "jacobian": kernel.JACOBIAN}
     assert {name.removeprefix("task_"): code for name, code in constants.items() if name.startswith("task_")} == {
         **ours,
-        "wrong_size": _kernel.NOT_READY,
+        "wrong_size": kernel.NOT_READY,
     }
 
 
@@ -34,7 +35,7 @@ def test_every_exit_code_of_the_compiled_code_has_its_sentence(constants):
     assert len(codes) >= 12
     for name, code in codes.items():
         assert code in _status.LABELS, name
-    assert constants["info_running"] == _kernel.TO_FIT
+    assert constants["info_running"] == kernel.TO_FIT
     assert codes["info_gtol"] == _status.GTOL
     for name in ("trial_not_finite", "start_not_finite", "jacobian_not_finite"):
         assert codes[f"info_{name}"] == getattr(_status, name.upper())
@@ -42,17 +43,17 @@ def test_every_exit_code_of_the_compiled_code_has_its_sentence(constants):
 
 
 def test_sizes_are_those_of_the_compiled_code(constants):
-    assert constants["row_block"] == _kernel.MOST_ROWS
-    assert 1 <= _kernel.LANE_WIDTH <= _kernel.MOST_WIDTH
+    assert constants["row_block"] == kernel.MOST_ROWS
+    assert 1 <= kernel.LANE_WIDTH <= kernel.MOST_WIDTH
 
 
 def test_one_module_imports_the_compiled_code():
     importers = {
         path.name
-        for path in PACKAGE.glob("*.py")
+        for path in PACKAGE.rglob("*.py")
         if re.search(r"import .*\b_minpack\b|_minpack import", path.read_text())
     }
-    assert importers == {"_kernel.py"}
+    assert importers == {"kernel.py"}
 
 
 def test_options_are_packed_in_the_order_of_the_compiled_code():

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from leastsq import _kernel, _level
+from leastsq._solver import kernel
+from leastsq._solver import level as _level
 
-RUN = list(_level.NAMES[: _kernel._minpack.processor_level()])
+RUN = list(_level.NAMES[: kernel._minpack.processor_level()])
 
 FITS = """
 import json
@@ -62,7 +63,7 @@ def test_levels_agree(results, name):
 @pytest.mark.parametrize("level", RUN)
 def test_the_chosen_level_runs(level):
     """What is imported is what was asked for."""
-    told = run("from leastsq import _kernel; print(_kernel.LEVEL)", level)
+    told = run("from leastsq._solver import kernel; print(kernel.LEVEL)", level)
     assert told.stdout.strip() == str(RUN.index(level) + 1), told.stderr
 
 

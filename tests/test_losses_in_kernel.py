@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from leastsq import _kernel, leastsq
-from leastsq._bounds import Bounds
-from leastsq._problem import checked_options
+from leastsq import leastsq
+from leastsq._input.bounds import Bounds
+from leastsq._solver import kernel
+from leastsq._solver.problem import checked_options
 
 SOFT_L1, HUBER, CAUCHY, ARCTAN, POISSON = range(1, 6)
 NAMES = {SOFT_L1: "soft_l1", HUBER: "huber", CAUCHY: "cauchy", ARCTAN: "arctan"}
@@ -29,19 +30,19 @@ def fit(model, jac, y, x0, loss, scale=1.0, weights=None, bounds=None, tol=1e-12
     options = checked_options(len(x0), jac is not None, tol, tol, 0, 0, None, 100, None)
     options = options._replace(loss=loss, f_scale=scale)
     x = np.array(x0, dtype=float)
-    state = _kernel.begin(y.size, x, int(jac is not None), options, bounds=bounds)
-    task = _kernel.RESIDUALS
+    state = kernel.begin(y.size, x, int(jac is not None), options, bounds=bounds)
+    task = kernel.RESIDUALS
     for _ in range(5000):
-        if task == _kernel.RESIDUALS:
-            task = _kernel.take_values(state, model(x), y, weights, x)
-        elif task == _kernel.JACOBIAN:
-            task = _kernel.take_slopes(state, jac(x), False, y, weights, x)
+        if task == kernel.RESIDUALS:
+            task = kernel.take_values(state, model(x), y, weights, x)
+        elif task == kernel.JACOBIAN:
+            task = kernel.take_slopes(state, jac(x), False, y, weights, x)
         else:
             break
-    assert task == _kernel.DONE
-    info, nfev, _, _, fnorm = _kernel.outcome(state)
+    assert task == kernel.DONE
+    info, nfev, _, _, fnorm = kernel.outcome(state)
     cov = np.empty((x.size, x.size))
-    _kernel.covariance_matrix(state, 1.0, cov, np.empty(x.size))
+    kernel.covariance_matrix(state, 1.0, cov, np.empty(x.size))
     return x, info, nfev, fnorm**2, cov
 
 

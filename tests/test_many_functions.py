@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from many_decays import DATA, GAPS, RNG, START, T, decay, decay_jac, each_kind, identical
 
-from leastsq import _pieces, curve_fit_many
+from leastsq import curve_fit_many
+from leastsq._input import pieces as _pieces
 
 # --- Functions that do not broadcast ---
 

@@ -21,14 +21,10 @@ from many_decays import (
 )
 from many_problems import CASES
 
-from leastsq import (
-    _evaluate,
-    _kernel,
-    _pieces,
-    _slots,
-    curve_fit_many,
-    models,
-)
+from leastsq import curve_fit_many, models
+from leastsq._engines import evaluate, slots
+from leastsq._input import pieces as _pieces
+from leastsq._solver import kernel
 
 # --- The results depend on nothing but the data ---
 
@@ -134,7 +130,7 @@ def test_shared_arrays_give_what_own_ones_do():
 
 def test_many_points_of_few_fits_are_vectorised_as_few_points_of_many(monkeypatch):
     for points in (1, 2**7, 2**20):
-        for module in (_evaluate, _slots):
+        for module in (evaluate, slots):
             monkeypatch.setattr(module, "POINTS_AT_ONCE", points)
         for name in ("jac", "differences"):
             assert identical(spread(**KINDS[name]), spread_by_default(name))
@@ -143,7 +139,7 @@ def test_many_points_of_few_fits_are_vectorised_as_few_points_of_many(monkeypatc
 @functools.cache
 def spread_by_default(name):
     with pytest.MonkeyPatch.context() as patch:
-        for module in (_evaluate, _slots):
+        for module in (evaluate, slots):
             patch.setattr(module, "POINTS_AT_ONCE", 2**15)
         return spread(**KINDS[name])
 
@@ -151,18 +147,18 @@ def spread_by_default(name):
 # --- Levels of the processor ---
 
 
-@pytest.mark.skipif(_kernel.LEVEL == 1, reason="this processor has the basic level only")
+@pytest.mark.skipif(kernel.LEVEL == 1, reason="this processor has the basic level only")
 def test_levels_of_the_processor_agree(monkeypatch):
     """They differ in rounding alone, because some fuse multiplications with additions."""
     results = {}
-    for level in range(1, _kernel.LEVEL + 1):
-        monkeypatch.setattr(_kernel, "LEVEL", level)
+    for level in range(1, kernel.LEVEL + 1):
+        monkeypatch.setattr(kernel, "LEVEL", level)
         results[level] = []
         for case in CASES:
             truth, data = case.data(np.random.default_rng(4), 300)
             results[level].append(curve_fit_many(case.model, case.x, data, truth))
     alike = []
-    for level in range(2, _kernel.LEVEL + 1):
+    for level in range(2, kernel.LEVEL + 1):
         for case, fits, others in zip(CASES, results[level], results[1], strict=True):
             ways = (fits.nfev == others.nfev) & (fits.success == others.success)
             alike.append(ways)
@@ -171,9 +167,9 @@ def test_levels_of_the_processor_agree(monkeypatch):
     assert np.mean(alike) >= 0.999
 
 
-@pytest.mark.parametrize("level", range(1, _kernel.LEVEL + 1))
+@pytest.mark.parametrize("level", range(1, kernel.LEVEL + 1))
 def test_every_level_is_indifferent_to_order(level, monkeypatch):
-    monkeypatch.setattr(_kernel, "LEVEL", level)
+    monkeypatch.setattr(kernel, "LEVEL", level)
     test_results_do_not_depend_on_the_order(KINDS["compiled"])
     test_results_do_not_depend_on_the_company(KINDS["compiled"])
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from many_problems import CASE, CASES
 
-from leastsq import OptimizeWarning, _kernel, curve_fit, curve_fit_many, models
+from leastsq import OptimizeWarning, curve_fit, curve_fit_many, models
 from leastsq import leastsq as leastsq_function
-from leastsq._kernel import LEVEL
+from leastsq._solver import kernel
+from leastsq._solver.kernel import LEVEL
 
 EPS = np.finfo(float).eps
 LEVELS = range(1, LEVEL + 1)
@@ -118,7 +119,7 @@ def evaluated(case, level, x, p):
     count = p.shape[1]
     values, slopes = np.empty(count), np.empty(p.shape)
     predictors = np.array(x if isinstance(x, tuple) else (x,))
-    _kernel.evaluate_model(level, case.model.numbers, predictors, np.ascontiguousarray(p), values, 1, slopes.ravel())
+    kernel.evaluate_model(level, case.model.numbers, predictors, np.ascontiguousarray(p), values, 1, slopes.ravel())
     return values, slopes
 
 

@@ -32,7 +32,8 @@ from native_functions import (
 )
 from scipy import LowLevelCallable
 
-from leastsq import _jit, curve_fit, curve_fit_many, native
+from leastsq import curve_fit, curve_fit_many, native
+from leastsq._models import jit
 
 pytestmark = pytest.mark.slow
 
@@ -151,23 +152,23 @@ def test_compiling_the_same_function_again_gives_the_same_model():
 def test_what_is_kept_of_models_is_bounded():
     """Names, of which each call for the same function made one; and models, of which each takes megabytes."""
     model = jitted("dual")
-    before = len(_jit._models)
+    before = len(jit._models)
     assert all(native.jit(point, derivatives="dual") is model for _ in range(50))
-    assert len(_jit._models) == before
+    assert len(jit._models) == before
     for number in range(3):
-        assert _jit._known(model.__reduce__()[1][0], f"name {number}") is model
-    assert model.__reduce__()[1][1] in _jit._models
-    assert _jit._last.maxlen <= 16
-    assert len(_jit._names) <= _jit._MOST_NAMES
+        assert jit._known(model.__reduce__()[1][0], f"name {number}") is model
+    assert model.__reduce__()[1][1] in jit._models
+    assert jit._last.maxlen <= 16
+    assert len(jit._names) <= jit._MOST_NAMES
 
 
 def test_of_names_the_last_are_kept(monkeypatch):
-    monkeypatch.setattr(_jit, "_MOST_NAMES", 4)
+    monkeypatch.setattr(jit, "_MOST_NAMES", 4)
     made_from = jitted("dual").__reduce__()[1][0]
     for number in range(10):
-        _jit._known(made_from, f"another name {number}")
-    assert "another name 9" in _jit._models
-    assert "another name 0" not in _jit._models
+        jit._known(made_from, f"another name {number}")
+    assert "another name 9" in jit._models
+    assert "another name 0" not in jit._models
 
 
 def test_other_values_of_what_a_function_refers_to_are_compiled_anew():

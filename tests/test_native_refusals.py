@@ -154,7 +154,7 @@ def test_without_start_curve_fit_begins_at_ones(library):
 
 
 def test_without_numba(monkeypatch):
-    monkeypatch.setitem(sys.modules, "leastsq._jit", None)
+    monkeypatch.setitem(sys.modules, "leastsq._models.jit", None)
     with pytest.raises(ImportError, match=r"needs numba: pip install 'leastsq\[numba\]'"):
         native.jit(point)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from leastsq import least_squares
-from leastsq._robust import LOSS_CODES, as_residuals, rho_of
+from leastsq._solver.robust import LOSS_CODES, as_residuals, rho_of
 
 FORMULAS = {
     "linear": lambda z: z,

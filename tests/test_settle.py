@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import leastsq
-from leastsq import _statistics, models
-from leastsq._derivatives import Scales, fresh_slopes
-from leastsq._directions import along_dropped
-from leastsq._statistics import ANALYTIC, CENTRAL, statistics
+from leastsq import models
+from leastsq._verdict import statistics as _statistics
+from leastsq._verdict.derivatives import Scales, fresh_slopes
+from leastsq._verdict.directions import along_dropped
+from leastsq._verdict.statistics import ANALYTIC, CENTRAL, statistics
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::leastsq.OptimizeWarning"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from leastsq import ManyFits, curve_fit_many, models
-from leastsq._result import ARRAYS
+from leastsq._results.result import ARRAYS
 
 X = np.linspace(0, 5, 24)
 Y = models.exponential(X, 2.0, np.array([[0.5], [1.0], [np.nan]]), 0.1) + 0.01 * np.cos(9 * X)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import leastsq
-from leastsq import _kernel
+from leastsq._solver import kernel
 
-MODULE = _kernel._minpack
+MODULE = kernel._minpack
 STUB = ast.parse(Path(leastsq.__file__).with_name("_minpack.pyi").read_text(encoding="utf-8"))
 FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from many_problems import CASES
 
-from leastsq import _kernel, curve_fit, curve_fit_many, models, native
-from leastsq._kernel import LEVEL, MOST_PARAMETERS
+from leastsq import curve_fit, curve_fit_many, models, native
+from leastsq._solver import kernel
+from leastsq._solver.kernel import LEVEL, MOST_PARAMETERS
 
 X = np.linspace(0, 10, 100)
 bare = models.gaussian.fix(offset=0.0)
@@ -182,11 +183,11 @@ def test_seven_peaks_and_a_line():
 
 def test_every_level_evaluates_sums():
     for level in range(1, LEVEL + 1):
-        groups, _ = _kernel.sum_functions(level)
+        groups, _ = kernel.sum_functions(level)
         numbers = np.array([0, 1, groups, two_peaks.numbers[3]])
         p = np.ascontiguousarray(np.broadcast_to(TRUTH[:, None], (8, X.size)))
         values, slopes = np.empty(X.size), np.empty(8 * X.size)
-        _kernel.evaluate_model(level, numbers, X[None], p, values, 1, slopes)
+        kernel.evaluate_model(level, numbers, X[None], p, values, 1, slopes)
         np.testing.assert_allclose(values, written_out(X, *TRUTH), rtol=1e-14)
         np.testing.assert_allclose(slopes.reshape(8, -1).T, two_peaks.jac(X, *TRUTH), rtol=1e-12, atol=1e-14)
 

@@ -8,8 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from leastsq import _kernel, _task, curve_fit_many, models, native
-from leastsq._interruptible import OVER
+from leastsq import curve_fit_many, models, native
+from leastsq._many import task
+from leastsq._solver import kernel
+from leastsq._solver.interruptible import OVER
 
 X = np.linspace(0, 5, 30)
 RATES = np.linspace(0.5, 1.5, 4100)
@@ -93,14 +95,14 @@ def test_the_best_so_far_in_compiled_code(layout, points, derivatives, bounds, m
     x = np.linspace(0, 5, points)
     y = decay(x, 2.0, RATES[: 20 if points < 100 else 2, None], 0.1) + 0.01 * np.cos(9 * x)
     model = native.model(decay_in_ctypes(layout, evaluated), ["a", "b", "c"], layout=layout, derivatives=derivatives)
-    monkeypatch.setattr(_task, "watching", watching)
+    monkeypatch.setattr(task, "watching", watching)
     curve_fit_many(model, x, y, START, bounds=bounds)
     last = int(0.3 * len(evaluations))
     evaluations.clear()
     fits = curve_fit_many(model, x, y, START, bounds=bounds)
     known = assert_best_so_far(fits, y, x)
     assert (fits.status[known] == TIME_LIMIT).all()
-    assert 1 <= known.sum() <= _kernel.LANE_WIDTH
+    assert 1 <= known.sum() <= kernel.LANE_WIDTH
     start = np.sum((decay(x, *START) - y[known]) ** 2, axis=1)
     assert (fits.chisq[known] <= start * (1 + 1e-12)).all()
     assert (fits.chisq[known] < start).any()

@@ -2,11 +2,11 @@
 
 from . import models, native
 from ._curve_fit import curve_fit
+from ._curve_fit_many import curve_fit_many
 from ._least_squares import least_squares
 from ._leastsq import leastsq
-from ._many import curve_fit_many
-from ._result import ManyFits
-from ._status import OptimizeWarning
+from ._results.result import ManyFits
+from ._solver.codes import OptimizeWarning
 
 __all__ = ["ManyFits", "OptimizeWarning", "curve_fit", "curve_fit_many", "least_squares", "leastsq", "models", "native"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._bounds import Bounds
-from ._validate import FloatArray
+from ._input.bounds import Bounds
+from ._input.validate import FloatArray
 
 
 @dataclass(frozen=True)

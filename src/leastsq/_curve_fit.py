@@ -9,23 +9,23 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _status
-from ._complex import is_complex, one_complex, refuse_real
-from ._curve_fit_options import Keywords, read_keywords
-from ._data import prepare
-from ._iterate import Fit
-from ._judge import Judged
-from ._large import Source
-from ._large_curve_fit import information_of, large_fit, sampled, shown
-from ._large_data import is_large, source_of
+from ._engines.iterate import Fit
+from ._input.validate import FloatArray, callable_argument, flag
+from ._large.curve_fit import information_of, large_fit, sampled, shown
+from ._large.data import is_large, source_of
+from ._large.fold import Source
 from ._leastsq import information
-from ._losses import final_residuals, is_counts
-from ._model import Model
-from ._single_fit import single
-from ._single_start import UNBOUNDED, Beginning, beginning, parameter_names, refuse_too_few
-from ._status import OptimizeWarning, warn_of_absolute_without
-from ._sums import understood
-from ._validate import FloatArray, callable_argument, flag
+from ._models.complex import is_complex, one_complex, refuse_real
+from ._models.model import Model
+from ._models.sums import understood
+from ._single.curve_fit_options import Keywords, read_keywords
+from ._single.single_fit import single
+from ._single.single_start import UNBOUNDED, Beginning, beginning, parameter_names, refuse_too_few
+from ._solver import codes
+from ._solver.codes import OptimizeWarning, warn_of_absolute_without
+from ._solver.data import prepare
+from ._solver.losses import final_residuals, is_counts
+from ._verdict.judge import Judged
 
 _Short: TypeAlias = tuple[FloatArray, FloatArray]
 _Full: TypeAlias = tuple[FloatArray, FloatArray, dict[str, Any], str, int]
@@ -305,12 +305,12 @@ def _warn_of_open(reasons: list[str], level: int) -> None:
 def _judged(fit: Fit, judge: Callable[[], Judged]) -> Judged:
     """Judge a fit, or raise if it found no minimum; one that its callback stopped is returned as it is."""
     n = fit.x.size
-    if fit.info == _status.CALLBACK:
+    if fit.info == codes.CALLBACK:
         return Judged(fit, np.zeros((n, n)), n, np.nan)
-    if fit.info not in _status.SOLVED:
+    if fit.info not in codes.SOLVED:
         raise RuntimeError(_not_found(fit))
     judged = judge()
-    if judged.fit.info not in _status.SOLVED:
+    if judged.fit.info not in codes.SOLVED:
         raise RuntimeError(_not_found(judged.fit))
     return judged
 
@@ -336,7 +336,7 @@ def _reasons(
         free = np.flatnonzero(begin.box.lower != begin.box.upper)
         of_free = np.ix_(free, free)
     n = judged.fit.x.size
-    if judged.fit.info == _status.CALLBACK:
+    if judged.fit.info == codes.CALLBACK:
         judged.pcov[of_free] = np.inf
         return [f"callback stopped the fit after {judged.fit.nfev} evaluations; the parameters are the best so far"]
     if judged.unused:

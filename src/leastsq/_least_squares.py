@@ -10,16 +10,23 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._bounds import Bounds, checked_bounds, refuse_infeasible
-from ._callback import checked_callback
-from ._large_least_squares import Arguments, Residuals, fit_large, large_arguments, large_fit
-from ._least_squares_result import LeastSquaresResult, Report
-from ._numerical_jacobian import METHODS, Differences, checked_step
-from ._problem import Options, checked_scale
-from ._robust import LOSS_CODES, Loss, checked_f_scale, checked_loss
-from ._status import JACOBIAN_NOT_FINITE, START_NOT_FINITE
-from ._validate import MOST_EVALUATIONS, FloatArray, callable_argument, real_array, refuse_not_finite, relative_error
-from ._watched import Accepted, Rows, iterate_watched
+from ._engines.numerical_jacobian import METHODS, Differences, checked_step
+from ._input.bounds import Bounds, checked_bounds, refuse_infeasible
+from ._input.validate import (
+    MOST_EVALUATIONS,
+    FloatArray,
+    callable_argument,
+    real_array,
+    refuse_not_finite,
+    relative_error,
+)
+from ._large.least_squares import Arguments, Residuals, fit_large, large_arguments, large_fit
+from ._single.callback import checked_callback
+from ._single.least_squares_result import LeastSquaresResult, Report
+from ._single.watched import Accepted, Rows, iterate_watched
+from ._solver.codes import JACOBIAN_NOT_FINITE, START_NOT_FINITE
+from ._solver.problem import Options, checked_scale
+from ._solver.robust import LOSS_CODES, Loss, checked_f_scale, checked_loss
 
 _ALGORITHMS: Final = ("trf", "dogbox", "lm")
 

@@ -9,13 +9,9 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _status
-from ._bounds import Bounds, checked_bounds, refuse_infeasible
-from ._callback import Notify, checked_callback, iterate_model_watched_by, iterate_watched_by
-from ._iterate import Details, Fit, Names
-from ._native import NativeModel
-from ._problem import Options, checked_options
-from ._validate import (
+from ._engines.iterate import Details, Fit, Names
+from ._input.bounds import Bounds, checked_bounds, refuse_infeasible
+from ._input.validate import (
     FloatArray,
     callable_argument,
     enough_residuals,
@@ -23,6 +19,10 @@ from ._validate import (
     real_array,
     starting_point,
 )
+from ._models.native import NativeModel
+from ._single.callback import Notify, checked_callback, iterate_model_watched_by, iterate_watched_by
+from ._solver import codes
+from ._solver.problem import Options, checked_options
 
 _Short: TypeAlias = tuple[FloatArray, int]
 _Full: TypeAlias = tuple[FloatArray, FloatArray | None, dict[str, Any], str, int]
@@ -292,10 +292,10 @@ def leastsq(
         fit = iterate_watched_by(notify, func, start, args, Dfun, by_columns, options, bounds=box)
     if full_output:
         return _full_output(fit, analytic, box)
-    if fit.info not in _status.SOLVED:
+    if fit.info not in codes.SOLVED:
         warnings.warn(fit.message(), RuntimeWarning, stacklevel=2)
-    elif fit.info == _status.GTOL and fit.fnorm > 0 and not fit.inverse().norms.any():
-        warnings.warn(_status.NOTHING_MOVED, RuntimeWarning, stacklevel=2)
+    elif fit.info == codes.GTOL and fit.fnorm > 0 and not fit.inverse().norms.any():
+        warnings.warn(codes.NOTHING_MOVED, RuntimeWarning, stacklevel=2)
     return fit.x, fit.info
 
 
@@ -304,7 +304,7 @@ def _nothing_to_fit(func: Callable[..., Any], args: tuple[Any, ...]) -> _Full:
     fvec = real_array(func(np.empty(0), *args), "func").ravel()
     none = np.empty(0)
     infodict = {"fvec": fvec, "nfev": 1, "fjac": np.empty((0, fvec.size)), "ipvt": none.astype(np.intc), "qtf": none}
-    return none.copy(), None, infodict, _status.IMPROPER_INPUT, 0
+    return none.copy(), None, infodict, codes.IMPROPER_INPUT, 0
 
 
 def _iterate_native(
@@ -354,7 +354,7 @@ def information(fit: Fit, details: Details, analytic: bool) -> dict[str, Any]:
 
 def _full_output(fit: Fit, analytic: bool, bounds: Bounds | None) -> _Full:
     details = fit.details()
-    cov_x = fit.inverse().cov if fit.info in _status.SOLVED else None
+    cov_x = fit.inverse().cov if fit.info in codes.SOLVED else None
     infodict = information(fit, details, analytic)
     if bounds is not None:
         infodict["active_mask"] = bounds.active(fit.x)

@@ -17,9 +17,9 @@ except ImportError as error:
     raise ImportError("leastsq.astropy needs astropy: pip install 'leastsq[astropy]'") from error
 
 from ._astropy_models import Formula, refuse_unfit, with_values
-from ._many import curve_fit_many
-from ._result import ManyFits
-from ._workers import Progress, Workers
+from ._curve_fit_many import curve_fit_many
+from ._many.workers import Progress, Workers
+from ._results.result import ManyFits
 
 __all__ = ["LevMarFitter"]
 

@@ -4,11 +4,20 @@ Each is also an ordinary NumPy function of the predictors and the parameters, wi
 derivatives, ``guess`` parameters to start from.
 """
 
-from ._curves import constant, double_logistic, line, logistic4, logistic5, michaelis_menten, power_law, quadratic
-from ._decays import biexponential, exponential, inversion_recovery, stretched_exponential
-from ._images import gaussian_2d, gaussian_2d_elliptic, gaussian_2d_pixel, moffat_2d
-from ._peaks import exponential_gaussian, gaussian, lorentzian, moffat, pseudo_voigt, voigt
-from ._waves import damped_sine, harmonics, sine
+from ._models.curves import (
+    constant,
+    double_logistic,
+    line,
+    logistic4,
+    logistic5,
+    michaelis_menten,
+    power_law,
+    quadratic,
+)
+from ._models.decays import biexponential, exponential, inversion_recovery, stretched_exponential
+from ._models.images import gaussian_2d, gaussian_2d_elliptic, gaussian_2d_pixel, moffat_2d
+from ._models.peaks import exponential_gaussian, gaussian, lorentzian, moffat, pseudo_voigt, voigt
+from ._models.waves import damped_sine, harmonics, sine
 
 __all__ = [
     "biexponential",

@@ -9,16 +9,16 @@ from __future__ import annotations  # so that help() shows types by their names
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
-from . import _kernel
-from ._addresses import Layout, native_function
-from ._native import NativeModel, parameter_names, refuse_predictors
-from ._validate import flag
+from ._input.validate import flag
+from ._models.addresses import Layout, native_function
+from ._models.native import NativeModel, parameter_names, refuse_predictors
+from ._solver import kernel
 
 __all__ = ["jit", "lane_rows", "lane_width", "model"]
 
 #: How many fits a function with ``layout="lanes"`` gets on this processor, and at most how many rows.
-lane_width: Final = _kernel.LANE_WIDTH
-lane_rows: Final = _kernel.LANE_ROWS
+lane_width: Final = kernel.LANE_WIDTH
+lane_rows: Final = kernel.LANE_ROWS
 
 
 def model(
@@ -176,7 +176,7 @@ def jit(
         raise ValueError(f"derivatives must be 'auto', 'dual' or 'differences', got {derivatives!r}")
     refuse_predictors(predictors)
     try:
-        from ._jit import compiled_model
+        from ._models.jit import compiled_model
     except ImportError as error:
         raise ImportError("leastsq.native.jit needs numba: pip install 'leastsq[numba]'") from error
     return compiled_model(f, jac, predictors, derivatives)

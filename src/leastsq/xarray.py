@@ -14,13 +14,13 @@ try:
 except ImportError as error:
     raise ImportError("leastsq.xarray needs xarray: pip install 'leastsq[xarray]'") from error
 
-from . import _status
-from ._many import curve_fit_many
-from ._model import Model
-from ._parameters import checked_start
-from ._pieces import is_dask
-from ._sums import understood
-from ._validate import callable_argument
+from ._curve_fit_many import curve_fit_many
+from ._input.parameters import checked_start
+from ._input.pieces import is_dask
+from ._input.validate import callable_argument
+from ._models.model import Model
+from ._models.sums import understood
+from ._solver import codes
 
 __all__ = ["curvefit"]
 
@@ -333,7 +333,7 @@ def _fit(
             dask="parallelized",
             output_dtypes=[np.int8],
         )
-    solved: Any = _status.is_solved(status)
+    solved: Any = codes.is_solved(status)
     return {
         "curvefit_coefficients": xarray.DataArray(fits.popt, dims=[*dims, "param"]).where(solved),
         "curvefit_covariance": xarray.DataArray(fits.pcov, dims=[*dims, "cov_i", "cov_j"]).where(solved),
@@ -360,12 +360,12 @@ def _with_dimensions(start: xarray.DataArray, dims: list[Hashable]) -> Any:
 
 def _or_raise(status: Any, dof: Any, *, empty: int, where: str) -> Any:
     """Return the statuses, and raise if any but those of `empty` data sets are failures."""
-    failed = ~_status.is_solved(status) & (dof > empty)
+    failed = ~codes.is_solved(status) & (dof > empty)
     if failed.any():
         first = np.unravel_index(int(np.flatnonzero(failed)[0]), failed.shape)
         index, code = tuple(int(i) for i in first), int(status[first])
         raise RuntimeError(
             f"{int(failed.sum())} of {failed.size} fits failed, the first at index {index}{where}: "
-            f"{_status.label(code)} (status {code}). errors='ignore' makes NaN of them"
+            f"{codes.label(code)} (status {code}). errors='ignore' makes NaN of them"
         )
     return status

@@ -1,0 +1,1 @@
+"""How fits are iterated: one, or blocks of many."""

@@ -1,0 +1,226 @@
+"""Start values: the data of many fits at once, and linear least squares for parameters that enter linearly.
+
+There are two ideas. The points beyond half height tell where a peak is and how wide. The other models are
+separable: parameters that enter nonlinearly are tried on a coarse grid, the others follow by linear least squares,
+and the smallest sum of squares wins (Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least
+squares problems whose variables separate", SIAM Journal on Numerical Analysis 10, 1973, pp. 413-432).
+
+Every function takes the predictors ``x``, of shape (M,) or (..., M), or a pair of such arrays for an image, and the
+observations ``y`` of shape (..., M), in any order, NaN where a point is missing. It returns the parameters in the order
+of the model, shape (..., N), in the units of ``x`` and ``y``. They are always finite, and those of a fit do not depend
+on the others. Of very many points, some are enough.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._input.validate import FloatArray
+
+# Numbers in the largest array of a chunk: a few of them fit the cache, and a million rows never make one large array.
+CHUNK = 2**17
+# Of more points than these, so many are taken, spread over all of them; peaks, which are narrow, need more.
+MOST_POINTS, MOST_POINTS_OF_PEAKS = 2**11, 2**12
+# Sums of squares smaller than this part of what they are a difference of are rounding.
+_ROUNDING = 1e-11
+
+
+class Chunk(NamedTuple):
+    """Some fits, with observations that are shifted and scaled so that sums can neither overflow nor cancel."""
+
+    x: tuple[FloatArray, ...]  # shape (M,) or (B, M) each
+    y: FloatArray  # shape (B, M), from -1 to 1, and 0 where missing
+    present: FloatArray  # 1, or 0 where missing; shape (B, M), or (1, M) where nothing is
+    points: FloatArray  # how many are present, or 1 where nothing is
+    middle: FloatArray  # shape (B,): the observations are middle + height * y
+    height: FloatArray
+
+
+Indices: TypeAlias = NDArray[np.intp]
+_Guess: TypeAlias = Callable[[Chunk], tuple[FloatArray, ...]]
+
+
+def for_all_fits(
+    parameters: int, functions: int = 1, most: int = MOST_POINTS
+) -> Callable[[_Guess], Callable[[Any, FloatArray], FloatArray]]:
+    """Turn a function of a chunk of fits into one of `x` and `y`, which tabulates so many `functions` of each x.
+
+    Of more than `most` points, so many are taken.
+    """
+
+    def decorate(guess: _Guess) -> Callable[[Any, FloatArray], FloatArray]:
+        @functools.wraps(guess, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        def start_values(x: Any, y: FloatArray) -> FloatArray:
+            predictors = x if isinstance(x, tuple) else (x,)
+            fits, predictors, y = as_rows(predictors, y)
+            m = y.shape[-1]
+            if m > most:
+                predictors, y, m = *thinned(predictors, y, most), most
+            values = np.ones((len(y), parameters))
+            tables = functions if any(p.ndim == 2 for p in predictors) else 1
+            size = max(1, CHUNK // (tables * m)) if m else 1
+            with np.errstate(all="ignore"):
+                for first in range(0, len(y) if m else 0, size):
+                    some = slice(first, first + size)
+                    x_some = tuple(p if p.ndim == 1 else np.ascontiguousarray(p[some]) for p in predictors)
+                    for j, found in enumerate(guess(_chunk(x_some, np.ascontiguousarray(y[some])))):
+                        values[some, j] = found
+            values[~np.isfinite(values)] = 1.0
+            return values.reshape(*fits, parameters)
+
+        # The signature is that of start_values.
+        del start_values.__wrapped__
+        return start_values
+
+    return decorate
+
+
+def as_rows(
+    predictors: tuple[FloatArray, ...], y: FloatArray
+) -> tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray]:
+    """Return the shape of the fits, and predictors and observations with a row for each, or predictors for all."""
+    m = y.shape[-1]
+    fits = y.shape[:-1]
+    if any(p.ndim > 1 for p in predictors):
+        fits = np.broadcast_shapes(fits, *(p.shape[:-1] for p in predictors))
+    rows = (math.prod(fits), m)
+    y = (y if y.shape[:-1] == fits else np.broadcast_to(y, (*fits, m))).reshape(rows)
+    of_fits = (p.ravel() if p.size == m else np.broadcast_to(p, (*fits, m)).reshape(rows) for p in predictors)
+    return fits, tuple(of_fits), y
+
+
+def thinned(predictors: tuple[FloatArray, ...], y: FloatArray, most: int) -> tuple[tuple[FloatArray, ...], FloatArray]:
+    """Return at most so many points of each fit, NaN where it has fewer."""
+    thin = np.full((len(predictors) + 1, len(y), most), np.nan)
+    for row, observations in enumerate(y):
+        columns = [*(p if p.ndim == 1 else p[row] for p in predictors), observations]
+        places = _some_places(columns, most)
+        thin[:, row, : places.size] = [column[places] for column in columns]
+    return tuple(thin[:-1]), thin[-1]
+
+
+def _some_places(columns: list[FloatArray], most: int) -> Indices:
+    """Return where to find at most so many points, by what a fit has alone."""
+
+    def usable(where: Any) -> NDArray[np.bool_]:
+        return functools.reduce(np.logical_and, (np.isfinite(column[where]) for column in columns))
+
+    places = _spread(columns[0].size, most)
+    there = usable(places)
+    if 2 * np.count_nonzero(there) >= most:
+        return places[there]
+    places = np.flatnonzero(usable(slice(None)))
+    return places if places.size <= most else places[_spread(places.size, most)]
+
+
+@functools.lru_cache(maxsize=16)
+def _spread(m: int, count: int) -> Indices:
+    """Return a place in each of `count` equal parts of m, at random, so that no frequency hides behind another."""
+    places = np.arange(count) + np.random.default_rng(m).random(count)
+    places[[0, -1]] = 0, count - 0.5 / m
+    found: Indices = (places * (m / count)).astype(np.intp)
+    found.flags.writeable = False
+    return found
+
+
+def _chunk(x: tuple[FloatArray, ...], y: FloatArray) -> Chunk:
+    usable = functools.reduce(np.logical_and, map(np.isfinite, x), np.isfinite(y))
+    complete = bool(usable.all())
+    seen = y if complete else np.where(usable, y, np.nan)
+    least, most = (np.minimum, np.maximum) if complete else (np.fmin, np.fmax)
+    lowest, highest = least.reduce(seen, axis=-1), most.reduce(seen, axis=-1)
+    middle, height = 0.5 * lowest + 0.5 * highest, 0.5 * highest - 0.5 * lowest
+    middle, height = np.where(np.isnan(middle), 0.0, middle), np.where(height > 0, height, 1.0)
+    scaled = (seen - middle[:, None]) / height[:, None]
+    present = np.ones((1, y.shape[-1])) if complete else usable.astype(np.float64)
+    points = np.maximum(present.sum(axis=-1), 1)
+    return Chunk(x, scaled if complete else np.where(usable, scaled, 0.0), present, points, middle, height)
+
+
+def unit_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return predictors from 0 to 1, where 0 is, and what 1 stands for."""
+    x = np.where(np.isfinite(x), x, np.nan)
+    start = np.fmin.reduce(x, axis=-1)
+    length = np.fmax.reduce(x, axis=-1) - start
+    length = np.where(length > 0, length, 1)
+    unit = (x - start[..., None]) / length[..., None]
+    return np.where(np.isfinite(unit), unit, 0.0), start, length
+
+
+def sums_of(functions: FloatArray, weights: FloatArray) -> FloatArray:
+    """Sum K functions of shape (K, M) or (B, K, M) with weights of shape (B, M).
+
+    Not a matrix product: in BLAS, the order of the additions depends on how many fits there are.
+    """
+    sums: FloatArray = np.einsum("...km,...m->...k", functions, weights)
+    return sums
+
+
+def ratio(a: FloatArray, b: FloatArray, least: FloatArray | float = 0.0) -> FloatArray:
+    """Divide where b is larger than `least`; otherwise zero."""
+    return np.where(b > least, a / b, 0)
+
+
+class _Moments(NamedTuple):
+    """Means of K functions and of y, and sums of squares and products of what is left without the means."""
+
+    mean: FloatArray
+    y_mean: FloatArray
+    squares: FloatArray
+    with_y: FloatArray
+
+
+def _moments(functions: FloatArray, chunk: Chunk) -> _Moments:
+    count = chunk.points[:, None]
+    total = chunk.y.sum(axis=-1)[:, None]
+    mean = sums_of(functions, chunk.present) / count
+    squares = sums_of(functions * functions, chunk.present)
+    centred = squares - count * mean**2
+    return _Moments(
+        mean,
+        total / count,
+        np.where(centred > _ROUNDING * squares, centred, 0),
+        sums_of(functions, chunk.y) - total * mean,
+    )
+
+
+def fit_lines(functions: FloatArray, chunk: Chunk) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Fit each of K functions with an amplitude and an offset.
+
+    Returns amplitude, offset and by how much they reduce the sum of squares, shape (B, K) each.
+    """
+    moments = _moments(functions, chunk)
+    amplitude = ratio(moments.with_y, moments.squares)
+    return amplitude, moments.y_mean - amplitude * moments.mean, amplitude * moments.with_y
+
+
+def fit_planes(
+    functions: FloatArray, i: Indices, j: Indices, chunk: Chunk
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Fit pairs of functions with an amplitude each and an offset.
+
+    Returns both amplitudes, the offset and by how much they reduce the sum of squares.
+    """
+    moments = _moments(functions, chunk)
+    products = sums_of(functions[..., i, :] * functions[..., j, :], chunk.present)
+    cross = products - chunk.points[:, None] * moments.mean[:, i] * moments.mean[:, j]
+    square_i, square_j = moments.squares[:, i], moments.squares[:, j]
+    y_i, y_j = moments.with_y[:, i], moments.with_y[:, j]
+    determinant, least = square_i * square_j - cross**2, _ROUNDING * square_i * square_j
+    a = ratio(square_j * y_i - cross * y_j, determinant, least)
+    b = ratio(square_i * y_j - cross * y_i, determinant, least)
+    return a, b, moments.y_mean - a * moments.mean[:, i] - b * moments.mean[:, j], a * y_i + b * y_j
+
+
+def choose_best(gain: FloatArray, *choices: FloatArray) -> tuple[FloatArray, ...]:
+    """Pick from each of `choices`, shape (K,) or (B, K), where the gain is largest."""
+    best = np.argmax(np.where(np.isnan(gain), -1.0, gain), axis=-1)
+    fits = np.arange(best.size)
+    return tuple(
+        c[best] if c.ndim == 1 else (c if c.shape == gain.shape else np.broadcast_to(c, gain.shape))[fits, best]
+        for c in choices
+    )

@@ -1,0 +1,1 @@
+"""One fit of data of any size, folded block by block."""

@@ -1,0 +1,1 @@
+"""Many fits: a piece of them, workers, time, and lazy arrays."""

@@ -1,0 +1,1 @@
+"""Formulas, compiled and native, and models made of models."""

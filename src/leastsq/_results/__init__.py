@@ -1,0 +1,1 @@
+"""What comes out of many fits, and what is made of it."""

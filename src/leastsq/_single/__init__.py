@@ -1,0 +1,1 @@
+"""One fit: its keywords, its start, and who watches it."""

@@ -1,0 +1,1 @@
+"""What to fit and how, and the door to the compiled code."""

@@ -1,0 +1,179 @@
+"""The door to the compiled code: the only module that imports it.
+
+Codes that both sides speak in, the sizes that the compiled code was built for, and the packed array of a fit. Exit
+codes are in `_status`; `tests/test_kernel.py` compares both with minpack/kinds.f90.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _minpack
+from .._input.validate import FloatArray
+from .level import chosen_level
+from .problem import Options
+
+# The copy of the compiled code that runs: the fastest here unless users choose; and the shape of its groups.
+LEVEL: Final = chosen_level(_minpack.processor_level())
+LANE_WIDTH, LANE_ROWS = _minpack.group_shape(LEVEL)
+# Bounds of the compiled code: rows that are reduced together, fits of the widest group, and what a model has at most.
+MOST_ROWS, MOST_WIDTH, MOST_PARAMETERS, MOST_PREDICTORS = _minpack.bounds()
+
+# What the iteration asks its caller to do next.
+DONE: Final = 0
+RESIDUALS: Final = 1
+JACOBIAN: Final = 2
+NOT_READY: Final = 3  # an array has to be converted first, or has the wrong size
+
+# Who makes Jacobians.
+BY_DIFFERENCES: Final = 0
+BY_CALLER: Final = 1
+FOLDED_BY_CALLER: Final = 2
+
+# What rows are folded for beside the iteration: the curvature of the cost, and the gradients of single points.
+OF_CURVATURE: Final = 1
+OF_GRADIENTS: Final = 2
+
+# The exit code of a fit that is still to be made, or under way.
+TO_FIT: Final = -1000
+
+# What is called for every evaluation or step goes through no further Python function.
+run = _minpack.run
+take_residuals = _minpack.take_residuals
+take_jacobian = _minpack.take_jacobian
+take_values = _minpack.take_values
+take_slopes = _minpack.take_slopes
+with_data = _minpack.with_data
+residual_function = _minpack.residual_function
+outcome = _minpack.outcome
+covariance_matrix = _minpack.covariance_matrix
+take_norm = _minpack.take_norm
+take_triangle = _minpack.take_triangle
+model_sizes = _minpack.model_sizes
+step_model = _minpack.step_model
+evaluate_model = _minpack.evaluate_model
+sum_functions = _minpack.sum_functions
+evaluate_function = _minpack.evaluate_function
+slot_size = _minpack.slot_size
+open_slots = _minpack.open_slots
+take_block = _minpack.take_block
+take_block_slopes = _minpack.take_block_slopes
+read_slots = _minpack.read_slots
+
+
+class Triangle(NamedTuple):
+    """Where in the packed array of a fit its results begin, and the pivots of its Jacobian."""
+
+    x: int  # the best point so far
+    f: int
+    qtf: int
+    r: int
+    rows: int  # -1 where the Jacobian was folded
+    pivots: NDArray[np.intc]
+
+
+def begin(
+    m: int,
+    x0: FloatArray,
+    analytic: int,
+    options: Options,
+    epsfcn: float | None = None,
+    bounds: tuple[FloatArray, FloatArray] | None = None,
+) -> FloatArray:
+    """Set up the packed array of a fit of `m` residuals from `x0`, within (lower, upper) `bounds`."""
+    lower, upper = (None, None) if bounds is None else bounds
+    return _minpack.begin(m, x0, analytic, options.numbers(epsfcn), options.diag, lower, upper)
+
+
+def triangle_of(state: FloatArray, n: int) -> Triangle:
+    """Say where the results of a fit of `n` parameters are."""
+    return Triangle(*_minpack.positions(state, n))
+
+
+def fit_models(
+    model: NDArray[np.int64],
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray,
+    p0: FloatArray,
+    options: Options,
+    interrupt: NDArray[np.intc],
+    *outcome: Any,
+    bounds: tuple[FloatArray, FloatArray],
+) -> None:
+    """Fit a compiled model to many data sets, whose best points, triangles, norms, counts and codes are filled in.
+
+    Bounds have no rows, one for all, or one for each fit; equal ones fix a parameter.
+    """
+    work = _aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
+    scaled, diag = options.scaling(p0[0])
+    given = (model, x, y, weights, p0, scaled, diag, _stacked(bounds), options.packed(), interrupt)
+    arguments: tuple[Any, ...] = (LEVEL, *given, *outcome, work)
+    _minpack.fit_models(*arguments)
+
+
+def fold_rows(
+    rows: FloatArray, head: FloatArray, loss: int = 0, f_scale: float = 1.0, counts: FloatArray | None = None
+) -> float:
+    """Fold rows into a triangle that is stored as in `Solutions`, and return the square root of their cost.
+
+    `rows` are (N + 1, count): derivatives, and last residuals or, with the loss of counts, values.
+    """
+    y = rows[-1] if counts is None else counts
+    return _minpack.fold_rows(rows, y, loss, f_scale, head, np.empty(len(rows) * MOST_ROWS))
+
+
+def refold_models(
+    model: NDArray[np.int64],
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray,
+    points: FloatArray,
+    options: Options,
+    purpose: int,
+    wanted: NDArray[np.intc],
+    interrupt: NDArray[np.intc],
+    triangle: FloatArray,
+    bounds: tuple[FloatArray, FloatArray],
+) -> None:
+    """Evaluate a compiled model once at `points`, and fill in triangles of the fits `wanted`, for a purpose."""
+    work = _aligned(model_sizes(model, points.shape[1], x.shape[1], x.shape[2])[0])
+    given = (LEVEL, model, x, y, weights, points, _stacked(bounds), options.packed())
+    _minpack.refold_models(*given, purpose, wanted, interrupt, triangle, work)
+
+
+def take_statistics(
+    absolute: bool,
+    limits: tuple[float, float, float],
+    x: FloatArray,
+    fnorm: FloatArray,
+    points: NDArray[np.intc],
+    triangles: FloatArray,
+) -> tuple[FloatArray, FloatArray, NDArray[np.int8]]:
+    """Return covariance matrices and relative offsets of fits, and marks of those for which they do not do.
+
+    A fit is marked 1 where columns of its Jacobian are nearly dependent, 2 where a standard error by its parameter is
+    between the limits.
+    """
+    fits, n = x.shape
+    matrices, offsets, marks = np.empty((fits, n, n)), np.empty(fits), np.empty(fits, dtype=np.int8)
+    work = np.empty(MOST_WIDTH * n * (2 * n + 1))
+    given = (absolute, np.array(limits), x, fnorm, points, triangles)
+    arguments: tuple[Any, ...] = (LEVEL, *given, matrices, offsets, marks, work)
+    _minpack.take_statistics(*arguments)
+    return matrices, offsets, marks
+
+
+def _stacked(bounds: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Return bounds as the lanes take them, (rows, 2, N)."""
+    lower, upper = bounds
+    return np.stack(bounds, axis=1) if len(lower) else np.empty((0, 2, upper.shape[1]))
+
+
+def _aligned(size: int) -> FloatArray:
+    """Return work space that begins on a line of the cache, so that no row of a group is spread over two."""
+    line = 8
+    buffer = np.empty(size + line)
+    first = -(buffer.__array_interface__["data"][0] // buffer.itemsize) % line
+    return buffer[first : first + size]

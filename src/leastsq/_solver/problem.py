@@ -1,0 +1,147 @@
+"""What to fit and how: checked once, at the door, and handed to every engine and every result."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._input.validate import MOST_EVALUATIONS, FloatArray, real_array
+
+
+class Options(NamedTuple):
+    """What steers the iteration, checked."""
+
+    ftol: float
+    xtol: float
+    gtol: float
+    maxfev: int
+    # None: that of the dtype a function returns.
+    epsfcn: float | None
+    factor: float
+    diag: FloatArray | None
+    # The number of the loss, see minpack/losses.inc, and the size of residuals from which it differs from squares.
+    loss: int = 0
+    f_scale: float = 1.0
+    # A loss of the user's own, of squared residuals in units of `f_scale`; its number is then 0.
+    rho: Callable[..., Any] | None = None
+
+    def numbers(self, epsfcn: float | None = None) -> tuple[float, ...]:
+        """Return the numbers as minpack/options.f90 takes them; without an `epsfcn` of their own, with this one."""
+        epsfcn = epsfcn if self.epsfcn is None else self.epsfcn
+        steering = (self.ftol, self.xtol, self.gtol, self.factor, self.maxfev, epsfcn or 0.0)
+        return (*steering, self.loss, self.f_scale)
+
+    def packed(self, epsfcn: float | None = None) -> FloatArray:
+        """Return the same numbers in an array."""
+        return np.array(self.numbers(epsfcn))
+
+    def scaling(self, like: FloatArray) -> tuple[int, FloatArray]:
+        """Return 1 and the scale factors if they are given, else 0 and an array that is not looked at."""
+        return (0, like) if self.diag is None else (1, self.diag)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A function to fit, with all that does not differ from data set to data set."""
+
+    f: Callable[..., Any]
+    jac: Callable[..., Any] | None
+    names: tuple[str, ...]
+    options: Options
+    absolute_sigma: bool = False
+    # Whether `f` and `jac` can be called for many fits at once.
+    vectorized: bool = True
+    # Whether the data had standard deviations.
+    weighted: bool = False
+    # Whether covariances are kept, or standard errors alone.
+    covariances: bool = True
+    # Whether covariances are sandwiches, made of the gradients of single points.
+    sandwich: bool = False
+    # Which parameters are fixed in all fits, nothing if none is; and whether there are bounds.
+    fixed: tuple[bool, ...] = ()
+    bounded: bool = False
+
+    @property
+    def n(self) -> int:
+        """The number of parameters."""
+        return len(self.names)
+
+
+def checked_options(
+    n: int,
+    analytic: bool,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int | None,
+    epsfcn: float | None,
+    factor: float,
+    diag: Any,
+) -> Options:
+    """Return the options of a fit of `n` parameters, refusing those no fit can use."""
+    try:
+        usable = ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < math.inf
+        usable = usable and (epsfcn is None or epsfcn < math.inf)
+    except (TypeError, ValueError):
+        usable = False
+    if not usable:
+        _refuse_options({"ftol": ftol, "xtol": xtol, "gtol": gtol}, factor, epsfcn)
+    default = (100 if analytic else 200) * (n + 1)
+    limit = _evaluation_limit(maxfev, default) if maxfev else min(default, MOST_EVALUATIONS)
+    return Options(
+        float(ftol),
+        float(xtol),
+        float(gtol),
+        limit,
+        None if epsfcn is None else float(epsfcn),
+        float(factor),
+        None if diag is None else _scale_factors(diag, n),
+    )
+
+
+def _refuse_options(tolerances: dict[str, Any], factor: Any, epsfcn: Any) -> None:
+    """Say which of the options cannot be used, and why."""
+
+    def number(value: Any) -> float:
+        return float(value) if isinstance(value, (int, float, np.number)) else math.nan
+
+    for name, value in tolerances.items():
+        if not number(value) >= 0:
+            raise TypeError(f"{name} must be a number and not negative, got {value!r}; 0 switches the test off")
+    if not 0 < number(factor) < math.inf:
+        raise TypeError(f"factor must be a positive number, usually between 0.1 and 100, got {factor!r}")
+    raise TypeError(f"epsfcn must be the relative error of the residuals, or None, got {epsfcn!r}")
+
+
+def _evaluation_limit(maxfev: float, default: int) -> int:
+    try:
+        usable = maxfev > 0 and maxfev == int(maxfev)
+    except (TypeError, ValueError, OverflowError):
+        usable = False
+    if not usable:
+        raise TypeError(f"maxfev must be a positive whole number, or 0 for the default of {default}, got {maxfev!r}")
+    return min(int(maxfev), MOST_EVALUATIONS)
+
+
+def _scale_factors(diag: Any, n: int) -> FloatArray:
+    factors = real_array(diag, "diag").flatten()
+    if factors.size != n:
+        raise TypeError(f"diag: got {factors.size} scale factors, expected one for each of the {n} parameters")
+    if not np.all((factors > 0) & (factors < np.inf)):
+        raise TypeError(f"diag: scale factors must be positive and finite, got {factors}")
+    return factors
+
+
+def checked_scale(x_scale: Any, n: int) -> FloatArray | None:
+    """Return scale factors of the parameters, one over their size; None where the Jacobian tells them."""
+    if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
+        return None
+    try:
+        scale = np.broadcast_to(real_array(x_scale, "x_scale"), n)
+    except (TypeError, ValueError):
+        scale = np.zeros(1)
+    if not ((scale > 0) & (scale < np.inf)).all():
+        raise ValueError(f"x_scale must be 'jac', a positive number or {n} of them, got {x_scale!r}")
+    return 1.0 / scale

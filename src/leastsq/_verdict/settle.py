@@ -1,0 +1,397 @@
+"""Whether fits that came to an end are at their minimum, and on from there if they are not.
+
+References
+----------
+D. M. Bates, D. G. Watts, Technometrics 23 (1981) 179-183.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._engines.solution import Solutions
+from .._input.bounds import Bounds
+from .._input.validate import FloatArray
+from .._solver import codes, kernel
+from .._solver.kernel import TO_FIT
+from .._solver.losses import fold, is_robust, scaled_rows
+from .._solver.norms import EPS, row_norms
+from .._solver.problem import Options
+from . import statistics as _statistics
+from .derivatives import Scales, fresh_slopes, one_steps_are_good, scales, steps_are_good
+from .directions import along_dropped
+from .ends import FAR, LARGEST_NORM, SHARP, Evaluator, ends_by_reductions, is_tolerant
+from .further import go_on
+from .held import held_offsets
+from .statistics import ALONG_LINES, ANALYTIC, CENTRAL, FORWARD, Accuracy, Statistics, ill_conditioning, statistics
+
+# By which share of the residuals a dead parameter changes them at most, if it changes by its own size.
+_DEAD = 1e-30
+# The share by which the norm of the residuals falls, if it does, from the start to the solution.
+_FALL = 1e-6
+# Multiples of rounding that residuals consist of nothing but rounding below.
+_ROUNDING = 8.0
+# Ends of fits that went on whose steps did not shrink to nothing: ftol, gtol, maxfev, and the former two to rounding.
+_AT_REST = (1, 4, 5, 6, 8)
+_BY_REDUCTIONS = (1, 6)
+# Steps after which maxfev, too, tells that nothing more is gained.
+_MANY = 10
+# A factor that bounds no step.
+_UNBOUNDED = 1e100
+# Further steps for each parameter and one, of a fit that goes on.
+_MOST_FURTHER = 40
+# Up to so many fits are quicker looked at one by one.
+_FEW = 4
+# Numbers of the Jacobians that are held at once.
+_NUMBERS_AT_ONCE = 2**20
+
+
+class Settler:
+    """The fits of a block, and what it takes to judge them."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        solutions: Solutions,
+        start: FloatArray,
+        points: NDArray[np.intc],
+        options: Options,
+        exact: bool,
+        absolute: bool,
+        interrupt: NDArray[np.intc],
+        box: Bounds | None = None,
+    ) -> None:
+        count, n = solutions.popt.shape
+        self.evaluator, self.solutions, self.start, self.points = evaluator, solutions, start, points
+        self.box = box
+        self.options, self.exact, self.absolute, self.interrupt = options, exact, absolute, interrupt
+        self.error = options.epsfcn or 0.0
+        # Difference steps found so far.
+        self.steps = np.zeros((count, n))
+        # Evaluations that derivatives took last.
+        self.price = np.zeros(count, dtype=np.intc)
+        # Whether differences taken last have shown straight lines.
+        self.smooth = np.ones(count, dtype=np.bool_)
+        # Residuals and derivatives of the fit that was looked at last.
+        self.last = (np.empty(0), np.empty(0))
+        self.settled = Statistics(
+            np.empty((0, n, n)),  # there is room once it is known whether there are any
+            np.full(count, n, dtype=np.intc),
+            np.zeros((count, n), dtype=np.bool_),
+            np.zeros((count, n), dtype=np.bool_),
+            np.empty(0),
+        )
+
+    def settle(self) -> Statistics:
+        """Judge the fits that were solved, take derivatives afresh where that needs them, and go on where it pays."""
+        self._refuse_overflow()
+        solved = self._solved()
+        # Of robust losses, derivatives at hand have been multiplied by what the iteration wants, not covariances.
+        refolded = is_robust(self.options) and not self.exact
+        if refolded or not solved.any():
+            count, n = self.solutions.popt.shape
+            self.settled = self.settled._replace(pcov=np.full((count, n, n), np.nan), offset=np.full(count, np.nan))
+        if not solved.any():
+            return self.settled
+        doubtful = np.flatnonzero(solved) if refolded else self._judge_by_last_jacobian(solved)
+        step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
+        for first in range(0, len(doubtful), step):
+            if self.interrupt[0]:
+                self.solutions.status[doubtful[first:]] = TO_FIT
+                break
+            self._settle_afresh(doubtful[first : first + step])
+        self._close(self._solved() if doubtful.size else solved)
+        return self.settled
+
+    def _refuse_overflow(self) -> None:
+        """Take no fit for solved whose sum of squares is no number, and with it no error."""
+        if not self.solutions.fnorm.max(initial=0.0) <= LARGEST_NORM:
+            too_large = ~(self.solutions.fnorm <= LARGEST_NORM)
+            self.solutions.status[self._solved() & too_large] = codes.DATA_NOT_USABLE
+
+    def _solved(self) -> NDArray[np.bool_]:
+        return codes.is_solved(self.solutions.status)
+
+    def _judge_by_last_jacobian(self, solved: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Take the statistics of fits from the last Jacobian, and return the fits for which it does not do."""
+        accuracy, found = ANALYTIC if self.exact else FORWARD, self.solutions
+        limits = (1 / accuracy.singular, _statistics.SATURATED, _statistics.AT_ZERO)
+        pcov, offset, marks = kernel.take_statistics(
+            self.absolute, limits, found.popt, found.fnorm, self.points, found.triangle
+        )
+        offset[~solved] = np.nan
+        self.settled = self.settled._replace(pcov=pcov, offset=offset)
+        ordinary = offset.max() * math.sqrt(found.popt.shape[1]) <= FAR and not marks.any()
+        if ordinary and self.box is None and (self.exact or self._steps_of_few_are_good()):
+            return np.empty(0, dtype=np.intp)
+        singular = (marks == 1) & solved
+        if not self.exact:
+            return self._look_closely(np.flatnonzero(solved), singular[solved], singular[solved], accuracy)
+        if self.box is not None:
+            on_bound = ((found.popt == self.box.lower) | (found.popt == self.box.upper)).any(axis=1)
+            fits = np.flatnonzero(on_bound & solved & ~singular)
+            self._hold(fits, np.swapaxes(found.triangle[fits], 1, 2), accuracy)
+        again = singular | (self._far(slice(None)) & solved)
+        bad = (marks == 2) & solved & ~again
+        if again.any():
+            fits = np.flatnonzero(again)
+            bad[self._look_closely(fits, again[fits], singular[fits], accuracy)] = True
+        return np.flatnonzero(bad)
+
+    def _steps_of_few_are_good(self) -> bool:
+        """Return, quickly, whether a few fits by differences are what `_look_closely` would let pass."""
+        x, fnorm = self.solutions.popt, self.solutions.fnorm.tolist()
+        if len(x) > _FEW:
+            return False
+        sizes, spreads = (norms.tolist() for norms in self.evaluator.sizes(np.arange(len(x))))
+        rows = zip(x, fnorm, self.solutions.triangle[:, :-1], sizes, spreads, strict=True)
+        for point, norm, columns, size, spread in rows:
+            norms = np.sqrt(np.einsum("ji,ji->j", columns, columns))
+            ratio = float((np.abs(columns.diagonal()) / norms).min())
+            terms = max(norm + size, float((norms * np.abs(point)).max()))
+            only_rounding = norm <= _ROUNDING * max(self.error, EPS) * terms
+            of_data = size, lambda spread=spread: spread
+            if only_rounding or not one_steps_are_good(point, norms, norm, *of_data, ratio, self.error):
+                return False
+        return True
+
+    def _look_closely(
+        self, fits: NDArray[np.intp], again: NDArray[np.bool_], singular: NDArray[np.bool_], accuracy: Accuracy
+    ) -> NDArray[np.intp]:
+        """Judge fits one by one, taking the statistics of some again; return those that are not at their minimum."""
+        rows = np.swapaxes(self.solutions.triangle[fits], 1, 2)
+        x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
+        norms, ratio = ill_conditioning(rows[:, :, :-1])
+        if again.any():
+            if self.exact:
+                self._bury(fits, rows, again)
+            self._take_statistics(fits[again], rows[again], accuracy)
+        self._hold(fits, rows, accuracy)
+        bad = self._may_go_on(fits)
+        look = np.flatnonzero(bad) if self.exact else np.arange(len(fits))
+        if look.size:
+            of = scales(x[look], norms[look], fnorm[look], self.evaluator.sizes(fits[look]), ratio[look], self.error)
+            rounding = look[self._only_rounding(x[look], fnorm[look], norms[look], of)]
+            self.settled.offset[fits[rounding]], bad[rounding] = 0.0, False
+        if self.exact:
+            variances = np.diagonal(self.settled.pcov[fits], axis1=1, axis2=2)
+            bad |= np.any(_statistics.all_but_open(x, variances), axis=1)
+        else:
+            bad |= singular | ~steps_are_good(x, norms, of, self.error)
+        return fits[bad]
+
+    def _bury(self, fits: NDArray[np.intp], rows: FloatArray, which: NDArray[np.bool_]) -> None:
+        """Take out the columns of parameters that exact derivatives give next to none: differences would see zero."""
+        n = rows.shape[1]
+        norms, _ = ill_conditioning(rows[:, :, :n])
+        size = np.maximum(np.abs(self.solutions.popt[fits]), np.abs(self.start[fits]))
+        dead = which[:, None] & (size > 0) & (norms * size < _DEAD * self.solutions.fnorm[fits][:, None])
+        rows[:, :, :n][np.broadcast_to(dead[:, None, :], (len(rows), n, n))] = 0.0
+
+    def _box_of(self, fits: NDArray[np.intp]) -> Bounds | None:
+        return None if self.box is None else Bounds(self.box.lower[fits], self.box.upper[fits])
+
+    def _hold(self, fits: NDArray[np.intp], rows: FloatArray, accuracy: Accuracy) -> None:
+        """Take the offset of fits on a bound that the gradient pushes them against without those parameters."""
+        box = self._box_of(fits)
+        if box is None:
+            return
+        found, points = self.solutions, self.points[fits]
+        some, offset = held_offsets(found.popt[fits], box, rows, found.fnorm[fits], points, accuracy, self.absolute)
+        self.settled.offset[fits[some]] = offset
+
+    def _far(self, fits: NDArray[np.intp] | slice) -> NDArray[np.bool_]:
+        """Return which fits are far from their minimum, and ought not to be."""
+        rank = self.settled.rank[fits]
+        distance = self.settled.offset[fits] * np.sqrt(np.maximum(rank, 1))
+        if self.absolute:  # residuals far larger than they are said to be leave no more digits than others
+            distance /= np.maximum(self.solutions.fnorm[fits] / np.sqrt(np.maximum(self.points[fits] - rank, 1)), 1.0)
+        return ~(distance <= FAR) & (not is_tolerant(self.options))
+
+    def _may_go_on(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which fits are far from their minimum, and have not ended for a reason that holds all the same."""
+        going, n = self._far(fits), self.solutions.popt.shape[1]
+        if self.exact:
+            status = self.solutions.status[fits]
+            some = np.flatnonzero(going & ends_by_reductions(status, self.points[fits], n, self.options))
+            going[some[self._fell(fits[some])]] = False
+        return going
+
+    def _fell(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which fits have reduced their sum of squares at all: from a tiny start, no step does at first."""
+        if len(fits) == 0 or self.options.loss != 0 or self.options.rho is not None:
+            return np.zeros(len(fits), dtype=np.bool_)
+        if not self.exact:
+            self.solutions.nfev[fits] += 1
+        begun = row_norms(self.evaluator.residuals(fits, self.start[fits]))
+        fell: NDArray[np.bool_] = self.solutions.fnorm[fits] < (1 - _FALL) * begun
+        return fell
+
+    def _only_rounding(self, x: FloatArray, fnorm: FloatArray, norms: FloatArray, of: Scales) -> NDArray[np.bool_]:
+        """Return which fits have residuals that are nothing but rounding."""
+        terms = np.maximum(of.rounding, np.max(norms * np.abs(x), axis=1))
+        only: NDArray[np.bool_] = fnorm <= _ROUNDING * max(self.error, EPS) * terms
+        return only
+
+    def _take_statistics(self, fits: NDArray[np.intp], rows: FloatArray, accuracy: Accuracy) -> None:
+        found = statistics(rows, self.solutions.fnorm[fits], self.points[fits], accuracy, self.absolute)
+        for name, values in found._asdict().items():
+            getattr(self.settled, name)[fits] = values
+
+    def _settle_afresh(self, fits: NDArray[np.intp]) -> None:
+        """Take the statistics of fits from derivatives at the solution, and go on with those that are far from it."""
+        far = self._look_afresh(fits)
+        if far.size == 0:
+            return
+        first, steps = [values[far] for values in self._known()], np.zeros(len(far), dtype=np.intp)
+        ended, left = np.full(len(far), codes.MAXFEV), self._probe(far, first)
+        # Once more without ftol, for what falls so little that it seems to be flat.
+        for ftol in (self.options.ftol, 0.0):
+            going = left[~self._is_over(far[left])]
+            if going.size == 0 or self.interrupt[0]:
+                break
+            steps[going] += self._go_on(far[going], ftol)
+            ended[going] = self.solutions.status[far[going]]
+            there = going[~np.isin(far[going], self._look_afresh(far[going]))]
+            # Nothing more is to be gained, and what ended them at first is right.
+            unfinished = there[~np.isin(ended[there], list(codes.SOLVED))]
+            self.solutions.status[far[unfinished]] = first[0][unfinished]
+            self._restore(far, first, unfinished[~self._gained(far, first)[unfinished]])
+            left = np.setdiff1d(left, there)
+        if self.interrupt[0]:
+            self.solutions.status[far[left]] = TO_FIT
+            return
+        # Long steps that gain nothing: a minimum at infinity, along a valley whose floor no linearisation sees.
+        # Where differences are no more than rounding, that nothing is gained tells nothing.
+        rested = np.isin(ended, _AT_REST) & ((ended != codes.MAXFEV) | (steps >= _MANY))
+        flat = rested & ~self._gained(far, first) & self.smooth[far]
+        self._restore(far, first, left[flat[left]])
+        for fit in far[left[~flat[left]]].tolist():
+            self.solutions.status[fit] = self._reason(fit)
+
+    def _probe(self, fits: NDArray[np.intp], first: list[NDArray[Any]]) -> NDArray[np.intp]:
+        """Look whether a step by derivatives that are right gains anything, and return which fits are to go on.
+
+        Those that ended by reductions, as they would have by exact derivatives, are left where they were if not.
+        """
+        n = self.solutions.popt.shape[1]
+        by_reductions = ends_by_reductions(first[0], self.points[fits], n, self.options)
+        some = np.flatnonzero(by_reductions & self.smooth[fits] & ~self._is_over(fits))
+        if self.exact or some.size == 0 or self.interrupt[0]:
+            return np.arange(len(fits))
+        some = some[self._fell(fits[some])]
+        self._go_on(fits[some], SHARP / max(int(self.points[fits].max()) - n, 1))
+        rested = np.isin(self.solutions.status[fits], _BY_REDUCTIONS) & self.smooth[fits] & ~self._gained(fits, first)
+        flat = some[rested[some]]
+        self._restore(fits, first, flat)
+        return np.setdiff1d(np.arange(len(fits)), flat)
+
+    def _known(self) -> tuple[NDArray[Any], ...]:
+        """Return what is known of fits: their status, where they are, and statistics there."""
+        found = self.solutions
+        return found.status, found.fnorm, found.popt, found.triangle, *self.settled
+
+    def _restore(self, fits: NDArray[np.intp], first: list[NDArray[Any]], which: NDArray[np.intp]) -> None:
+        """Return fits that went on for nothing to where they ended at first."""
+        for values, before in zip(self._known(), first, strict=True):
+            values[fits[which]] = before[which]
+
+    def _gained(self, fits: NDArray[np.intp], first: list[NDArray[Any]]) -> NDArray[np.bool_]:
+        """Return for which fits going on has reduced the sum of squares by what matters, next to their variance."""
+        fnorm = first[1]
+        variance = fnorm**2 / np.maximum(self.points[fits] - self.settled.rank[fits], 1)
+        if self.absolute:
+            variance = np.maximum(variance, 1.0)
+        gained: NDArray[np.bool_] = fnorm**2 - self.solutions.fnorm[fits] ** 2 > FAR**2 * variance
+        return gained
+
+    def _reason(self, fit: int) -> int:
+        """Return the status of a fit that stays far from its minimum."""
+        if self._is_over(fit):
+            return codes.MAXFEV
+        unmoved = np.array_equal(self.solutions.popt[fit], self.start[fit])
+        return codes.UNMOVED if unmoved else codes.NOT_AT_MINIMUM
+
+    def _is_over(self, fits: Any) -> Any:
+        """Return which fits have no evaluations left for another step, and a last look at its end."""
+        return self.solutions.nfev[fits] + 2 * self.price[fits] >= self.options.maxfev
+
+    def _look_afresh(self, fits: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Take the statistics of fits from derivatives at the solution; return those that are far from the minimum."""
+        x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
+        f = self.evaluator.residuals(fits, x)
+        if not self.exact:  # else the iteration has had them, and what is known is not counted
+            self.solutions.nfev[fits] += 1
+        slopes, of, sure = self.slopes(fits, x, f)
+        n = x.shape[1]
+        rows = fold(scaled_rows(self.options, f, slopes, self.evaluator.counts(fits)))
+        if self.exact:
+            self._bury(fits, rows, np.ones(len(fits), dtype=np.bool_))
+        for accuracy, which in self._kinds(of, sure):
+            if which.any():
+                self._take_statistics(fits[which], rows[which], accuracy)
+                self._hold(fits[which], rows[which], accuracy)
+        self.last = f[-1], slopes[-1]
+        norms, _ = ill_conditioning(rows[:, :, :n])
+        rounding = self._only_rounding(x, fnorm, norms, of)
+        self.settled.offset[fits[rounding]] = 0.0
+        return fits[self._may_go_on(fits)]
+
+    def _kinds(self, of: Scales, sure: NDArray[np.bool_]) -> list[tuple[Accuracy, NDArray[np.bool_]]]:
+        """Return which fits have derivatives of what accuracy, those along all directions better singular values."""
+        if self.exact:
+            return [(ANALYTIC, np.ones(len(sure), dtype=np.bool_))]
+        along = of.terms.any(axis=1)
+        kinds = []
+        for kind, which in ((CENTRAL, ~along), (ALONG_LINES, along)):
+            kinds += [(kind, which & ~sure), (kind._replace(singular=ANALYTIC.singular), which & sure)]
+        return kinds
+
+    def slopes(
+        self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray
+    ) -> tuple[FloatArray, Scales, NDArray[np.bool_]]:
+        """Return derivatives, exact ones or differences that are counted; scales; and which see all directions."""
+        norms, ratio = ill_conditioning(np.swapaxes(self.solutions.triangle[fits], 1, 2)[:, :, :-1])
+        of = scales(x, norms, self.solutions.fnorm[fits], self.evaluator.sizes(fits), ratio, self.error)
+        sure = np.zeros(len(fits), dtype=np.bool_)
+        if self.exact:
+            return self.evaluator.jacobian(fits, x), of, sure
+        residuals, box = self.evaluator.residuals, self._box_of(fits)
+        found = fresh_slopes(residuals, fits, x, f, of, self.error, box, self.steps[fits])
+        slopes, evaluations, self.steps[fits], self.smooth[fits] = found
+        accuracy = np.where(of.terms.any(axis=1), ALONG_LINES.singular, CENTRAL.singular)
+        more, sure = along_dropped(residuals, fits, x, f, slopes, of, accuracy, box)
+        self.price[fits] = evaluations + more
+        self.solutions.nfev[fits] += self.price[fits]
+        return slopes, of, sure
+
+    def _go_on(self, fits: NDArray[np.intp], ftol: float) -> NDArray[np.intp]:
+        """Go on with some fits, and count their steps.
+
+        The first step is as long as the linearisation says where the derivatives were to blame, or xtol; or from zero,
+        which has no length. Else it was steps that gained nothing, and they begin short, as those of any fit.
+        """
+        status, x = self.solutions.status[fits], self.solutions.popt[fits]
+        short = self.exact & (status != codes.XTOL) & x.any(axis=1)
+        steps, most = np.zeros(len(fits), dtype=np.intp), self.options.maxfev
+        if not self.exact:  # whose derivatives are evaluations, too
+            most = min(most, _MOST_FURTHER * (x.shape[1] + 1))
+        for which, factor in ((short, self.options.factor), (~short, _UNBOUNDED)):
+            if which.any():
+                options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
+                some = fits[which]
+                given = (options, self._box_of(some), self._is_over, self.interrupt)
+                steps[which] = go_on(self.evaluator, self.solutions, some, self.slopes, *given)
+        return steps
+
+    def _close(self, solved: NDArray[np.bool_]) -> None:
+        """Leave no errors without degrees of freedom, nor any of fits that are not solved."""
+        pcov, n = self.settled.pcov, self.solutions.popt.shape[1]
+        if not self.absolute:
+            none = self.points <= self.settled.rank
+            if none.any():
+                pcov[none] = np.where(pcov[none] < np.inf, np.inf, pcov[none])
+        if not solved.all():
+            pcov[~solved], self.settled.rank[~solved] = np.nan, n
