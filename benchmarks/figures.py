@@ -15,7 +15,7 @@ import numpy as np
 
 # When the documentation is built, this runs in its folder, and the file has no name.
 MEASURED = Path(globals().get("__file__", "figures.py")).resolve().parent / "measured"
-OURS, SCIPY = "curve_fit_many", "SciPy curve_fit"
+OURS, SCIPY, TINY = "curve_fit_many", "SciPy curve_fit", "TinySolver"
 
 
 def measured(name: str) -> dict[str, Any]:
@@ -138,6 +138,16 @@ def rows_of_many_fits() -> list[tuple[str, ...]]:
     return rows
 
 
+def rows_of_processors() -> list[tuple[str, ...]]:
+    """Return the same of compiled models with AVX2 and AVX-512: case, times SciPy's and TinySolver's with either."""
+    wide = {r["case"]: r["speedups"] for r in measured("many_fits_avx512")["results"]}
+    return [
+        (r["case"], *(_ratio(with_[peer]) for with_ in (r["speedups"], wide[r["case"]]) for peer in (SCIPY, TINY)))
+        for r in measured("many_fits")["results"]
+        if r["case"] in wide and TINY in r["speedups"] and "data set" not in r["case"]
+    ]
+
+
 def rows_of_native_fits() -> list[tuple[str, ...]]:
     """Return the same of native models: case, fits per second, times SciPy's."""
     return [
@@ -149,11 +159,9 @@ def rows_of_native_fits() -> list[tuple[str, ...]]:
 def rows_of_readme() -> list[tuple[str, ...]]:
     """Return the numbers of README: case, fits per second, times SciPy's."""
     many = {row[0]: row for row in rows_of_many_fits()}
-    native = {row[0]: row for row in rows_of_native_fits()}
     one = {r["case"]: _ratio(1 / r["ratio"]) for r in measured("curve_fits")["results"]}
     return [
         ("many Gaussians of 50 points, compiled model", *many["compiled gaussian, M=50"][1:3]),
-        ("the same, your function compiled by numba", *native["numba, dual numbers"][1:]),
         ("the same, your function in NumPy", *many["NumPy gaussian, M=50"][1:3]),
         (
             "one Gaussian of 50 points, `curve_fit`, compiled model",

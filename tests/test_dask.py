@@ -13,7 +13,7 @@ from leastsq import ManyFits, OptimizeWarning, curve_fit_many, models, native
 dask = pytest.importorskip("dask")
 import dask.array as da  # noqa: E402  (it needs dask)
 
-from leastsq._curve_fit_many.dask import many_fits  # noqa: E402
+from leastsq._many.dask import many_fits  # noqa: E402
 
 X = np.linspace(0, 10, 50)
 _RNG = np.random.default_rng(31)

@@ -187,6 +187,7 @@ def test_measurements_are_quoted_as_they_were_measured(figures):
     for rows in (
         figures.rows_of_single_fits(),
         figures.rows_of_many_fits(),
+        figures.rows_of_processors(),
         figures.rows_of_native_fits(),
         figures.rows_of_pipelines(),
         figures.rows_of_astropy_cubes(),

@@ -49,7 +49,7 @@ def test_memory_is_that_of_data_and_results(options):
 def test_all_processors_are_those_the_process_may_use():
     code = """
         import os
-        from leastsq._curve_fit_many.workers import checked_workers
+        from leastsq._many.workers import checked_workers
         os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
         print(checked_workers(-1))
         """

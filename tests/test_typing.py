@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from leastsq import curve_fit_many
-from leastsq._curve_fit_many.signatures import Keywords
+from leastsq._many.signatures import Keywords
 
 CALLS = """
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 from leastsq import ManyFits, curve_fit, curve_fit_many, models
-from leastsq._curve_fit_many.dask import LazyFits
+from leastsq._many.dask import LazyFits
 
 Array = NDArray[np.float64]
 x, y = np.linspace(0, 5, 20), np.ones((3, 20))

@@ -357,5 +357,5 @@ def _full_output(fit: Fit, analytic: bool, bounds: Bounds | None) -> _Full:
     cov_x = fit.inverse().cov if fit.info in codes.SOLVED else None
     infodict = information(fit, details, analytic)
     if bounds is not None:
-        infodict["active_mask"] = bounds.active(fit.x)
+        infodict["active_mask"] = bounds.active(fit.x).astype(int)
     return fit.x, cov_x, infodict, fit.message(bounds), fit.info

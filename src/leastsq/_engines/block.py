@@ -39,7 +39,10 @@ class Block(NamedTuple):
     @property
     def box(self) -> Bounds | None:
         """The bounds of all fits, a row for each; None where there are none."""
-        return self.box_of(np.arange(len(self.y))) if len(self.lower) else None
+        if len(self.lower) == 0:
+            return None
+        rows = (len(self.y), self.lower.shape[1])
+        return Bounds(np.broadcast_to(self.lower, rows), np.broadcast_to(self.upper, rows))
 
     def box_of(self, fits: Any) -> Bounds | None:
         """Return the bounds of a fit, or of some; None where there are none."""
@@ -121,9 +124,11 @@ def _box(piece: Piece, begin: Start, p0: FloatArray, status: NDArray[np.intc]) -
         return np.empty((0, n)), np.empty((0, n))
     lower = np.full((1, n), -np.inf) if piece.lower is None else np.array(piece.lower, dtype=np.float64, order="C")
     upper = np.full((1, n), np.inf) if piece.upper is None else np.array(piece.upper, dtype=np.float64, order="C")
-    moved = ~begin.given | (lower == upper)
-    p0[:] = np.where(moved & (p0 < lower), lower, np.where(moved & (p0 > upper), upper, p0))
-    status[((p0 < lower) | (p0 > upper)).any(axis=1) & (status == TO_FIT)] = codes.INFEASIBLE
+    outside = (p0 < lower) | (p0 > upper)
+    if outside.any():
+        moved = outside & (~begin.given | (lower == upper))
+        p0[:] = np.where(moved, np.clip(p0, lower, upper), p0)
+        status[(outside & ~moved).any(axis=1) & (status == TO_FIT)] = codes.INFEASIBLE
     if begin.fixed.any():
         lower, upper = (np.where(begin.fixed, p0, np.broadcast_to(side, p0.shape)) for side in (lower, upper))
         lower, upper = np.ascontiguousarray(lower), np.ascontiguousarray(upper)

@@ -17,9 +17,9 @@ class Bounds(NamedTuple):
     lower: FloatArray
     upper: FloatArray
 
-    def active(self, x: FloatArray) -> NDArray[np.intp]:
+    def active(self, x: FloatArray) -> NDArray[np.int8]:
         """Say where points lie on a bound: -1 on the lower, 1 on the upper, 0 elsewhere and where both are equal."""
-        mask: NDArray[np.intp] = (x == self.upper).astype(np.intp) - (x == self.lower)
+        mask: NDArray[np.int8] = (x == self.upper).astype(np.int8) - (x == self.lower).astype(np.int8)
         return mask
 
     def holds(self, x: FloatArray) -> NDArray[np.bool_]:

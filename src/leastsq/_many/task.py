@@ -115,7 +115,7 @@ class _Task:
             "nfev": solutions.nfev,
             "status": solutions.status.astype(np.int8),
             "offset": settled.offset,
-            "active_mask": np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt).astype(np.int8),
+            "active_mask": np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt),
         }
         if problem.covariances:
             arrays["pcov"] = settled.pcov

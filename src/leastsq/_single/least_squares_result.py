@@ -133,7 +133,9 @@ class Report:
             jac=jacobian,
             grad=seen.gradient,
             optimality=optimality,
-            active_mask=np.zeros(seen.x.size, dtype=int) if self.bounds is None else self.bounds.active(seen.x),
+            active_mask=np.zeros(seen.x.size, dtype=int)
+            if self.bounds is None
+            else self.bounds.active(seen.x).astype(int),
             nfev=end.evaluations,
             njev=end.jacobians,
         )

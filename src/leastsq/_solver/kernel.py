@@ -1,7 +1,7 @@
 """The door to the compiled code: the only module that imports it.
 
 Codes that both sides speak in, the sizes that the compiled code was built for, and the packed array of a fit. Exit
-codes are in `_status`; `tests/test_kernel.py` compares both with minpack/kinds.f90.
+codes are in `codes`; `tests/test_kernel.py` compares both with minpack/kinds.f90.
 """
 
 from typing import Any, Final, NamedTuple

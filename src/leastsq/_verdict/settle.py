@@ -124,15 +124,16 @@ class Settler:
         offset[~solved] = np.nan
         self.settled = self.settled._replace(pcov=pcov, offset=offset)
         ordinary = offset.max() * math.sqrt(found.popt.shape[1]) <= FAR and not marks.any()
-        if ordinary and self.box is None and (self.exact or self._steps_of_few_are_good()):
+        on_bound = np.zeros(len(solved), dtype=np.bool_)
+        if self.box is not None:
+            on_bound |= self.box.holds(found.popt).any(axis=1)
+        if ordinary and not on_bound.any() and (self.exact or (self.box is None and self._steps_of_few_are_good())):
             return np.empty(0, dtype=np.intp)
         singular = (marks == 1) & solved
         if not self.exact:
             return self._look_closely(np.flatnonzero(solved), singular[solved], singular[solved], accuracy)
-        if self.box is not None:
-            on_bound = ((found.popt == self.box.lower) | (found.popt == self.box.upper)).any(axis=1)
-            fits = np.flatnonzero(on_bound & solved & ~singular)
-            self._hold(fits, np.swapaxes(found.triangle[fits], 1, 2), accuracy)
+        fits = np.flatnonzero(on_bound & solved & ~singular)
+        self._hold(fits, np.swapaxes(found.triangle[fits], 1, 2), accuracy)
         again = singular | (self._far(slice(None)) & solved)
         bad = (marks == 2) & solved & ~again
         if again.any():
@@ -196,7 +197,7 @@ class Settler:
     def _hold(self, fits: NDArray[np.intp], rows: FloatArray, accuracy: Accuracy) -> None:
         """Take the offset of fits on a bound that the gradient pushes them against without those parameters."""
         box = self._box_of(fits)
-        if box is None:
+        if box is None or not fits.size:
             return
         found, points = self.solutions, self.points[fits]
         some, offset = held_offsets(found.popt[fits], box, rows, found.fnorm[fits], points, accuracy, self.absolute)
