@@ -262,10 +262,10 @@ class _Pairs:
             return
         self.step[begun] = self.first_step[begun]
         forward, size, moved = self.change(begun, self.inside(begun))
-        backward, _, _ = self.change(begun, -moved)
+        backward, _, back = self.change(begun, -moved)
         straight = row_norms(forward + backward) <= _SATURATED * size
         found = begun[straight]
-        self.derivative[found] = ((forward - backward) / (2 * moved)[:, None])[straight]
+        self.derivative[found] = ((forward - backward) / (moved - back)[:, None])[straight]
         self.smooth[found] = True
 
 
