@@ -1,4 +1,4 @@
-"""Start values for the models that are not in `_guesses`, in the same way."""
+"""Start values for the models that are not in `guesses`, in the same way."""
 
 import numpy as np
 

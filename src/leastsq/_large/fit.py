@@ -144,7 +144,7 @@ class LargeFit:
 
     def judge(self, fit: Fit, seen: Survey, absolute: bool, of_gradients: bool) -> Judged:
         """Judge a fit that was solved, and go on where it is far from its minimum."""
-        on_bound = self.box is not None and bool(((fit.x == self.box.lower) | (fit.x == self.box.upper)).any())
+        on_bound = self.box is not None and bool(self.box.holds(fit.x).any())
         if not (on_bound or of_gradients or is_robust(fit.options)):
             found = judge_at_once(fit, self.points, lambda: seen.size, lambda: seen.spread, self.exact, absolute)
             if found is not None:

@@ -96,7 +96,7 @@ def judge(
 
     Of counts, values of the model are in the place of residuals.
     """
-    on_bounds = box is not None and bool(((fit.x == box.lower) | (fit.x == box.upper)).any())
+    on_bounds = box is not None and bool(box.holds(fit.x).any())
     if on_bounds or sandwich or is_robust(fit.options):
         one = _One(residuals, jacobian, data, fit)
         return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box, sandwich)
