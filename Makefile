@@ -28,7 +28,7 @@ $(VENV)/demo-installed: pyproject.toml meson.build meson.options $(SOURCES)
 test: setup
 	$(BIN)/python -m pytest
 
-# What is not marked `slow`: a minute or two.
+# What is not marked `slow`: less than a minute.
 quick: setup
 	$(BIN)/python -m pytest -m "not slow"
 

@@ -215,6 +215,7 @@ def constrained():
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", [None, 10.0])
 def test_cube_as_astropy_fits_its_spectra(weights):
     data, _ = cube()

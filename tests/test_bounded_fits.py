@@ -61,6 +61,7 @@ def test_nearly_all_end_at_a_kkt_point(differences, allowed):
     assert len(failed) <= allowed, failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("differences", "allowed"), [(False, 4), (True, 6)])
 def test_nearly_all_end_at_the_least_known_minimum(differences, allowed):
     """HS2 and chebyquad-4 have a local one nearer to their start, where SciPy ends as well."""

@@ -65,6 +65,7 @@ def test_bounded_fits_are_those_of_curve_fit(kind):
         assert abs(int(nfev) - info["nfev"]) <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_lanes_and_single_fits_agree_for_every_model(case):
     """Boxes that cut a third of the parameters off: same solution for each, 98 % after as many evaluations."""
@@ -91,6 +92,7 @@ def test_lanes_and_single_fits_agree_for_every_model(case):
     assert same >= 0.95 * len(y)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_company_order_or_workers(kind):
     f, options = kind
     y = decays(40)

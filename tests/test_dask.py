@@ -43,6 +43,7 @@ KINDS = {
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
+@pytest.mark.slow
 @each_kind
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
 def test_the_numbers_are_those_of_the_call_in_memory(kind, scheduler):

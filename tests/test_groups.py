@@ -172,6 +172,7 @@ def test_tables_of_polars():
     np.testing.assert_allclose(fits.popt, curve_fit_many(models.exponential, T, Y, groups=IDS).popt, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_groups_as_a_dataset():
     pytest.importorskip("xarray")
     fits = curve_fit_many(models.exponential, T, Y, groups=IDS)

@@ -72,6 +72,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_give_the_numbers_of_memory(kind, tmp_path):
     f, keywords, rtol = KINDS[kind]
@@ -97,6 +98,7 @@ def counts_of(size):
     return np.random.default_rng(1).poisson(peak(X[:size], 300.0, *TRUTH[1:3], 20.0)).astype(np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jac", [slopes, None])
 @pytest.mark.parametrize("where", ["files", "dask"])
 def test_counts_have_the_same_likelihood(where, jac, tmp_path):
@@ -138,6 +140,7 @@ def test_callbacks_see_each_step(tmp_path):
     np.testing.assert_allclose(popt, ours[0].x, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [None, 0.1 + 0.2j])
 @pytest.mark.parametrize("where", ["files", "dask"])
 def test_complex_data(where, sigma, tmp_path):
@@ -246,6 +249,7 @@ def test_what_is_not_for_them_is_refused(tmp_path):
         curve_fit(peak, dask_array.ones(3, chunks=2), dask_array.ones(3, chunks=2), START)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact", [True, False])
 def test_dask_arrays_give_the_same_whatever_the_chunks(exact):
     dask_array = pytest.importorskip("dask.array")

@@ -59,6 +59,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_are_those_of_memory(kind, large):
     keywords, rtol = KINDS[kind]

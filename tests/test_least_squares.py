@@ -36,6 +36,7 @@ def scipy_cases():
         yield pytest.param(None, name, id=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("owner", "name"), list(scipy_cases()))
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 def test_as_scipy_tests_it(owner, name, monkeypatch):

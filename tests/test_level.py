@@ -45,6 +45,7 @@ def results():
     return {level: json.loads(d.stdout) for level, d in done.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gaussian", "exponential", "logistic4"])
 def test_levels_agree(results, name):
     """They take the same steps up to rounding, and each stops within its tolerances of the same minimum."""

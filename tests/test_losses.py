@@ -212,6 +212,7 @@ def test_contaminated_data_end_as_low_as_with_scipy(loss, door):
     assert np.mean(ours <= least) >= np.mean(theirs <= least) - 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_callable_loss_is_the_named_one(loss):
     def callable_loss(z):

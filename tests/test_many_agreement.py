@@ -134,6 +134,7 @@ OPTIONS = {
 
 
 # The squares of the largest data overflow; their residuals' do not, which is refused: see tests/test_settle.py.
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, 1e154, 1e-155])
 @pytest.mark.parametrize("points", [60, 600, 2000])
 def test_narrow_peaks_whose_derivatives_underflow_far_from_them(points, unit):
@@ -439,6 +440,7 @@ CUBE = DECAYS[:60].reshape(3, 4, 5, 33)
 CUBE_STARTS = STARTS[:60].reshape(3, 4, 5, 3)
 
 
+@pytest.mark.slow
 @each_kind
 @pytest.mark.parametrize("ndim", [1, 2, 3, 4])
 def test_any_axis(kind_of_fit, ndim):

@@ -29,6 +29,7 @@ from leastsq._solver import kernel
 # --- The results depend on nothing but the data ---
 
 
+@pytest.mark.slow
 @each_kind
 def test_results_do_not_depend_on_the_workers(kind_of_fit, small_pieces):
     expected = spread(**kind_of_fit)
@@ -92,6 +93,7 @@ def test_results_do_not_depend_on_the_order(kind_of_fit):
     assert identical(fits, expected[order])
 
 
+@pytest.mark.slow
 @each_kind
 def test_results_do_not_depend_on_the_company(kind_of_fit):
     """The same fit alone, at each place of a group, and among others that fail."""

@@ -123,6 +123,7 @@ def evaluated(case, level, x, p):
     return values, slopes
 
 
+@pytest.mark.slow
 @each_model
 @pytest.mark.parametrize("m", [7, 41, 64, 65, 600, 1500])
 def test_the_sum_of_squares_is_that_of_the_formula(case, m):
@@ -341,6 +342,7 @@ def test_missing_points_are_left_out(where):
         curve_fit(case.model, x, y)
 
 
+@pytest.mark.slow
 @each_model
 @pytest.mark.parametrize("m", [512, 513, 2000, 20_000])
 def test_tall_fits_agree_with_leastsq(case, m):

@@ -56,6 +56,7 @@ def assert_inside(seen, lower=LOWER, upper=UPPER):
     assert (points == lower).any()  # and bounds are met
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["fit", "lanes"])
 @pytest.mark.parametrize("start", [START, LOWER, UPPER], ids=["inside", "lower", "upper"])
 def test_many_fits(layout, start):

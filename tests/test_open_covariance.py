@@ -93,6 +93,7 @@ def test_a_model_that_hides_single_precision_is_fitted():
 # --- Fits that are done must not be undone by looking for their errors ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0, 1e-8, 1e-6, 1e-3])
 def test_parameters_whose_true_value_is_zero(noise):
     """The last step in such a parameter was too small to see; that does not mean that it never moved."""

@@ -63,6 +63,7 @@ def test_a_fit_with_open_parameters_has_no_band():
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["fit", "data"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [None, 0.02, 0.02 + 0.03j])
 def test_complex_data_are_drawn_as_both_parts(sigma):
     def circuit(w, r, q, tau):

@@ -127,6 +127,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_profiles_are_those_of_refits(kind):
     y, fits = make(3, noise=0.03, **KINDS[kind])

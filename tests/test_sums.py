@@ -404,6 +404,7 @@ def test_starts_of_sums_are_of_the_shape_of_the_data():
     np.testing.assert_allclose(models.exponential.fix(offset=0).guess(X, 2 * np.exp(-0.5 * X)), [2, 0.5], rtol=0.4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [300, 3000, 30_000])
 def test_five_peaks_are_found(m):
     """Also in means of neighbours, of which there are at most 512."""

@@ -42,6 +42,7 @@ def assert_told(fits, expected):
     assert "time limit reached (status 20)" in fits.summary()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, map])
 @pytest.mark.parametrize("vectorized", [True, False])
 def test_functions(workers, vectorized):
@@ -52,6 +53,7 @@ def test_functions(workers, vectorized):
     assert_told(fits, curve_fit_many(decay, X, y, START, vectorized=vectorized))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, map])
 def test_compiled_models(workers):
     y = np.tile(Y, (40, 1))
@@ -72,6 +74,7 @@ def assert_best_so_far(fits, y, x=X):
     return known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["fit", "lanes"])
 @pytest.mark.parametrize("points", [30, 2**16 + 1], ids=["groups", "tall"])
 @pytest.mark.parametrize("derivatives", [True, False])
