@@ -394,6 +394,39 @@ def failure_tells(fits):
         return "Parameters so far" in str(error)
 
 
+def peak_over_unix_time(fits):
+    """Whether the centre is within its standard error of that of the same data over seconds of the day."""
+    seconds = np.arange(60.0)
+
+    def peak(t, height, centre, width, floor):
+        return height * np.exp(-0.5 * ((t - centre) / width) ** 2) + floor
+
+    y = peak(seconds, 5, 31.3, 6, 1) + 0.1 * np.cos(9 * seconds)
+    expected, errors, _ = curve(fits, peak, seconds, y, p0=[4, 28, 5, 0.5])
+    found = curve(fits, peak, 1.7e9 + seconds, y, p0=[4, 1.7e9 + 28, 5, 0.5])[0]
+    return bool(abs(found[1] - 1.7e9 - expected[1]) < errors[1])
+
+
+def ends_on_a_bound(fits):
+    return bool(curve(fits, line, bounds=([-INF, 2], INF))[0][1] == 2)
+
+
+def least_squares_on_a_bound(fits):
+    return bool(fits.least_squares(residuals, [1, 1], bounds=([0, 0], [1.5, 5])).x[0] == 1.5)
+
+
+def methods_differ(fits):
+    options = {"bounds": ([0, 0], [1.5, 5])}
+    trf, dogbox = (fits.least_squares(residuals, START, method=method, **options) for method in ("trf", "dogbox"))
+    return not np.array_equal(trf.x, dogbox.x)
+
+
+def scales_by_columns(fits):
+    """Whether nothing changes when the scale of the columns is asked for."""
+    default, by_columns = (fits.least_squares(residuals, START, **options).x for options in ({}, {"x_scale": "jac"}))
+    return np.array_equal(default, by_columns)
+
+
 def outcome(call, fits):
     """Return what a call gives, or the name of the exception it raises."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -495,6 +528,7 @@ DIFFERENCES = [
         [True, True],
         [False, False],
     ),
+    ("a fit that xtol ends far from its minimum, such as a peak over Unix time", peak_over_unix_time, True, False),
     ("no solution found", failure_tells, True, False),
     ("absolute_sigma without sigma", lambda fits: len(curve(fits, line, absolute_sigma=True)[2]), 1, 0),
     ("sigma that is zero, negative or NaN", points(sigma=np.where(MASK, 0, SIGMA)), "ValueError", 8),
@@ -565,12 +599,28 @@ DIFFERENCES = [
         "ValueError",
         8,
     ),
+    ("finite bounds", ends_on_a_bound, True, False),
     (
         "tr_solver, an option of large sparse problems",
         lambda fits: is_line(fits, bounds=(0, 10), tr_solver="lsmr"),
         "ValueError",
         True,
     ),
+    ("method", methods_differ, False, True),
+    ("x_scale left out", scales_by_columns, True, False),
+    (
+        "jac_sparsity, and the Jacobian as a sparse matrix or a linear operator",
+        lambda fits: fits.least_squares(residuals, START, jac_sparsity=np.ones((T.size, 2))).success,
+        "ValueError",
+        True,
+    ),
+    (
+        "jac_sparsity, and the Jacobian as a sparse matrix or a linear operator",
+        lambda fits: fits.least_squares(residuals, START, lambda x: scipy.sparse.csr_array(jacobian(x))).success,
+        "ValueError",
+        True,
+    ),
+    ("a solution on a bound", least_squares_on_a_bound, True, False),
 ]
 
 
