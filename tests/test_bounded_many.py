@@ -108,6 +108,30 @@ def test_results_do_not_depend_on_company_order_or_workers(kind):
     np.testing.assert_array_equal(more.popt, fits.popt)
 
 
+def test_lanes_that_touch_no_bound_keep_their_bits_beside_others_that_do():
+    """Wide bounds, tight ones, fixed parameters and starts on bounds, in turn in the lanes of the same groups."""
+    y = decays(200, seed=3)
+    rng = np.random.default_rng(5)
+    kinds = rng.integers(0, 4, 200)
+    lower = np.where(kinds[:, None] == 0, -1e9, LOWER)
+    upper = np.where(kinds[:, None] == 0, 1e9, UPPER)
+    p0 = np.where(kinds[:, None] == 1, UPPER, [1.0, 1, 1])
+    lower[kinds == 2, 1] = upper[kinds == 2, 1] = 1.0
+    together = curve_fit_many(models.exponential, T, y, p0, bounds=(lower, upper))
+    free = curve_fit_many(models.exponential, T, y, p0)
+    wide = kinds == 0
+    for name in ("popt", "pcov", "chisq", "nfev", "status"):
+        np.testing.assert_array_equal(getattr(together, name)[wide], getattr(free, name)[wide])
+    for i in range(0, 200, 7):
+        alone = curve_fit_many(models.exponential, T, y[i], p0[i], bounds=(lower[i], upper[i]))
+        for name in ("popt", "pcov", "chisq", "nfev", "status"):
+            np.testing.assert_array_equal(getattr(alone, name), getattr(together, name)[i])
+    # The first group touches none until the last fit is loaded.
+    last = np.append(np.flatnonzero(wide), np.flatnonzero(kinds == 1)[:1])
+    late = curve_fit_many(models.exponential, T, y[last], p0[last], bounds=(lower[last], upper[last]))
+    np.testing.assert_array_equal(late.popt, together.popt[last])
+
+
 def test_wide_bounds_change_nothing(kind):
     f, options = kind
     y = decays(40)

@@ -59,11 +59,12 @@ def assert_inside(seen, lower=LOWER, upper=UPPER):
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["fit", "lanes"])
 @pytest.mark.parametrize("start", [START, LOWER, UPPER], ids=["inside", "lower", "upper"])
-def test_many_fits(layout, start):
-    seen = []
-    fits = curve_fit_many(recorded(layout, seen), T, Y, start, bounds=(LOWER, UPPER))
+@pytest.mark.parametrize("every", [1, 14], ids=["many", "fewer than lanes"])
+def test_many_fits(layout, start, every):
+    seen, y = [], Y[::every]
+    fits = curve_fit_many(recorded(layout, seen), T, y, start, bounds=(LOWER, UPPER))
     assert_inside(seen)
-    expected = curve_fit_many(models.exponential, T, Y, start, bounds=(LOWER, UPPER))
+    expected = curve_fit_many(models.exponential, T, y, start, bounds=(LOWER, UPPER))
     assert fits.success.all()
     # Differences are as exact as the square root of the rounding error, and the minimum as flat.
     np.testing.assert_allclose(fits.popt, expected.popt, rtol=0, atol=1e-5)

@@ -106,6 +106,8 @@ module lane_kinds
     !> The fits that advance in lockstep, and their data in blocks of rows.
     type, public :: lane_group
         integer :: blocks                                       !! blocks of rows of a data set
+        logical :: touching = .false.                           !! whether any fit has to do with a bound, see `touches`
+        logical :: fixing = .false.                             !! whether any parameter was ever fixed
         real(wp), pointer, contiguous :: x(:, :, :, :)          !! predictors (width, lane_rows, predictors, blocks)
         real(wp), pointer, contiguous :: y(:, :, :)             !! observations (width, lane_rows, blocks)
         real(wp), pointer, contiguous :: w(:, :, :)           !! weights, where there are any (width, lane_rows, blocks)

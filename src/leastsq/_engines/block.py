@@ -24,9 +24,10 @@ class Block(NamedTuple):
     # Reciprocal standard deviations: no rows where there are none; 0 leaves a point out.
     weights: FloatArray
     p0: FloatArray
-    # Bounds: no rows where there are none, one row for all, or one for each; equal ones fix a parameter.
-    lower: FloatArray
-    upper: FloatArray
+    # Bounds of each fit, None where there are none; equal ones fix a parameter.
+    box: Bounds | None
+    # The same as lanes take them, (rows, 2, N): no rows where there are none, one row for all, or one for each.
+    bounds: FloatArray
     # How many points of each data set count, and why it is not fitted, or TO_FIT.
     points: NDArray[np.intc]
     status: NDArray[np.intc]
@@ -36,21 +37,9 @@ class Block(NamedTuple):
         rows = len(self.weights)
         return None if rows == 0 else self.weights[min(fit, rows - 1)]
 
-    @property
-    def box(self) -> Bounds | None:
-        """The bounds of all fits, a row for each; None where there are none."""
-        if len(self.lower) == 0:
-            return None
-        rows = (len(self.y), self.lower.shape[1])
-        return Bounds(np.broadcast_to(self.lower, rows), np.broadcast_to(self.upper, rows))
-
     def box_of(self, fits: Any) -> Bounds | None:
         """Return the bounds of a fit, or of some; None where there are none."""
-        rows = len(self.lower)
-        if rows == 0:
-            return None
-        which = fits if rows > 1 else np.zeros_like(fits)
-        return Bounds(self.lower[which], self.upper[which])
+        return None if self.box is None else self.box.rows(fits)
 
     def predictors_of(self, fit: int) -> tuple[FloatArray, ...]:
         """Return the predictors of one fit."""
@@ -98,7 +87,7 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
         y = np.where(missing, np.nan, y)
     weights = _weights(piece, missing, status)
     p0 = _start(piece, x, y, begin, guess_each, are_counts)
-    lower, upper = _box(piece, begin, p0, status)
+    box, bounds = _box(piece, begin, p0, status)
     if missing is not None:
         y[missing] = 0.0
         weights = np.where(missing, 0.0, weights if len(weights) else 1.0)
@@ -108,31 +97,37 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
     if are_counts:
         status[(y < 0).any(axis=1) & (status == TO_FIT)] = codes.COUNTS_NEGATIVE
     points = _count_points(weights, y)
-    free = p0.shape[1] - np.count_nonzero(lower == upper, axis=1) if len(lower) else p0.shape[1]
+    free = np.count_nonzero(bounds[:, 0] != bounds[:, 1], axis=1) if len(bounds) else p0.shape[1]
     if len(weights) or y.shape[1] < p0.shape[1]:
         status[(points < free) & (status == TO_FIT)] = codes.TOO_FEW_POINTS
     startable = np.isfinite(p0)
     if not startable.all():
         status[~startable.all(axis=1) & (status == TO_FIT)] = codes.P0_NOT_FINITE
-    return Block(x, y, weights, p0, lower, upper, points, status)
+    return Block(x, y, weights, p0, box, bounds, points, status)
 
 
-def _box(piece: Piece, begin: Start, p0: FloatArray, status: NDArray[np.intc]) -> tuple[FloatArray, FloatArray]:
+def _box(piece: Piece, begin: Start, p0: FloatArray, status: NDArray[np.intc]) -> tuple[Bounds | None, FloatArray]:
     """Return bounds, which equal the start where that is fixed; move starts into them that nobody gave."""
     n = p0.shape[1]
     if piece.lower is None and not begin.fixed.any():
-        return np.empty((0, n)), np.empty((0, n))
-    lower = np.full((1, n), -np.inf) if piece.lower is None else np.array(piece.lower, dtype=np.float64, order="C")
-    upper = np.full((1, n), np.inf) if piece.upper is None else np.array(piece.upper, dtype=np.float64, order="C")
-    outside = (p0 < lower) | (p0 > upper)
+        return None, np.empty((0, 2, n))
+    lower = np.full((1, n), -np.inf) if piece.lower is None else piece.lower
+    upper = np.full((1, n), np.inf) if piece.upper is None else piece.upper
+    box = Bounds(_for_each(lower, len(p0)), _for_each(upper, len(p0)))
+    outside = (p0 < box.lower) | (p0 > box.upper)
     if outside.any():
-        moved = outside & (~begin.given | (lower == upper))
-        p0[:] = np.where(moved, np.clip(p0, lower, upper), p0)
+        moved = outside & (~begin.given | (box.lower == box.upper))
+        p0[:] = np.where(moved, np.clip(p0, *box), p0)
         status[(outside & ~moved).any(axis=1) & (status == TO_FIT)] = codes.INFEASIBLE
     if begin.fixed.any():
-        lower, upper = (np.where(begin.fixed, p0, np.broadcast_to(side, p0.shape)) for side in (lower, upper))
-        lower, upper = np.ascontiguousarray(lower), np.ascontiguousarray(upper)
-    return lower, upper
+        lower, upper = box = Bounds(*(np.where(begin.fixed, p0, side) for side in box))
+    return box, np.stack((lower, upper), axis=1, dtype=np.float64)
+
+
+def _for_each(rows: NDArray[Any], fits: int) -> FloatArray:
+    """Return a row for each fit, of one for all or one for each: in full, because NumPy is quick with that."""
+    each: FloatArray = np.repeat(rows, fits, axis=0) if len(rows) < fits else np.ascontiguousarray(rows)
+    return each.astype(np.float64, copy=False)
 
 
 def _weights(piece: Piece, missing: NDArray[np.bool_] | None, status: NDArray[np.intc]) -> FloatArray:

@@ -74,7 +74,7 @@ def _fit_groups(
             solutions.fnorm,
             solutions.nfev,
             solutions.status,
-            bounds=(block.lower, block.upper),
+            bounds=block.bounds,
         )
 
     run_lanes(fit, problem, block, interrupt)

@@ -32,7 +32,7 @@ def fit_vectorized(problem: Problem, block: Block, interrupt: NDArray[np.intc]) 
         return _shifted_values(evaluator.values, fits, points, steps, box, values), steps
 
     queue = np.flatnonzero(block.status == TO_FIT)
-    slots = Slots(queue, block.y, block.weights, block.p0, problem.options, block.lower, block.upper)
+    slots = Slots(queue, block.y, block.weights, block.p0, problem.options, block.box)
     run_slots(slots, evaluator.values, slopes_of, solutions, interrupt)
     return solutions
 
@@ -62,7 +62,7 @@ def fit_own_rows(problem: Problem, block: Block, interrupt: NDArray[np.intc]) ->
     # Of a loss of the user's, values are residuals; of counts they have their weights already.
     y = np.zeros_like(block.y) if own else block.y
     queue = np.flatnonzero(block.status == TO_FIT)
-    slots = Slots(queue, y, np.empty((0, y.shape[1])), block.p0, options, block.lower, block.upper)
+    slots = Slots(queue, y, np.empty((0, y.shape[1])), block.p0, options, block.box)
     run_slots(slots, values_of, slopes_of, solutions, interrupt)
     return solutions
 

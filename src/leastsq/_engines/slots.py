@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .._input.bounds import Bounds
 from .._input.validate import FloatArray
 from .._solver import kernel
 from .._solver.codes import MAXFEV
@@ -30,20 +31,19 @@ class Slots:
         weights: FloatArray,
         p0: FloatArray,
         options: Options,
-        lower: FloatArray,
-        upper: FloatArray,
+        box: Bounds | None,
     ) -> None:
         m, n = y.shape[1], p0.shape[1]
         capacity = max(1, min(len(y), POINTS_AT_ONCE // max(m, 1)))
         self.queue = queue
         self.given = (y, weights, p0)
-        self.box = (lower, upper)
+        self.box = Bounds(np.empty((0, n)), np.empty((0, n))) if box is None else box
         self.options = options.packed()
         self.scaled, self.diag = options.scaling(np.ones(n))
         self.fit = np.full(capacity, -1)
         self.y = np.zeros((capacity, m))
         self.weights = weights if len(weights) < 2 else np.zeros((capacity, m))
-        self.states = np.zeros((capacity, kernel.slot_size(m, n, int(len(lower) > 0))))
+        self.states = np.zeros((capacity, kernel.slot_size(m, n, int(box is not None))))
         self.points = np.zeros((capacity, n))
         self.work = np.empty((min(m, MOST_ROWS) + n) * (n + 1) + m)
 
@@ -63,7 +63,7 @@ class Slots:
         self.y[free] = y[fits]
         if len(weights) > 1:
             self.weights[free] = weights[fits]
-        lower, upper = (side[fits] if len(side) > 1 else side for side in self.box)
+        lower, upper = self.box.rows(fits) if len(self.box.lower) else self.box
         kernel.open_slots(
             self.y.shape[1],
             free.astype(np.intc),

@@ -19,13 +19,17 @@ class Bounds(NamedTuple):
 
     def active(self, x: FloatArray) -> NDArray[np.int8]:
         """Say where points lie on a bound: -1 on the lower, 1 on the upper, 0 elsewhere and where both are equal."""
-        mask: NDArray[np.int8] = (x == self.upper).astype(np.int8) - (x == self.lower).astype(np.int8)
+        mask: NDArray[np.int8] = (x == self.upper).view(np.int8) - (x == self.lower).view(np.int8)
         return mask
 
     def holds(self, x: FloatArray) -> NDArray[np.bool_]:
         """Say which parameters are on a bound, or fixed."""
         held: NDArray[np.bool_] = (x == self.upper) | (x == self.lower)
         return held
+
+    def rows(self, which: Any) -> "Bounds":
+        """Return the bounds of one of many fits, or of some."""
+        return Bounds(self.lower[which], self.upper[which])
 
 
 def checked_bounds(bounds: Any, n: int, names: Sequence[str] | None = None, may_fix: bool = True) -> Bounds | None:

@@ -100,15 +100,15 @@ def fit_models(
     options: Options,
     interrupt: NDArray[np.intc],
     *outcome: Any,
-    bounds: tuple[FloatArray, FloatArray],
+    bounds: FloatArray,
 ) -> None:
     """Fit a compiled model to many data sets, whose best points, triangles, norms, counts and codes are filled in.
 
-    Bounds have no rows, one for all, or one for each fit; equal ones fix a parameter.
+    Bounds, shape (rows, 2, N), have no rows, one for all, or one for each fit; equal ones fix a parameter.
     """
     work = _aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
     scaled, diag = options.scaling(p0[0])
-    given = (model, x, y, weights, p0, scaled, diag, _stacked(bounds), options.packed(), interrupt)
+    given = (model, x, y, weights, p0, scaled, diag, bounds, options.packed(), interrupt)
     arguments: tuple[Any, ...] = (LEVEL, *given, *outcome, work)
     _minpack.fit_models(*arguments)
 
@@ -135,11 +135,11 @@ def refold_models(
     wanted: NDArray[np.intc],
     interrupt: NDArray[np.intc],
     triangle: FloatArray,
-    bounds: tuple[FloatArray, FloatArray],
+    bounds: FloatArray,
 ) -> None:
     """Evaluate a compiled model once at `points`, and fill in triangles of the fits `wanted`, for a purpose."""
     work = _aligned(model_sizes(model, points.shape[1], x.shape[1], x.shape[2])[0])
-    given = (LEVEL, model, x, y, weights, points, _stacked(bounds), options.packed())
+    given = (LEVEL, model, x, y, weights, points, bounds, options.packed())
     _minpack.refold_models(*given, purpose, wanted, interrupt, triangle, work)
 
 
@@ -163,12 +163,6 @@ def take_statistics(
     arguments: tuple[Any, ...] = (LEVEL, *given, matrices, offsets, marks, work)
     _minpack.take_statistics(*arguments)
     return matrices, offsets, marks
-
-
-def _stacked(bounds: tuple[FloatArray, FloatArray]) -> FloatArray:
-    """Return bounds as the lanes take them, (rows, 2, N)."""
-    lower, upper = bounds
-    return np.stack(bounds, axis=1) if len(lower) else np.empty((0, 2, upper.shape[1]))
 
 
 def _aligned(size: int) -> FloatArray:

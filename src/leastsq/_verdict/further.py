@@ -44,7 +44,7 @@ def go_on(
         np.full(count, TO_FIT, dtype=np.intc),
     )
     y = evaluator.counts(fits) if is_counts(options) else np.zeros((count, m))
-    slots = Slots(np.arange(count), y, np.empty((0, m)), p0, options, *(box or (np.empty((0, p0.shape[1])),) * 2))
+    slots = Slots(np.arange(count), y, np.empty((0, m)), p0, options, box)
     last = np.empty((count, m))
 
     def values_of(rows: NDArray[np.intp], points: FloatArray) -> FloatArray:

@@ -73,7 +73,7 @@ def _folded_in_lanes(
     wanted = is_solved(solutions).astype(np.intc)
     triangles = np.zeros_like(solutions.triangle)
     model: Any = problem.f
-    x, box = predictors_of_lanes(block), (block.lower, block.upper)
+    x = predictors_of_lanes(block)
 
     def fold_all() -> None:
         kernel.refold_models(
@@ -87,7 +87,7 @@ def _folded_in_lanes(
             wanted,
             interrupt,
             triangles,
-            box,
+            block.bounds,
         )
 
     run_lanes(fold_all, problem, block, interrupt)

@@ -124,16 +124,16 @@ class Settler:
         offset[~solved] = np.nan
         self.settled = self.settled._replace(pcov=pcov, offset=offset)
         ordinary = offset.max() * math.sqrt(found.popt.shape[1]) <= FAR and not marks.any()
-        on_bound = np.zeros(len(solved), dtype=np.bool_)
-        if self.box is not None:
-            on_bound |= self.box.holds(found.popt).any(axis=1)
-        if ordinary and not on_bound.any() and (self.exact or (self.box is None and self._steps_of_few_are_good())):
+        held = None if self.box is None else self.box.holds(found.popt)
+        ordinary &= held is None or not held.any()
+        if ordinary and (self.exact or (self.box is None and self._steps_of_few_are_good())):
             return np.empty(0, dtype=np.intp)
         singular = (marks == 1) & solved
         if not self.exact:
             return self._look_closely(np.flatnonzero(solved), singular[solved], singular[solved], accuracy)
-        fits = np.flatnonzero(on_bound & solved & ~singular)
-        self._hold(fits, np.swapaxes(found.triangle[fits], 1, 2), accuracy)
+        if held is not None:
+            fits = np.flatnonzero(held.any(axis=1) & solved & ~singular)
+            self._hold(fits, np.swapaxes(found.triangle[fits], 1, 2), accuracy)
         again = singular | (self._far(slice(None)) & solved)
         bad = (marks == 2) & solved & ~again
         if again.any():
@@ -192,7 +192,7 @@ class Settler:
         rows[:, :, :n][np.broadcast_to(dead[:, None, :], (len(rows), n, n))] = 0.0
 
     def _box_of(self, fits: NDArray[np.intp]) -> Bounds | None:
-        return None if self.box is None else Bounds(self.box.lower[fits], self.box.upper[fits])
+        return None if self.box is None else self.box.rows(fits)
 
     def _hold(self, fits: NDArray[np.intp], rows: FloatArray, accuracy: Accuracy) -> None:
         """Take the offset of fits on a bound that the gradient pushes them against without those parameters."""
