@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import importlib.util
+import inspect
 import re
 import runpy
 import sys
@@ -69,13 +70,23 @@ def test_docstrings(name):
 
 
 METHODS = [
-    name for name in vars(leastsq.ManyFits) if name[0] != "_" and ">>>" in str(getattr(leastsq.ManyFits, name).__doc__)
+    *(getattr(leastsq.ManyFits, name) for name in vars(leastsq.ManyFits) if name[0] != "_"),
+    *(getattr(models.CompiledModel, name) for name in ("jac", "guess", "fix", "prefix")),
 ]
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_docstrings_of_methods(name):
-    assert run(examples(getattr(leastsq.ManyFits, name).__doc__, name, {})) > 0
+@pytest.mark.parametrize("method", [m for m in METHODS if inspect.isfunction(m)], ids=lambda method: method.__name__)
+def test_docstrings_of_methods(method):
+    assert run(examples(method.__doc__, method.__name__, {})) > 0
+
+
+def test_docstrings_of_lazy_results():
+    pytest.importorskip("dask.array")
+    assert run(examples(leastsq.LazyFits.__doc__, "LazyFits", {})) > 0
+
+
+def test_docstring_of_correlation():
+    assert run(examples(leastsq.ManyFits.correlation.__doc__, "correlation", {})) > 0
 
 
 @pytest.mark.parametrize("name", models.__all__)

@@ -16,6 +16,7 @@ from ._models.curves import (
 )
 from ._models.decays import biexponential, exponential, inversion_recovery, stretched_exponential
 from ._models.images import gaussian_2d, gaussian_2d_elliptic, gaussian_2d_pixel, moffat_2d
+from ._models.model import CompiledModel as CompiledModel
 from ._models.peaks import exponential_gaussian, gaussian, lorentzian, moffat, pseudo_voigt, voigt
 from ._models.waves import damped_sine, harmonics, sine
 

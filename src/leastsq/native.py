@@ -14,7 +14,7 @@ from ._models.addresses import Layout, native_function
 from ._models.native import NativeModel, parameter_names, refuse_predictors
 from ._solver import kernel
 
-__all__ = ["jit", "lane_rows", "lane_width", "model"]
+__all__ = ["NativeModel", "jit", "lane_rows", "lane_width", "model"]
 
 #: How many fits a function with ``layout="lanes"`` gets on this processor, and at most how many rows.
 lane_width: Final = kernel.LANE_WIDTH

@@ -25,6 +25,19 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
     them and leaves the results where they are; ``dask.compute`` and ``dask.persist`` do as well. Some of the attributes
     are computed together by ``dask.compute(fits.popt, fits.status)``; one by one, the fits are made for each anew,
     unless `persist` kept them.
+
+    Examples
+    --------
+    >>> import dask.array
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many, models
+    >>> t = np.linspace(0, 5, 30)
+    >>> y = models.exponential(t, 2.0, np.array([[0.5], [1.0]]), 0.1) + 0.01 * np.cos(9 * t)
+    >>> lazy = curve_fit_many(models.exponential, t, dask.array.from_array(y, chunks=(1, 30)))
+    >>> lazy.shape, lazy.chunks
+    ((2,), ((1, 1),))
+    >>> lazy.compute()["rate"].round(1).tolist()
+    [0.5, 1.0]
     """
 
     records: Any

@@ -222,6 +222,12 @@ class CompiledModel(Model):
         -------
         ndarray of shape S + (N,)
             The derivatives.
+
+        Examples
+        --------
+        >>> from leastsq import models
+        >>> models.michaelis_menten.jac(2.0, 3.0, 2.0).tolist()
+        [0.5, -0.375]
         """
         x, *rest = self.positional((x, *parameters), named)
         parameters = tuple(rest)
@@ -247,6 +253,15 @@ class CompiledModel(Model):
         ------
         ValueError
             If `x` and `y` have different numbers of points.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from leastsq import models
+        >>> x = np.linspace(0, 10, 50)
+        >>> amplitude, center, sigma, offset = models.gaussian.guess(x, models.gaussian(x, 5.0, 4.0, 1.0, 0.5))
+        >>> center.round(1).item()
+        4.0
         """
         predictors, y = self.of_one_size(x, y)
         start: FloatArray = self._guess(predictors if self.predictors > 1 else predictors[0], y)

@@ -62,6 +62,16 @@ def plot(
         Without matplotlib.
     ValueError
         If there are several predictors, or the data are not for as many fits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many, models
+    >>> dose = np.array([0.1, 0.3, 1.0, 3.0, 10.0])
+    >>> rates = np.array([[0.21, 0.44, 0.98, 1.52, 1.79], [0.15, 0.41, 0.93, 1.45, 1.88]])
+    >>> fits = curve_fit_many(models.michaelis_menten, dose, rates)
+    >>> len(fits.plot(0, dose, rates).axes)  # the curve, and its residuals
+    2
     """
     figure = figure or _pyplot().figure(figsize=(6.4, 5.4), layout="constrained")
     position = single_index(self, index, "plot")
@@ -188,6 +198,16 @@ def plot_map(self: ManyFits, name: str, *, ax: Any = None, robust: bool = True, 
         If there is no such parameter.
     ValueError
         If the fits have another number of dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many, models
+    >>> dose = np.array([0.1, 0.3, 1.0, 3.0, 10.0])
+    >>> rates = np.array([[0.21, 0.44, 0.98, 1.52, 1.79], [0.15, 0.41, 0.93, 1.45, 1.88]])
+    >>> fits = curve_fit_many(models.michaelis_menten, dose, rates)
+    >>> fits.plot_map("km").get_ylabel()
+    'km'
     """
     if self.status.ndim not in (1, 2):
         raise ValueError(f"plot_map draws fits in one or two dimensions, these have shape {self.shape}: index some")

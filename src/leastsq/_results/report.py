@@ -36,6 +36,15 @@ def message(self: ManyFits, index: Any = ()) -> str:
     -------
     str
         The sentence; with the parameters that the data leave open, if any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many
+    >>> x = np.arange(4.0)
+    >>> fits = curve_fit_many(lambda x, a, b: a * x + b, x, [2 * x + 1, np.full(4, np.inf)], p0=[1, 1])
+    >>> fits.message(1).partition(":")[0]
+    'Not fitted'
     """
     index = single_index(self, index, "message")
     sentence = codes.message(
@@ -77,7 +86,17 @@ def open_parameters(fits: ManyFits, index: tuple[int, ...]) -> list[str]:
 
 
 def summary(self: ManyFits) -> str:
-    """Count the fits by status, and those with open parameters, and give medians over those that converged."""
+    """Count the fits by status, and those with open parameters, and give medians over those that converged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many
+    >>> x = np.arange(4.0)
+    >>> fits = curve_fit_many(lambda x, a, b: a * x + b, x, [2 * x + 1, np.full(4, np.inf)], p0=[1, 1])
+    >>> fits.summary().splitlines()[0]
+    '2 fits, 1 solved (50.0 %)'
+    """
     success, total = self.success, self.size
     solved = int(np.count_nonzero(success))
     lines = [f"{total} fits, {solved} solved ({_percent(solved, total)})"]

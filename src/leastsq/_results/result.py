@@ -160,7 +160,17 @@ class ManyFits(Generic[Covariances]):
 
     @property
     def correlation(self: ManyFits[FloatArray]) -> FloatArray:
-        """Correlations of the parameters, shape L + (N, N); NaN beside variances that are zero, infinite or NaN."""
+        """Correlations of the parameters, shape L + (N, N); NaN beside variances that are zero, infinite or NaN.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from leastsq import curve_fit_many
+        >>> x = np.arange(10.0)
+        >>> fits = curve_fit_many(lambda x, a, b: a * x + b, x, 2 * x + np.tile([0.1, -0.1], 5), p0=[1, 1])
+        >>> fits.correlation[0, 1].round(2).item()
+        -0.84
+        """
         return intervals.correlation(self)
 
     @property
@@ -206,10 +216,6 @@ class ManyFits(Generic[Covariances]):
             return self.popt[..., selection.number_of_parameter(self, index)]
         parts = selection.parts_of(self, index, ARRAYS)
         return replace(self, **parts, coords=coordinates_at(self.coords, index))
-
-    def with_arrays(self, arrays: dict[str, Any]) -> ManyFits:
-        """Return a result like this one, of other fits."""
-        return replace(self, **arrays)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(

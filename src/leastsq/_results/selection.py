@@ -31,7 +31,18 @@ def number_of_parameter(fits: ManyFits, name: Any) -> int:
 
 
 def stderr_of(self: ManyFits, name: str) -> FloatArray:
-    """Return the standard errors of one parameter, by its name, shape L; ``result[name]`` are its values."""
+    """Return the standard errors of one parameter, by its name, shape L; ``result[name]`` are its values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many, models
+    >>> dose = np.array([0.1, 0.3, 1.0, 3.0, 10.0])
+    >>> rates = np.array([[0.21, 0.44, 0.98, 1.52, 1.79], [0.15, 0.41, 0.93, 1.45, 1.88]])
+    >>> fits = curve_fit_many(models.michaelis_menten, dose, rates)
+    >>> fits["km"].round(2).tolist(), fits.stderr_of("km").round(2).tolist()
+    ([1.0, 1.29], [0.06, 0.05])
+    """
     return self.stderr[..., number_of_parameter(self, name)]
 
 
@@ -52,6 +63,17 @@ def group(self: ManyFits, label: Any) -> ManyFits:
     ------
     KeyError
         If no group has that label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many, models
+    >>> dose = np.array([0.1, 0.3, 1.0, 3.0, 10.0])
+    >>> rates = np.array([[0.21, 0.44, 0.98, 1.52, 1.79], [0.15, 0.41, 0.93, 1.45, 1.88]])
+    >>> labels = np.repeat(["A01", "A02"], 5)
+    >>> fits = curve_fit_many(models.michaelis_menten, np.tile(dose, 2), rates.ravel(), groups=labels)
+    >>> fits.group("A02").popt.round(2).tolist()
+    [2.11, 1.29]
     """
     return self[position_of(self, label)]
 
@@ -169,7 +191,7 @@ def concatenate(results: Sequence[ManyFits], axis: int = 0) -> ManyFits:
         for name in (*ARRAYS, "groups")
     }
     problem = replace(first.problem, bounded=any(part.problem.bounded for part in parts))
-    return first.with_arrays({**together, "coords": joined(parts, axis), "problem": problem})
+    return replace(first, **together, coords=joined(parts, axis), problem=problem)
 
 
 def _refuse_others(first: ManyFits, part: ManyFits) -> None:

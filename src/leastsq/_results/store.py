@@ -138,6 +138,20 @@ def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
     ------
     ValueError
         If the file holds no result, or the model has other parameters.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from leastsq import ManyFits, curve_fit_many
+    >>> def line(x, a, b):
+    ...     return a * x + b
+    >>> x = np.arange(4.0)
+    >>> file = io.BytesIO()  # or a name
+    >>> curve_fit_many(line, x, [2 * x + 1], p0=[1, 1]).save(file)
+    >>> start = file.seek(0)
+    >>> ManyFits.load(file, model=line).predict([2.0]).round(6).tolist()
+    [[5.0]]
     """
     from .._solver.record import ARRAYS
     from .result import ManyFits

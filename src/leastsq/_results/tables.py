@@ -38,6 +38,16 @@ def to_dataframe(self: ManyFits, level: float | None = None) -> pandas.DataFrame
         Without pandas.
     ValueError
         If two columns would have one name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many, models
+    >>> dose = np.array([0.1, 0.3, 1.0, 3.0, 10.0])
+    >>> rates = np.array([[0.21, 0.44, 0.98, 1.52, 1.79], [0.15, 0.41, 0.93, 1.45, 1.88]])
+    >>> fits = curve_fit_many(models.michaelis_menten, dose, rates)
+    >>> fits.to_dataframe()["km"].round(2).tolist()
+    [1.0, 1.29]
     """
     try:
         import pandas
@@ -97,6 +107,16 @@ def to_xarray(self: ManyFits, dims: Sequence[str] | None = None) -> xarray.Datas
         Without xarray.
     ValueError
         If `dims` are not as many as the fits have dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leastsq import curve_fit_many, models
+    >>> dose = np.array([0.1, 0.3, 1.0, 3.0, 10.0])
+    >>> rates = np.array([[0.21, 0.44, 0.98, 1.52, 1.79], [0.15, 0.41, 0.93, 1.45, 1.88]])
+    >>> fits = curve_fit_many(models.michaelis_menten, dose, rates)
+    >>> fits.to_xarray(dims=["plate"])["popt"].sel(param="km").round(2).values.tolist()
+    [1.0, 1.29]
     """
     try:
         import xarray
