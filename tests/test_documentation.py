@@ -147,6 +147,12 @@ def test_no_code_escapes():
             assert not re.search(r"\b(import|def|return|print|leastsq|curve_fit)\b", block), page
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_fits_its_column(page):
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith((">>> ", "... ")) and len(line) > 96] == []
+
+
 def test_every_picture_has_a_script():
     """The pictures are made when the site is built, and run by the tests of the demo."""
     scripts = [name for page in PAGES for name in re.findall(r"^\.\. plot:: (.+)$", page.read_text("utf-8"), re.M)]
