@@ -23,34 +23,6 @@ enum { TASK_NOT_READY = 3 };
 /* From this many entries of the Jacobian on, the work is long enough to release the interpreter lock for. */
 enum { LARGE = 20000 };
 
-/* Whether an array is float64, in one piece, stored by rows, in native byte order. */
-static int is_ready(PyObject *object, int dimensions)
-{
-    PyArrayObject *array = (PyArrayObject *)object;
-    return PyArray_CheckExact(object) && PyArray_TYPE(array) == NPY_DOUBLE && PyArray_ISCARRAY_RO(array)
-        && PyArray_NDIM(array) == dimensions;
-}
-
-/* Whether an array of two dimensions is the same, but stored by columns. */
-static int is_ready_by_columns(PyObject *object)
-{
-    PyArrayObject *array = (PyArrayObject *)object;
-    return PyArray_CheckExact(object) && PyArray_TYPE(array) == NPY_DOUBLE && PyArray_ISFARRAY_RO(array)
-        && PyArray_NDIM(array) == 2;
-}
-
-/* Whether an array is ready, and may be written to. */
-static int is_ready_as_state(PyObject *object)
-{
-    return is_ready(object, 1) && PyArray_ISWRITEABLE((PyArrayObject *)object);
-}
-
-/* The same for one that is also not too long to be counted with an int. */
-static int is_ready_for_point(PyObject *object)
-{
-    return is_ready_as_state(object) && PyArray_SIZE((PyArrayObject *)object) <= INT_MAX;
-}
-
 /* Residuals in an array that is ready, converted from arrays of other real numbers, lists and tuples; NULL for anything
    else, with an error only if it is not about types and values: what is wrong with those is said in Python. */
 static PyArrayObject *ready_residuals(PyObject *object)

@@ -12,7 +12,7 @@ from .._input.pieces import Piece
 from .._input.validate import MOST_DATA, FloatArray, real_array
 from .._models.model import Model
 from .._models.start_of_counts import positive_start
-from .._solver import codes
+from .._solver import codes, kernel
 from .._solver.kernel import TO_FIT
 
 
@@ -63,13 +63,13 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
 
     Observations that are counts must not be negative.
     """
-    x = tuple(np.ascontiguousarray(predictor, dtype=np.float64) for predictor in piece.x)
+    x = tuple([real_array(predictor, "xdata") for predictor in piece.x])
     rows = (piece.fits, piece.y.shape[1])
-    y = np.ascontiguousarray(piece.y if piece.y.shape == rows else np.broadcast_to(piece.y, rows), dtype=np.float64)
-    status = np.full(piece.fits, TO_FIT, dtype=np.intc)
-    # Looked at without an array of answers; NaN is neither.
-    finite = bool(y.size == 0 or (y.max() < MOST_DATA and y.min() > -MOST_DATA))
-    whole = finite and piece.mask is None and not any(math.isnan(predictor.sum()) for predictor in x)
+    y = real_array(piece.y if piece.y.shape == rows else np.broadcast_to(piece.y, rows), "ydata")
+    status = np.empty(piece.fits, dtype=np.intc)
+    status.fill(TO_FIT)
+    finite = kernel.all_below(y, MOST_DATA)
+    whole = finite and piece.mask is None and all([kernel.all_below(predictor, math.inf) for predictor in x])
     missing = None if whole else _missing(piece, x, y)
     if missing is not None:
         if nan_policy == "raise":
@@ -100,16 +100,15 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
     free = np.count_nonzero(bounds[:, 0] != bounds[:, 1], axis=1) if len(bounds) else p0.shape[1]
     if len(weights) or y.shape[1] < p0.shape[1]:
         status[(points < free) & (status == TO_FIT)] = codes.TOO_FEW_POINTS
-    startable = np.isfinite(p0)
-    if not startable.all():
-        status[~startable.all(axis=1) & (status == TO_FIT)] = codes.P0_NOT_FINITE
+    if not kernel.all_below(p0, math.inf):
+        status[~np.isfinite(p0).all(axis=1) & (status == TO_FIT)] = codes.P0_NOT_FINITE
     return Block(x, y, weights, p0, box, bounds, points, status)
 
 
 def _box(piece: Piece, begin: Start, p0: FloatArray, status: NDArray[np.intc]) -> tuple[Bounds | None, FloatArray]:
     """Return bounds, which equal the start where that is fixed; move starts into them that nobody gave."""
     n = p0.shape[1]
-    if piece.lower is None and not begin.fixed.any():
+    if piece.lower is None and not np.count_nonzero(begin.fixed):
         return None, np.empty((0, 2, n))
     lower = np.full((1, n), -np.inf) if piece.lower is None else piece.lower
     upper = np.full((1, n), np.inf) if piece.upper is None else piece.upper
@@ -174,7 +173,7 @@ def _start(
     if piece.p0 is not None:
         given = np.empty((piece.fits, n))
         given[...] = piece.p0
-    if begin.given.all():
+    if np.count_nonzero(begin.given) == n:
         return given
     if guess is None:
         raise RuntimeError("there is neither a start nor a rule for one; please report this")
@@ -230,5 +229,7 @@ def as_argument(predictors: tuple[FloatArray, ...]) -> Any:
 
 def _count_points(weights: FloatArray, y: FloatArray) -> NDArray[np.intc]:
     if len(weights) == 0:
-        return np.full(len(y), y.shape[1], dtype=np.intc)
+        points = np.empty(len(y), dtype=np.intc)
+        points.fill(y.shape[1])
+        return points
     return np.broadcast_to(np.count_nonzero(weights, axis=1).astype(np.intc), len(y)).copy()

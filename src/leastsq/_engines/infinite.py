@@ -13,7 +13,7 @@ from .solution import Solutions
 def blame_predictors(problem: Problem, block: Block, solutions: Solutions) -> None:
     """Give a status of the data to fits that failed where they start because predictors are infinite."""
     status = solutions.status
-    if status.max() < codes.START_NOT_FINITE or all(np.isfinite(x).all() for x in block.x):
+    if not np.count_nonzero(status >= codes.START_NOT_FINITE) or all(np.isfinite(x).all() for x in block.x):
         return
     failed = (status == codes.START_NOT_FINITE) | (status == codes.JACOBIAN_NOT_FINITE)
     for fit in np.flatnonzero(failed).tolist():

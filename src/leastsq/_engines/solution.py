@@ -45,10 +45,12 @@ class Fitted(NamedTuple):
 def empty_solutions(block: Block) -> Solutions:
     """Return room for the results of a block; fits that are not to be made have theirs already."""
     count, n = block.p0.shape
+    fnorm = np.empty(count)
+    fnorm.fill(np.nan)
     return Solutions(
         block.p0.copy(),
         np.zeros((count, n + 1, n)),
-        np.full(count, np.nan),
+        fnorm,
         np.zeros(count, dtype=np.intc),
         block.status.copy(),
     )

@@ -72,7 +72,7 @@ def checked_start(p0: Any, fixed: Any, names: Sequence[str], guess: Guess | None
     elif p0 is not None:
         values = p0 if is_dask(p0) else real_numbers(p0, "p0")
         values = values if values.ndim else values.reshape(1)
-        given = np.ones(n, dtype=np.bool_)
+        given.fill(True)
         if values.shape[-1] != n:
             raise ValueError(
                 f"p0 has {values.shape[-1]} parameters along its last axis, expected {n}: {', '.join(names)}"

@@ -110,11 +110,11 @@ class DataSets(NamedTuple):
         return Piece(
             start,
             range(start, stop),
-            tuple(x[which] for x in self.x),
+            tuple([x[which] for x in self.x]),
             self.y[which],
             None if self.mask is None else self.mask[which],
             None if self.sigma is None else self.sigma[which],
-            *(None if rows is None else rows[which] for rows in (self.p0, self.lower, self.upper)),
+            *[None if rows is None else rows[which] for rows in (self.p0, self.lower, self.upper)],
         )
 
 
@@ -124,7 +124,7 @@ def data_sets(
     """Arrange the user's arrays so that each fit has a row in all; those `of_parameters` have shape (..., N)."""
     y, mask = observations(ydata)
     axes = fit_axes(axis, y.ndim)
-    tail = tuple(y.shape[a] for a in axes)
+    tail = tuple([y.shape[a] for a in axes])
     predictors = xdata if isinstance(xdata, tuple) else (xdata,)
     arranged = {"ydata": move(y, axes)}
     for i, x in enumerate(predictors):
@@ -153,14 +153,14 @@ def data_sets(
     return DataSets(
         lead,
         math.prod(tail),
-        tuple(rows[name] for name in rows if name.startswith("xdata")),
+        tuple([rows[name] for name in rows if name.startswith("xdata")]),
         rows["ydata"],
         None if mask is None else Rows(move(mask, axes), lead, tail),
         rows.get("sigma"),
-        *(
+        *[
             Rows(of_parameters[name], lead, of_parameters[name].shape[-1:]) if name in of_parameters else None
             for name in ("p0", "lower", "upper")
-        ),
+        ],
     )
 
 
@@ -172,9 +172,9 @@ def _broadcast(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 
 def _refuse_larger(shapes: dict[str, tuple[int, ...]], lead: tuple[int, ...]) -> None:
     """Raise where predictors alone would make more fits than there are data sets."""
-    predictors = {name: shape for name, shape in shapes.items() if name.startswith("xdata")}
-    if not any(predictors.values()):
+    if shapes["ydata"] == lead:
         return
+    predictors = {name: shape for name, shape in shapes.items() if name.startswith("xdata")}
     others = [shape for name, shape in shapes.items() if name not in predictors]
     fits = _broadcast(others)
     for name, shape in predictors.items():
@@ -222,6 +222,8 @@ def _stand_in(array: Any, name: str) -> NDArray[Any]:
 
 def is_dask(value: Any) -> bool:
     """Return whether something is a dask array; dask need not be installed."""
+    if type(value) is np.ndarray:
+        return False
     return hasattr(value, "chunks") and type(value).__module__.partition(".")[0] == "dask"
 
 
@@ -242,8 +244,9 @@ def fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
 
 def move(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
     """Return the array with the axes that are fitted along at the end."""
-    last = tuple(range(-len(axes), 0))
-    return array if axes == last else np.moveaxis(array, axes, last)
+    if axes[0] == -len(axes):  # they are there
+        return array
+    return np.moveaxis(array, axes, tuple(range(-len(axes), 0)))
 
 
 def arrange(array: NDArray[Any], axes: tuple[int, ...], tail: tuple[int, ...], name: str) -> NDArray[Any]:
@@ -251,6 +254,8 @@ def arrange(array: NDArray[Any], axes: tuple[int, ...], tail: tuple[int, ...], n
 
     With no more axes than those, they are shared by all fits.
     """
+    if array.shape == tail:
+        return array
     if array.ndim > len(axes):
         short = -min(axes) - array.ndim
         array = move(array.reshape((1,) * max(short, 0) + array.shape), axes)

@@ -38,7 +38,7 @@ Sets: TypeAlias = DataSets | GroupedSets
 _FEW = 4
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Call:
     """What is to be done, once checked, with whatever data sets."""
 
@@ -60,7 +60,7 @@ class Call:
         return _collect(task, pieces, sets, self.workers, progress, self.errors)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class _Task:
     """What to do with a piece, wherever that happens."""
 
@@ -85,7 +85,7 @@ class _Task:
 
     def _fitted(self, piece: Piece | Ready) -> Fitted:
         block = piece.block if isinstance(piece, Ready) else self.block(piece)
-        if not (block.status == TO_FIT).any():
+        if not np.count_nonzero(block.status == TO_FIT):
             solutions = empty_solutions(block)
         elif isinstance(self.problem.f, Model) and self.problem.options.rho is None:
             solutions = fit_compiled(self.problem, block, self.interrupt)

@@ -16,6 +16,8 @@ from .._solver.interruptible import OVER
 from .._solver.kernel import TO_FIT
 from .._solver.record import empty_arrays
 
+_NOBODY_WAITS = contextlib.nullcontext(True)
+
 
 def checked_time_limit(seconds: Any) -> float:
     """Return the limit in seconds, infinite for None."""
@@ -29,7 +31,7 @@ def checked_time_limit(seconds: Any) -> float:
 
 def watching(end: float, interrupt: NDArray[np.intc]) -> contextlib.AbstractContextManager[bool]:
     """Interrupt what is done meanwhile at a time of day, and say whether that is still to come."""
-    return contextlib.nullcontext(True) if end == math.inf else _watching(end - time.time(), interrupt)
+    return _NOBODY_WAITS if end == math.inf else _watching(end - time.time(), interrupt)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,9 @@ else:
     Covariances = TypeVar("Covariances")
 
 
+_READ_ONLY = (*ARRAYS, "groups")
+
+
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class ManyFits(Generic[Covariances]):
     """What `curve_fit_many` found, for fits of any shape L; ``result[index]`` is the result of some of them.
@@ -100,12 +103,10 @@ class ManyFits(Generic[Covariances]):
     errors: FloatArray | None = None  # standard errors, in the place of covariances
 
     def __post_init__(self) -> None:
-        for name in (*ARRAYS, "groups"):
+        for name in _READ_ONLY:
             array = getattr(self, name)
             if array is not None:
-                view = array.view()
-                view.setflags(write=False)
-                object.__setattr__(self, name, view)
+                array.setflags(write=False)
 
     @property
     def param_names(self) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ OF_GRADIENTS: Final = 2
 TO_FIT: Final = -1000
 
 # What is called for every evaluation or step goes through no further Python function.
+all_below = _minpack.all_below
 run = _minpack.run
 take_residuals = _minpack.take_residuals
 take_jacobian = _minpack.take_jacobian
@@ -106,7 +107,7 @@ def fit_models(
 
     Bounds, shape (rows, 2, N), have no rows, one for all, or one for each fit; equal ones fix a parameter.
     """
-    work = _aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
+    work = _minpack.aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
     scaled, diag = options.scaling(p0[0])
     given = (model, x, y, weights, p0, scaled, diag, bounds, options.packed(), interrupt)
     arguments: tuple[Any, ...] = (LEVEL, *given, *outcome, work)
@@ -138,7 +139,7 @@ def refold_models(
     bounds: FloatArray,
 ) -> None:
     """Evaluate a compiled model once at `points`, and fill in triangles of the fits `wanted`, for a purpose."""
-    work = _aligned(model_sizes(model, points.shape[1], x.shape[1], x.shape[2])[0])
+    work = _minpack.aligned(model_sizes(model, points.shape[1], x.shape[1], x.shape[2])[0])
     given = (LEVEL, model, x, y, weights, points, bounds, options.packed())
     _minpack.refold_models(*given, purpose, wanted, interrupt, triangle, work)
 
@@ -163,11 +164,3 @@ def take_statistics(
     arguments: tuple[Any, ...] = (LEVEL, *given, matrices, offsets, marks, work)
     _minpack.take_statistics(*arguments)
     return matrices, offsets, marks
-
-
-def _aligned(size: int) -> FloatArray:
-    """Return work space that begins on a line of the cache, so that no row of a group is spread over two."""
-    line = 8
-    buffer = np.empty(size + line)
-    first = -(buffer.__array_interface__["data"][0] // buffer.itemsize) % line
-    return buffer[first : first + size]

@@ -42,7 +42,7 @@ class Options(NamedTuple):
         return (0, like) if self.diag is None else (1, self.diag)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Problem:
     """A function to fit, with all that does not differ from data set to data set."""
 

@@ -73,27 +73,27 @@ class Settler:
         # Evaluations that derivatives took last.
         self.price = np.zeros(count, dtype=np.intc)
         # Whether differences taken last have shown straight lines.
-        self.smooth = np.ones(count, dtype=np.bool_)
+        self.smooth = np.empty(count, dtype=np.bool_)
+        self.smooth.fill(True)
         # Residuals and derivatives of the fit that was looked at last.
         self.last = (np.empty(0), np.empty(0))
-        self.settled = Statistics(
-            np.empty((0, n, n)),  # there is room once it is known whether there are any
-            np.full(count, n, dtype=np.intc),
-            np.zeros((count, n), dtype=np.bool_),
-            np.zeros((count, n), dtype=np.bool_),
-            np.empty(0),
-        )
+        rank = np.empty(count, dtype=np.intc)
+        rank.fill(n)
+        unused, combined = np.zeros((count, n), dtype=np.bool_), np.zeros((count, n), dtype=np.bool_)
+        # There is room for covariances and offsets once it is known whether there are any.
+        self.settled = Statistics(np.empty((0, n, n)), rank, unused, combined, np.empty(0))
 
     def settle(self) -> Statistics:
         """Judge the fits that were solved, take derivatives afresh where that needs them, and go on where it pays."""
         self._refuse_overflow()
         solved = self._solved()
+        some = np.count_nonzero(solved) > 0
         # Of robust losses, derivatives at hand have been multiplied by what the iteration wants, not covariances.
         refolded = is_robust(self.options) and not self.exact
-        if refolded or not solved.any():
+        if refolded or not some:
             count, n = self.solutions.popt.shape
             self.settled = self.settled._replace(pcov=np.full((count, n, n), np.nan), offset=np.full(count, np.nan))
-        if not solved.any():
+        if not some:
             return self.settled
         doubtful = np.flatnonzero(solved) if refolded else self._judge_by_last_jacobian(solved)
         step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
@@ -107,7 +107,7 @@ class Settler:
 
     def _refuse_overflow(self) -> None:
         """Take no fit for solved whose sum of squares is no number, and with it no error."""
-        if not self.solutions.fnorm.max(initial=0.0) <= LARGEST_NORM:
+        if not kernel.all_below(self.solutions.fnorm, LARGEST_NORM):
             too_large = ~(self.solutions.fnorm <= LARGEST_NORM)
             self.solutions.status[self._solved() & too_large] = codes.DATA_NOT_USABLE
 
@@ -122,10 +122,10 @@ class Settler:
             self.absolute, limits, found.popt, found.fnorm, self.points, found.triangle
         )
         offset[~solved] = np.nan
-        self.settled = self.settled._replace(pcov=pcov, offset=offset)
-        ordinary = offset.max() * math.sqrt(found.popt.shape[1]) <= FAR and not marks.any()
+        self.settled = Statistics(pcov, *self.settled[1:4], offset)
         held = None if self.box is None else self.box.holds(found.popt)
-        ordinary &= held is None or not held.any()
+        near = kernel.all_below(offset, FAR / math.sqrt(found.popt.shape[1]))
+        ordinary = near and not np.count_nonzero(marks) and (held is None or not np.count_nonzero(held))
         if ordinary and (self.exact or (self.box is None and self._steps_of_few_are_good())):
             return np.empty(0, dtype=np.intp)
         singular = (marks == 1) & solved
@@ -392,7 +392,7 @@ class Settler:
         pcov, n = self.settled.pcov, self.solutions.popt.shape[1]
         if not self.absolute:
             none = self.points <= self.settled.rank
-            if none.any():
+            if np.count_nonzero(none):
                 pcov[none] = np.where(pcov[none] < np.inf, np.inf, pcov[none])
-        if not solved.all():
+        if np.count_nonzero(solved) < len(solved):
             pcov[~solved], self.settled.rank[~solved] = np.nan, n
