@@ -181,6 +181,19 @@ subroutine compare_values(m, values, y, weighted, weights, f)
     call keep_values(m, values, y, weighted == 1, weights, loss_linear, f)
 end subroutine compare_values
 
+!> Norms of rows that each lie together, as C stores a matrix.
+subroutine row_norms(m, rows, a, norms_of_rows)
+    use kinds, only: wp
+    use norms, only: column_norms
+    implicit none (type, external)
+    integer, intent(in) :: m                            !! entries of a row
+    integer, intent(in) :: rows
+    real(wp), intent(in) :: a(m, rows)                  !! the matrix, a row in each column
+    real(wp), intent(inout) :: norms_of_rows(rows)      !! out: norms, not finite where an entry is not
+
+    call column_norms(m, rows, a, norms_of_rows)
+end subroutine row_norms
+
 !> Say how a fit stands.
 subroutine outcome(state, info, nfev, njev, column, fnorm)
     use, intrinsic :: iso_c_binding, only: c_int

@@ -3,6 +3,11 @@
 
    What arrays have to be for the compiled code to work on them, and what NumPy takes several calls for. */
 
+extern void F_FUNC(row_norms, ROW_NORMS)(int *, int *, const double *, double *);
+
+/* From this many numbers on, work is long enough to release the interpreter lock for. */
+enum { LARGE = 20000 };
+
 /* Whether an array is float64, in one piece, stored by rows, in native byte order. */
 static int is_ready(PyObject *object, int dimensions)
 {
@@ -29,6 +34,34 @@ static int is_ready_as_state(PyObject *object)
 static int is_ready_for_point(PyObject *object)
 {
     return is_ready_as_state(object) && PyArray_SIZE((PyArrayObject *)object) <= INT_MAX;
+}
+
+/* Norms of the rows of a matrix. */
+static PyObject *row_norms(PyObject *module, PyObject *rows)
+{
+    PyArrayObject *matrix = (PyArrayObject *)PyArray_FROM_OTF(rows, NPY_DOUBLE, NPY_ARRAY_CARRAY_RO);
+    PyObject *norms = NULL;
+    int m, count;
+
+    if (matrix != NULL && (PyArray_NDIM(matrix) != 2 || PyArray_DIM(matrix, 0) > INT_MAX
+        || PyArray_DIM(matrix, 1) > INT_MAX)) {
+        PyErr_SetString(PyExc_TypeError, "expected row_norms(rows), a matrix of float64");
+    } else if (matrix != NULL) {
+        norms = PyArray_SimpleNew(1, PyArray_DIMS(matrix), NPY_DOUBLE);
+    }
+    if (norms != NULL) {
+        count = (int)PyArray_DIM(matrix, 0);
+        m = (int)PyArray_DIM(matrix, 1);
+        if (PyArray_SIZE(matrix) < LARGE) {
+            F_FUNC(row_norms, ROW_NORMS)(&m, &count, PyArray_DATA(matrix), PyArray_DATA((PyArrayObject *)norms));
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            F_FUNC(row_norms, ROW_NORMS)(&m, &count, PyArray_DATA(matrix), PyArray_DATA((PyArrayObject *)norms));
+            Py_END_ALLOW_THREADS
+        }
+    }
+    Py_XDECREF(matrix);
+    return norms;
 }
 
 /* Whether all numbers of an array are smaller in size than a bound, which NaN is not; no, where that is not plain. */

@@ -20,9 +20,6 @@ extern void F_FUNC(compare_values, COMPARE_VALUES)(
 
 enum { TASK_NOT_READY = 3 };
 
-/* From this many entries of the Jacobian on, the work is long enough to release the interpreter lock for. */
-enum { LARGE = 20000 };
-
 /* Residuals in an array that is ready, converted from arrays of other real numbers, lists and tuples; NULL for anything
    else, with an error only if it is not about types and values: what is wrong with those is said in Python. */
 static PyArrayObject *ready_residuals(PyObject *object)
@@ -208,6 +205,30 @@ static PyObject *take_slopes(PyObject *module, PyObject *const *arguments, Py_ss
     return PyLong_FromLong(task);
 }
 
+/* Copies of an array, or of several in a tuple, which a function may change; anything else as it is. */
+static PyObject *copied(PyObject *data)
+{
+    PyObject *copies;
+    Py_ssize_t i;
+
+    if (PyArray_Check(data)) {
+        return PyArray_NewCopy((PyArrayObject *)data, NPY_CORDER);
+    }
+    if (!PyTuple_CheckExact(data)) {
+        return Py_NewRef(data);
+    }
+    copies = PyTuple_New(PyTuple_GET_SIZE(data));
+    for (i = 0; copies != NULL && i < PyTuple_GET_SIZE(data); i++) {
+        PyObject *copy = copied(PyTuple_GET_ITEM(data, i));
+        if (copy == NULL) {
+            Py_CLEAR(copies);
+        } else {
+            PyTuple_SET_ITEM(copies, i, copy);
+        }
+    }
+    return copies;
+}
+
 /* f(data, *parameters), the parameters as NumPy scalars. */
 static PyObject *call_model(PyObject *f, PyObject *data, PyObject *parameters)
 {
@@ -244,17 +265,24 @@ static PyObject *call_model(PyObject *f, PyObject *data, PyObject *parameters)
     return value;
 }
 
-/* Call the function and data in a tuple. */
+/* Call the function and data in a tuple, data that are copied first if the next item is true. */
 static PyObject *call_with_data(PyObject *self, PyObject *parameters)
 {
-    return call_model(PyTuple_GET_ITEM(self, 0), PyTuple_GET_ITEM(self, 1), parameters);
+    PyObject *data = PyTuple_GET_ITEM(self, 1), *value = NULL;
+
+    data = PyTuple_GET_ITEM(self, 2) == Py_True ? copied(data) : Py_NewRef(data);
+    if (data != NULL) {
+        value = call_model(PyTuple_GET_ITEM(self, 0), data, parameters);
+        Py_DECREF(data);
+    }
+    return value;
 }
 
 /* The same, less observations, times weights; what is not an array like the observations is left to `finish`. */
 static PyObject *call_and_compare(PyObject *self, PyObject *parameters)
 {
-    PyArrayObject *observed = (PyArrayObject *)PyTuple_GET_ITEM(self, 2);
-    PyObject *weights = PyTuple_GET_ITEM(self, 3), *finish = PyTuple_GET_ITEM(self, 4), *residuals = NULL;
+    PyArrayObject *observed = (PyArrayObject *)PyTuple_GET_ITEM(self, 3);
+    PyObject *weights = PyTuple_GET_ITEM(self, 4), *finish = PyTuple_GET_ITEM(self, 5), *residuals = NULL;
     PyObject *values = call_with_data(self, parameters);
     npy_intp m = PyArray_SIZE(observed);
 
@@ -282,8 +310,8 @@ static PyMethodDef residual_method = {"residuals", call_and_compare, METH_O, NUL
 
 static PyObject *with_data(PyObject *module, PyObject *arguments)
 {
-    PyObject *f, *data;
-    if (!PyArg_ParseTuple(arguments, "OO:with_data", &f, &data)) {
+    PyObject *f, *data, *copies;
+    if (!PyArg_ParseTuple(arguments, "OOO!:with_data", &f, &data, &PyBool_Type, &copies)) {
         return NULL;
     }
     return PyCFunction_New(&with_data_method, arguments);
@@ -291,8 +319,9 @@ static PyObject *with_data(PyObject *module, PyObject *arguments)
 
 static PyObject *residual_function(PyObject *module, PyObject *arguments)
 {
-    PyObject *f, *data, *observed, *weights, *finish;
-    if (!PyArg_ParseTuple(arguments, "OOOOO:residual_function", &f, &data, &observed, &weights, &finish)) {
+    PyObject *f, *data, *copies, *observed, *weights, *finish;
+    if (!PyArg_ParseTuple(arguments, "OOO!OOO:residual_function", &f, &data, &PyBool_Type, &copies, &observed, &weights,
+            &finish)) {
         return NULL;
     }
     if (!is_ready(observed, 1)

@@ -305,7 +305,7 @@ def curve_fit_many(
 
 
 def _refuse_no_start(begin: Start, names: tuple[str, ...]) -> None:
-    if begin.guess is None and not begin.given.all():
+    if begin.guess is None and np.count_nonzero(begin.given) < len(names):
         raise TypeError(
             f"p0 is missing: pass parameters to start from ({', '.join(names)}), of shape (N,) or (..., N), a dict, or "
             f"a function p0(x, y) that makes them from the data"

@@ -43,7 +43,7 @@ class Block(NamedTuple):
 
     def predictors_of(self, fit: int) -> tuple[FloatArray, ...]:
         """Return the predictors of one fit."""
-        return tuple(x[min(fit, len(x) - 1)] for x in self.x)
+        return tuple([x[min(fit, len(x) - 1)] for x in self.x])
 
 
 class Ready(NamedTuple):
@@ -223,7 +223,7 @@ def _guessed(
 
 def as_argument(predictors: tuple[FloatArray, ...]) -> Any:
     """Return predictors as models take them, one array, or a tuple of several: copies, which they may change."""
-    copies = tuple(np.array(predictor) for predictor in predictors)
+    copies = tuple([predictor.copy() for predictor in predictors])
     return copies[0] if len(copies) == 1 else copies
 
 

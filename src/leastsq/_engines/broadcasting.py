@@ -24,10 +24,10 @@ def try_function(f: Callable[..., Any], jac: Callable[..., Any] | None, block: B
 
     With `vectorized`, two fits are evaluated at once and one by one, and must agree.
     """
-    rows = np.flatnonzero(block.status == TO_FIT)[:2]
-    rows = np.repeat(rows, 2)[:2] if len(rows) == 1 else rows
+    rows = (block.status == TO_FIT).nonzero()[0][:2]
+    rows = rows if len(rows) > 1 else rows[[0, 0]]
     points = block.p0[rows]
-    if np.array_equal(*points):  # two that are the same would not tell one from the other
+    if not np.count_nonzero(points[0] != points[1]):  # two that are the same would not tell one from the other
         points[1] = _near(points[1], block.box_of(int(rows[1])))
     one_by_one = [_evaluate(f, block, int(row), point, "f") for row, point in zip(rows, points, strict=True)]
     _refuse_other_shape(one_by_one, (block.y.shape[1],), "f")
@@ -86,9 +86,6 @@ def _compare(
 ) -> None:
     """Raise unless a function gives for two fits at once what it gives one by one."""
     x = as_argument(tuple(x[0] if len(x) == 1 else x[rows] for x in block.x))
-    advice = _ADVICE.format(name=name)
-    if len(block.x) == 1 and len(block.x[0]) > 1:
-        advice += ". Each fit has a row of xdata here; if its rows are predictors, pass a tuple of them: (x0, x1, ...)"
     shape = (2, block.y.shape[1]) if name == "f" else (2, block.y.shape[1], points.shape[1])
     try:
         together = function(x, *np.array(points.T)[:, :, None])
@@ -96,13 +93,22 @@ def _compare(
         together = together if name == "f" else with_parameter_axis(together, shape)
         together = together if together.shape == shape else np.broadcast_to(together, shape)
     except Exception as error:
-        raise ValueError(f"{name} does not work for several fits at once ({error}). {advice}") from error
+        raise ValueError(f"{name} does not work for several fits at once ({error}). {_advice(block, name)}") from error
     for row, values in zip(together, one_by_one, strict=True):
-        if values is None or (row == values).all():
+        if values is None or np.count_nonzero(row == values) == row.size:
             continue
         tolerance = _ROUNDINGS * max(relative_error(values), float(np.finfo(np.float64).eps))
         expected = np.broadcast_to(real_array(values, name), row.shape)
         finite = np.abs(expected[np.isfinite(expected)])
         atol = tolerance * float(finite.max(initial=0.0))
         if not np.allclose(row, expected, rtol=tolerance, atol=atol, equal_nan=True):
-            raise ValueError(f"{name} gives other values for several fits at once than one by one. {advice}")
+            raise ValueError(
+                f"{name} gives other values for several fits at once than one by one. {_advice(block, name)}"
+            )
+
+
+def _advice(block: Block, name: str) -> str:
+    advice = _ADVICE.format(name=name)
+    if len(block.x) == 1 and len(block.x[0]) > 1:
+        advice += ". Each fit has a row of xdata here; if its rows are predictors, pass a tuple of them: (x0, x1, ...)"
+    return advice

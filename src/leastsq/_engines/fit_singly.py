@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .._input.validate import NO_VALUE, FloatArray, real_array, with_parameter_axis
 from .._models.model import Model
-from .._solver import codes
+from .._solver import codes, kernel
 from .._solver.data import Data, residual_function
 from .._solver.kernel import TO_FIT
 from .._solver.problem import Problem
@@ -25,7 +25,7 @@ def fit_singly(problem: Problem, block: Block, interrupt: NDArray[np.intc]) -> S
     One that does for several fits what it does for each gets all points, as it would with others.
     """
     solutions = empty_solutions(block)
-    for fit in np.flatnonzero(block.status == TO_FIT).tolist():
+    for fit in (block.status == TO_FIT).nonzero()[0].tolist():
         if interrupt[0]:
             break
         fit_one(problem, block, fit, solutions)
@@ -36,10 +36,11 @@ def fit_one(problem: Problem, block: Block, fit: int, solutions: Solutions) -> N
     """Fit a function to one data set of a block."""
     data = _data_of(block, fit, problem.vectorized)
     start = block.p0[fit].copy()
-    several = isinstance(data.x, tuple)
-    jac = None if isinstance(problem.f, Model) else problem.jac
-    residuals = residual_function(_on_copies(problem.f, several), data)
-    jacobian = None if jac is None else _weighted_jacobian(_on_copies(jac, several), data)
+    compiled = isinstance(problem.f, Model)
+    jac = None if compiled else problem.jac
+    # Functions of the user's get predictors that they may change.
+    residuals = residual_function(problem.f, data, not compiled)
+    jacobian = None if jac is None else _weighted_jacobian(jac, data)
     try:
         one = iterate(
             residuals,
@@ -71,19 +72,12 @@ def _data_of(block: Block, fit: int, whole: bool) -> Data:
 
 
 def _weighted_jacobian(jac: Callable[..., Any], data: Data) -> Callable[[FloatArray], Any]:
+    derivatives = kernel.with_data(jac, data.x, True)
+
     def weighted(parameters: FloatArray) -> Any:
         shape = (data.y.size, parameters.size)
-        slopes = with_parameter_axis(real_array(jac(data.x, *parameters), "jac"), shape)
+        slopes = with_parameter_axis(real_array(derivatives(parameters), "jac"), shape)
         slopes = np.broadcast_to(slopes, shape) if slopes.ndim < 2 else slopes
         return data.whiten_jacobian(slopes, False)
 
     return weighted
-
-
-def _on_copies(f: Callable[..., Any], several: bool) -> Callable[..., Any]:
-    """Return a function that gets a copy of the predictor, or of several, which it may change."""
-    if isinstance(f, Model):
-        return f
-    if several:
-        return lambda x, *parameters: f(as_argument(x), *parameters)
-    return lambda x, *parameters: f(x.copy(), *parameters)

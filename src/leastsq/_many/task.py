@@ -139,7 +139,7 @@ def _tried(task: _Task, pieces: Iterator[Piece]) -> tuple[_Task, Iterable[Piece 
         for piece in pieces:
             block = task.block(piece)
             ready.append(Ready(piece.start, block))
-            if (block.status == TO_FIT).any():
+            if np.count_nonzero(block.status == TO_FIT):
                 break
         else:
             return task, ready

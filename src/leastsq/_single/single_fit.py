@@ -100,7 +100,7 @@ class Single(NamedTuple):
     def _weighted_jacobian(self, jac: Callable[..., Any], m: int) -> Callable[[FloatArray], Any]:
         """Return the weighted Jacobian as a function of the parameters."""
         data, col_deriv, n = self.data, self.col_deriv, self.begin.start.size
-        derivatives = with_data(jac, data.x)
+        derivatives = with_data(jac, data.x, False)
         if data.weights is None:
             return derivatives
 

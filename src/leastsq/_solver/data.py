@@ -199,8 +199,8 @@ def _inverse_factor(covariance: FloatArray) -> FloatArray:
     return inverse
 
 
-def residual_function(f: Callable[..., Any], data: Data) -> Callable[[FloatArray], Any]:
-    """Return the weighted residuals as a function of the parameters.
+def residual_function(f: Callable[..., Any], data: Data, copies: bool = False) -> Callable[[FloatArray], Any]:
+    """Return the weighted residuals as a function of the parameters, evaluated with `copies` of the predictors or not.
 
     Models that return float64 arrays like the data, as most do, are compared with them in compiled code.
     """
@@ -215,10 +215,10 @@ def residual_function(f: Callable[..., Any], data: Data) -> Callable[[FloatArray
             raise
 
     if weights is None or (weights.ndim == 1 and (whole or weights.all())):
-        return kernel.residual_function(f, x, y, weights, finish)
+        return kernel.residual_function(f, x, copies, y, weights, finish)
     if weights.ndim == 0:
-        return kernel.residual_function(f, x, y, np.full(y.size, weights), finish)
-    model = kernel.with_data(f, x)
+        return kernel.residual_function(f, x, copies, y, np.full(y.size, weights), finish)
+    model = kernel.with_data(f, x, copies)
     return lambda parameters: finish(model(parameters))
 
 

@@ -40,6 +40,7 @@ TO_FIT: Final = -1000
 
 # What is called for every evaluation or step goes through no further Python function.
 all_below = _minpack.all_below
+row_norms = _minpack.row_norms
 run = _minpack.run
 take_residuals = _minpack.take_residuals
 take_jacobian = _minpack.take_jacobian

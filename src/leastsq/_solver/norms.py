@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .._input.validate import FloatArray
+from . import kernel
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -19,13 +20,7 @@ def norm(x: FloatArray) -> float:
 
 def row_norms(rows: FloatArray) -> FloatArray:
     """Return the Euclidean norm of each row, whatever the size of its entries; Inf where one is not finite."""
-    with np.errstate(all="ignore"):
-        squares = (rows * rows).sum(axis=1)
-    norms: FloatArray = np.sqrt(squares)
-    for row in (~((squares > 1e-200) & (squares < 1e200))).nonzero()[0].tolist():
-        largest = float(np.max(np.abs(rows[row]), initial=0.0))
-        if not largest < math.inf:
-            norms[row] = math.inf
-        elif largest > 0:
-            norms[row] = largest * math.sqrt(float(np.sum((rows[row] / largest) ** 2)))
+    norms = kernel.row_norms(rows)
+    if not kernel.all_below(norms, math.inf):
+        norms[~(norms < math.inf)] = math.inf
     return norms

@@ -146,14 +146,13 @@ class Settler:
         x, fnorm = self.solutions.popt, self.solutions.fnorm.tolist()
         if len(x) > _FEW:
             return False
-        sizes, spreads = (norms.tolist() for norms in self.evaluator.sizes(np.arange(len(x))))
-        rows = zip(x, fnorm, self.solutions.triangle[:, :-1], sizes, spreads, strict=True)
-        for point, norm, columns, size, spread in rows:
-            norms = np.sqrt(np.einsum("ji,ji->j", columns, columns))
+        sizes, spreads = self.evaluator.sizes(np.arange(len(x)))
+        for point, norm, columns, size, spread in zip(x, fnorm, self.solutions.triangle, sizes, spreads, strict=True):
+            norms = row_norms(columns)[:-1]  # without the head of Qᵀf
             ratio = float((np.abs(columns.diagonal()) / norms).min())
             terms = max(norm + size, float((norms * np.abs(point)).max()))
             only_rounding = norm <= _ROUNDING * max(self.error, EPS) * terms
-            of_data = size, lambda spread=spread: spread
+            of_data = float(size), lambda spread=spread: float(spread)
             if only_rounding or not one_steps_are_good(point, norms, norm, *of_data, ratio, self.error):
                 return False
         return True
