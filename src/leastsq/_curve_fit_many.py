@@ -17,6 +17,7 @@ from ._input.groups import grouped_sets
 from ._input.parameters import Start, checked_start
 from ._input.pieces import data_sets, is_dask
 from ._input.validate import FloatArray, callable_argument, flag
+from ._many.fixed import others_of
 from ._many.task import Call, Sets
 from ._many.time_limit import checked_time_limit
 from ._many.workers import Progress, Workers, checked_workers
@@ -296,7 +297,8 @@ def curve_fit_many(
     absolute, at_once = absolute or is_counts(options), at_once or isinstance(f, Model)
     kept = flag(pcov, "pcov"), covariance == "sandwich", tuple(begin.fixed.tolist()), box is not None
     problem = Problem(f, jac, names, options, absolute, at_once, sigma is not None, *kept)
-    call = Call(problem, nan_policy, Start(None, *begin[1:]), threads, errors, checked_time_limit(time_limit))
+    limit, others = checked_time_limit(time_limit), others_of(problem, begin, box)
+    call = Call(problem, nan_policy, Start(None, *begin[1:]), threads, errors, limit, others)
     if lazy:
         return _fit_lazily(call, progress, workers, xdata, ydata, of_parameters, sigma, axis)
     fits = call.fit(sets, progress)

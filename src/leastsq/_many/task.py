@@ -29,6 +29,8 @@ from .._solver.losses import is_counts
 from .._solver.problem import Problem
 from .._solver.record import empty_arrays
 from .._verdict.refold import judged
+from .._verdict.statistics import Statistics
+from .fixed import Others
 from .time_limit import mark_unfinished, not_begun, watching
 from .workers import Progress, Workers, reporter, run
 
@@ -48,6 +50,8 @@ class Call:
     workers: Workers
     errors: str
     time_limit: float = math.inf
+    # Where some parameters are fixed to one value, what is fitted in the place of the problem.
+    others: Others | None = None
 
     def fit(self, sets: Sets, progress: Progress = False) -> ManyFits:
         """Fit the data sets."""
@@ -55,7 +59,7 @@ class Call:
         # Nobody interrupts the fits of the only thread but signals, which single fits look at.
         alone = self.workers == 1 and self.time_limit == math.inf
         few = alone and sets.fits <= _FEW and self.problem.options.loss == 0
-        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc), end, few)
+        task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc), end, few, self.others)
         task, pieces = _tried(task, sets.pieces())
         return _collect(task, pieces, sets, self.workers, progress, self.errors)
 
@@ -72,6 +76,7 @@ class _Task:
     end: float = math.inf
     # Whether fits that could be made side by side are so few that one after the other is quicker.
     few: bool = False
+    others: Others | None = None
 
     def __call__(self, piece: Piece | Ready) -> Fitted:
         """Fit the data sets of a piece."""
@@ -85,23 +90,28 @@ class _Task:
 
     def _fitted(self, piece: Piece | Ready) -> Fitted:
         block = piece.block if isinstance(piece, Ready) else self.block(piece)
+        if self.others is None:
+            return self._record(piece.start, block, *self._settled(self.problem, block))
+        settled = self._settled(self.others.problem, self.others.block(block))
+        return self._record(piece.start, block, *self.others.whole(block, *settled))
+
+    def _settled(self, problem: Problem, block: Block) -> tuple[Solutions, Statistics]:
+        """Fit and judge the data sets of a block."""
         if not np.count_nonzero(block.status == TO_FIT):
             solutions = empty_solutions(block)
-        elif isinstance(self.problem.f, Model) and self.problem.options.rho is None:
-            solutions = fit_compiled(self.problem, block, self.interrupt)
-        elif self.problem.options.rho is not None or (is_counts(self.problem.options) and not self.problem.vectorized):
-            solutions = fit_own_rows(self.problem, block, self.interrupt)
-        elif self.problem.vectorized and not self.few:
-            solutions = fit_vectorized(self.problem, block, self.interrupt)
+        elif isinstance(problem.f, Model) and problem.options.rho is None:
+            solutions = fit_compiled(problem, block, self.interrupt)
+        elif problem.options.rho is not None or (is_counts(problem.options) and not problem.vectorized):
+            solutions = fit_own_rows(problem, block, self.interrupt)
+        elif problem.vectorized and not self.few:
+            solutions = fit_vectorized(problem, block, self.interrupt)
         else:
-            solutions = fit_singly(self.problem, block, self.interrupt)
-        blame_predictors(self.problem, block, solutions)
-        return self._settled(piece.start, block, solutions)
+            solutions = fit_singly(problem, block, self.interrupt)
+        blame_predictors(problem, block, solutions)
+        return solutions, judged(problem, block, solutions, self.interrupt)
 
-    def _settled(self, start: int, block: Block, solutions: Solutions) -> Fitted:
-        """Judge the fits of a block, and give their records."""
-        problem = self.problem
-        settled = judged(problem, block, solutions, self.interrupt)
+    def _record(self, start: int, block: Block, solutions: Solutions, settled: Statistics) -> Fitted:
+        """Give the records of fits."""
         if self.interrupt[0] == OVER:
             mark_unfinished(solutions)
         popt, box = solutions.popt, block.box
@@ -117,7 +127,7 @@ class _Task:
             "offset": settled.offset,
             "active_mask": np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt),
         }
-        if problem.covariances:
+        if self.problem.covariances:
             arrays["pcov"] = settled.pcov
         else:
             arrays["errors"] = np.sqrt(np.diagonal(settled.pcov, axis1=1, axis2=2))

@@ -104,6 +104,10 @@ def settle(
 
 def _patterns(free: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
     """Give the fits that have the same free parameters, together."""
+    if (free == free[:1]).all():
+        if free[0].any():
+            yield np.arange(len(free)), free[0]
+        return
     kinds, kind = np.unique(free, axis=0, return_inverse=True)
     for k in range(int(kinds.shape[0])):
         if kinds[k].any():
