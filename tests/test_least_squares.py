@@ -206,6 +206,7 @@ def test_the_count_of_evaluations_is_kept_to():
         ({"gtol": np.nan}, "gtol"),
         ({"verbose": 3}, "verbose"),
         ({"workers": 0}, "workers"),
+        ({"workers": 10**400}, "at most 256 processes"),
         ({"bounds": ([0, np.nan], [1, 1])}, "NaN"),
         ({"bounds": ([0, 2], [1, 1])}, "above the upper"),
         ({"method": "lm", "loss": "huber"}, "lm"),

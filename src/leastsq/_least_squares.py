@@ -3,6 +3,7 @@
 from __future__ import annotations  # so that help() shows types by their names
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from multiprocessing import Pool
 from typing import Any, Final, NamedTuple
@@ -29,6 +30,7 @@ from ._solver.problem import Options, checked_scale
 from ._solver.robust import LOSS_CODES, Loss, checked_f_scale, checked_loss
 
 _ALGORITHMS: Final = ("trf", "dogbox", "lm")
+_MOST_PROCESSES: Final = 256
 
 
 def least_squares(
@@ -102,7 +104,8 @@ def least_squares(
         ``fun``, ``cost``, ``nit`` and ``nfev``; or ``callback(x)`` if its argument has another name. Raising
         ``StopIteration`` ends the fit.
     workers : int or map-like callable, optional
-        Who evaluates `fun` for differences: so many processes, or ``workers(fun, points)``.
+        Who evaluates `fun` for differences: so many processes, though none for more than 2*N points, or
+        ``workers(fun, points)``.
 
     Returns
     -------
@@ -181,7 +184,7 @@ def least_squares(
         step = None if diff_step is None else checked_step(diff_step, start.size)
         one = large_fit(residuals, jac, Arguments(args, kwargs, ()), cut, step, box, start, options)
         return fit_large(one, start, report, counts)
-    with _mapper(workers) as run:
+    with _mapper(workers, 2 * start.size) as run:
         functions = _Functions(fun, jac, args, kwargs, counts, diff_step, box, run)
         first = functions.first(start)
         options = _options(method == "lm", counts, start.size, (ftol, xtol, gtol), x_scale, max_nfev, loss, f_scale)
@@ -375,8 +378,8 @@ def _refuse_workers(workers: Any) -> None:
 
 
 @contextlib.contextmanager
-def _mapper(workers: Any) -> Iterator[Callable[..., Any]]:
-    """Give what evaluates a function at several points."""
+def _mapper(workers: Any, points: int) -> Iterator[Callable[..., Any]]:
+    """Give what evaluates a function at so many points at once; more processes than these would have nothing to do."""
     if workers is None or callable(workers):
         yield map if workers is None else workers
         return
@@ -385,5 +388,8 @@ def _mapper(workers: Any) -> Iterator[Callable[..., Any]]:
     if workers == 1:
         yield map
         return
-    with Pool(None if workers == -1 else int(workers)) as pool:
+    processes = min(os.cpu_count() or 1, _MOST_PROCESSES) if workers == -1 else int(workers)
+    if processes > _MOST_PROCESSES:
+        raise ValueError(f"workers must be at most {_MOST_PROCESSES} processes, or -1 for all processors; got more")
+    with Pool(min(processes, points)) as pool:
         yield pool.map
