@@ -25,6 +25,7 @@ from ._models.complex import is_complex, many_complex, parts_of
 from ._models.model import Model
 from ._models.parameter_names import parameter_names
 from ._models.sums import understood
+from ._results.box import as_kept
 from ._results.result import ManyFits
 from ._solver.codes import warn_of_absolute_without
 from ._solver.losses import is_counts, with_loss
@@ -300,10 +301,10 @@ def curve_fit_many(
     limit, others = checked_time_limit(time_limit), others_of(problem, begin, box)
     call = Call(problem, nan_policy, Start(None, *begin[1:]), threads, errors, limit, others)
     if lazy:
-        return _fit_lazily(call, progress, workers, xdata, ydata, of_parameters, sigma, axis)
+        return _fit_lazily(call, progress, workers, xdata, ydata, of_parameters, sigma, axis, box)
     fits = call.fit(sets, progress)
-    coords = coordinates_of(observed, along, fits.shape)
-    return fits if coords is None else replace(fits, coords=coords)
+    coords, limits = coordinates_of(observed, along, fits.shape), as_kept(box, fits.shape)
+    return fits if coords is None and limits is None else replace(fits, coords=coords, bounds=limits)
 
 
 def _refuse_no_start(begin: Start, names: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._input.bounds import Bounds, refuse_unusable
 from .._input.pieces import arrange, data_sets, fit_axes, is_dask, move, real_numbers
+from .._results.box import as_kept
 from .._results.result import ManyFits
 from .._solver.problem import Problem
 from .._solver.record import ARRAYS, record_type
@@ -42,6 +43,7 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
 
     records: Any
     problem: Problem
+    bounds: Bounds | None = None
 
     @property
     def param_names(self) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
         return self.records.dask
 
     def __dask_postcompute__(self) -> Any:
-        return _gathered, (self.records.__dask_postcompute__(), self.problem)
+        return _gathered, (self.records.__dask_postcompute__(), self.problem, self.bounds)
 
     def __dask_postpersist__(self) -> Any:
         return self._persisted, self.records.__dask_postpersist__()
@@ -117,18 +119,18 @@ class LazyFits(DaskMethodsMixin):  # type: ignore[misc]
         return f"LazyFits(shape={self.shape}, params=({', '.join(self.param_names)}), chunks={self.chunks})"
 
 
-def many_fits(records: NDArray[Any], problem: Problem) -> ManyFits:
+def many_fits(records: NDArray[Any], problem: Problem, bounds: Bounds | None = None) -> ManyFits:
     """Return records of fits as the result of many."""
     records = np.asarray(records)
     found: dict[str, Any] = {"pcov": None}
     found |= {name: np.asarray(records[name]).copy() for name in records.dtype.names or ()}
-    return ManyFits(**found, problem=problem)
+    return ManyFits(**found, problem=problem, bounds=bounds)
 
 
-def _gathered(blocks: Any, of_array: Any, problem: Problem) -> ManyFits:
+def _gathered(blocks: Any, of_array: Any, problem: Problem, bounds: Bounds | None) -> ManyFits:
     """Return the results of all blocks as one."""
     finalize, given = of_array
-    return many_fits(finalize(blocks, *given), problem)
+    return many_fits(finalize(blocks, *given), problem, bounds)
 
 
 def _attribute(records: NDArray[Any], name: str, problem: Problem) -> Any:
@@ -142,6 +144,7 @@ def fit_lazily(
     of_parameters: dict[str, Any],
     sigma: Any,
     axis: int | Sequence[int],
+    box: Bounds | None,
 ) -> LazyFits:
     """Return the fits that a call would make of arrays as tasks; the arguments have been checked."""
     problem = call.problem
@@ -176,7 +179,7 @@ def fit_lazily(
         axes=len(axes),
         token="curve_fit_many",
     )
-    return LazyFits(records, problem)
+    return LazyFits(records, problem, as_kept(box, records.shape))
 
 
 def _fit_block(

@@ -27,9 +27,13 @@ class Rows(NamedTuple):
     sigma: FloatArray | None
     popt: FloatArray
 
+    def values(self, fits: ManyFits) -> FloatArray:
+        """Return values of the model."""
+        return evaluate(fits, self.x, self.popt)
+
     def residuals(self, fits: ManyFits) -> FloatArray:
         """Return observations minus values of the model, in units of the deviations if there are any."""
-        found: FloatArray = self.y - evaluate(fits, self.x, self.popt)
+        found: FloatArray = self.y - self.values(fits)
         return found if self.sigma is None else found / self.sigma
 
 

@@ -2,7 +2,8 @@
 
 References
 ----------
-D. M. Bates, D. G. Watts, Nonlinear Regression Analysis and Its Applications, Wiley, 1988, section 6.1.
+D. M. Bates, D. G. Watts, Nonlinear Regression Analysis and Its Applications, Wiley, 1988, section 6.1; J. T. Kent,
+Biometrika 69 (1982) 19-27 (the likelihood ratio where the data have another distribution).
 """
 
 from __future__ import annotations  # so that help() shows types by their names
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._input.bounds import Bounds, bounds_of_many
-from .._input.validate import FloatArray, with_parameter_axis
-from .._solver.problem import Problem
+from .._input.bounds import Bounds
+from .._input.validate import FloatArray
+from .._solver.losses import cost, is_counts, name_of
 from .again import Rows, given_again, rows_of_fits
+from .box import rows as rows_of_box
 from .selection import number_of_parameter, position_of
 from .student import quantiles
 
@@ -31,6 +33,8 @@ _MOST_ROUNDS: Final = 60
 _TOLERANCE: Final = 1e-5
 # Where a parameter has gone so many times further than the linear interval, it has no bound.
 _FAR: Final = 1e4
+# Options of the fits that their refits have, too.
+_AGAIN: Final = ("ftol", "xtol", "gtol", "maxfev", "epsfcn", "factor", "f_scale")
 
 
 class _Interval(NamedTuple):
@@ -66,6 +70,12 @@ def profile(
     where the sum of squares has risen by ``(t * s)**2``; t is the quantile of `conf_interval`, and s**2 the reduced
     chi-square, or 1 with ``absolute_sigma`` [1]_. For models linear in their parameters that is `conf_interval`.
 
+    With ``loss="poisson"``, it ends where the deviance has risen by ``t**2``: the likelihood-ratio interval [2]_. With
+    other losses, the cost is in the place of the sum of squares. Where it is minus twice a log-likelihood, that is
+    the likelihood ratio too; else the interval is one for which theory holds for many points, as it does for
+    covariances. Losses that level off, as "arctan" does, may leave it without an end. With ``covariance="sandwich"``,
+    the rise is larger or smaller by the ratio of that variance to the one made of curvature [3]_.
+
     Parameters
     ----------
     index : int, tuple, slice, mask or str
@@ -78,8 +88,8 @@ def profile(
     level : float, default 0.95
         The probability that an interval holds the true value.
     bounds : optional
-        The bounds, as they were given to `curve_fit_many`. No parameter leaves them, and fixed ones stay where they
-        are.
+        By default those of the fits, which the result keeps; only where they were dask arrays, they are to be given
+        again. No parameter leaves them, and fixed ones stay where they are.
 
     Returns
     -------
@@ -97,6 +107,9 @@ def profile(
     References
     ----------
     .. [1] D. M. Bates, D. G. Watts, "Nonlinear Regression Analysis and Its Applications", Wiley, 1988, section 6.1.
+    .. [2] S. S. Wilks, "The large-sample distribution of the likelihood ratio for testing composite hypotheses",
+       Annals of Mathematical Statistics 9, 1938, pp. 60-62.
+    .. [3] J. T. Kent, "Robust properties of likelihood ratio tests", Biometrika 69, 1982, pp. 19-27.
 
     Examples
     --------
@@ -110,12 +123,10 @@ def profile(
     True
     """
     j = number_of_parameter(self, name)
-    if self.options.loss or self.options.rho is not None:
-        raise ValueError("profile is for least squares: these fits were made with another loss")
     if j < len(self.problem.fixed) and self.problem.fixed[j]:
         raise ValueError(f"{name} is fixed: it has no interval")
     sets = given_again(self, x, y, sigma, axis, groups, lengths)
-    box = _box(self, bounds)
+    box = rows_of_box(self, bounds)
     if isinstance(index, str):
         index = position_of(self, index)
     numbers = np.arange(self.size).reshape(self.shape)
@@ -132,28 +143,6 @@ def profile(
     return found
 
 
-def _box(fits: ManyFits, bounds: Any) -> Bounds:
-    """Return the bounds of all fits, in rows; equal ones for what is fixed."""
-    n = len(fits.param_names)
-    given = bounds_of_many(bounds, n, fits.param_names)
-    if (given is not None) != fits.problem.bounded:
-        told = "none; give those of the call again" if given is None else "some; leave them out"
-        raise ValueError(f"bounds: the fits had {'bounds' if given is None else 'none'}, and here are {told}")
-    lower, upper = given or Bounds(np.full(n, -np.inf), np.full(n, np.inf))
-    try:
-        box = Bounds(*(np.broadcast_to(side, fits.popt.shape).reshape(-1, n) for side in (lower, upper)))
-    except ValueError:
-        raise ValueError(
-            f"bounds have shape {lower.shape}, which is not that of fits of shape {fits.shape} and {n} parameters"
-        ) from None
-    popt, solved = fits.popt.reshape(-1, n), fits.success.ravel()
-    held = np.zeros(n, dtype=np.bool_) if not fits.problem.fixed else np.array(fits.problem.fixed)
-    own = Bounds(*(np.where(held, popt, side) for side in box))
-    if not np.array_equal(own.active(popt)[solved], fits.active_mask.reshape(-1, n)[solved]):
-        raise ValueError("bounds are not those of the fits, which are on others: give them as they were")
-    return own
-
-
 def _places(chosen: NDArray[np.intp], lists: list[int]) -> NDArray[np.intp]:
     """Return which of the fits searched each chosen one is, of those that are."""
     where = {number: k for k, number in enumerate(lists)}
@@ -166,23 +155,26 @@ class _Search:
     def __init__(self, fits: ManyFits, j: int, numbers: list[int], rows: list[Rows], box: Bounds, level: float) -> None:
         n = len(fits.param_names)
         self.fits, self.j, self.box = fits, j, box
-        self.others = Bounds(*(np.delete(side, j, axis=1) for side in box))
+        # Where the parameter is held it may be as near to its own bounds as rounding has it.
+        self.others = Bounds(*(side.copy() for side in box))
+        self.others.lower[:, j], self.others.upper[:, j] = -np.inf, np.inf
         self.popt = fits.popt.reshape(-1, n)[numbers]
         self.stderr = fits.stderr.reshape(-1, n)[numbers, j]
         self.data = _side_by_side(rows)
         dof = fits.dof.ravel()[numbers]
         self.quantile = quantiles(level, dof, fits.problem.absolute_sigma)
-        self.least = np.array([_sum_of_squares(fits, row) for row in rows])
+        self.least = np.concatenate([_costs(fits, row) for row in rows])
         _refuse_other_data(self.least, fits.chisq.ravel()[numbers])
         known = fits.problem.absolute_sigma
         with np.errstate(divide="ignore", invalid="ignore"):
             self.variance = np.ones(len(dof)) if known else np.where(dof > 0, self.least / dof, np.nan)
-        self.start = np.delete(self.popt, j, axis=1)
-        self.slopes = np.zeros_like(self.start)
+        if fits.problem.sandwich:
+            self.variance = self.variance * self._ratio()
+        self.slopes = np.zeros_like(self.popt)
         if fits.pcov is not None:
             matrices = fits.pcov.reshape(-1, n, n)[numbers]
             with np.errstate(invalid="ignore", divide="ignore"):
-                along = np.delete(matrices[:, :, j] / matrices[:, j, j, None], j, axis=1)
+                along = matrices[:, :, j] / matrices[:, j, j, None]
             self.slopes = np.where(np.isfinite(along), along, 0.0)
 
     def ends(self) -> FloatArray:
@@ -201,7 +193,7 @@ class _Search:
         first = np.minimum(self._first(room), room)
         active = np.flatnonzero(np.isfinite(first) & (first > 0) & (self.variance > 0))
         here = _Bracket(first[active], self.quantile[active], room[active])
-        others = self.start[active] + sign * self.slopes[active] * first[active, None]
+        others = self.popt[active] + sign * self.slopes[active] * first[active, None]
         for _ in range(_MOST_ROUNDS):
             if not active.size:
                 break
@@ -229,34 +221,50 @@ class _Search:
         return np.where(np.isfinite(linear) & (linear > 0), linear, blind)
 
     def _refit(self, which: NDArray[np.intp], values: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return sums of squares with the parameter held at such values, and the other parameters."""
-        x = tuple(one if one.ndim == 1 else one[which] for one in self.data.x)
-        y = self.data.y[which]
-        sigma = self.data.sigma if self.data.sigma is None else self.data.sigma[which]
-        if start.shape[1] == 0:
-            popt = values[:, None]
-            rest = Rows(x, y, sigma, popt).residuals(self.fits)
-            return np.nansum(rest**2, axis=1), start
-        from .._curve_fit_many import curve_fit_many
-
-        problem = self.fits.problem
-        lower, upper = (side[which] for side in self.others)
-        reduced = _Reduced(problem, self.j)
-        options = {name: getattr(problem.options, name) for name in ("ftol", "xtol", "gtol", "maxfev", "factor")}
-        again = curve_fit_many(
-            reduced,
-            (*x, values[:, None]),
-            y,
-            np.clip(start, lower, upper),
-            sigma,
-            bounds=None if np.isinf(lower).all() and np.isinf(upper).all() else (lower, upper),
-            jac=reduced.jac if problem.jac is not None else None,
-            vectorized=problem.vectorized,
-            epsfcn=problem.options.epsfcn,
-            **options,
-        )
+        """Return costs with the parameter held at such values, and all parameters."""
+        box = self.others.rows(which)
+        start = np.clip(start, *box)
+        start[:, self.j] = values
+        mask = np.arange(start.shape[1]) == self.j
+        if (mask | (box.lower == box.upper).all(axis=0)).all():
+            return _costs(self.fits, self._data_of(which, start)), start
+        again = self._again(which, start, box, fixed=mask)
         usable = (again.status >= 1) & (again.status <= _USABLE)
         return np.where(usable, again.chisq, np.inf), np.where(usable[:, None], again.popt, start)
+
+    def _ratio(self) -> FloatArray:
+        """Return by how much variances are larger than those made of curvature."""
+        which = np.arange(len(self.popt))
+        again = self._again(which, self.popt, self.box, absolute_sigma=self.fits.problem.absolute_sigma)
+        with np.errstate(all="ignore"):
+            ratio = (self.stderr / again.stderr[:, self.j]) ** 2
+        return np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0)
+
+    def _again(self, which: NDArray[np.intp], start: FloatArray, box: Bounds, **more: Any) -> ManyFits:
+        """Fit some of the data sets again, with the options that they were fitted with."""
+        from .._curve_fit_many import curve_fit_many
+
+        problem, data = self.fits.problem, self._data_of(which, start)
+        options = {name: getattr(problem.options, name) for name in _AGAIN}
+        fits: ManyFits = curve_fit_many(
+            problem.f,
+            data.x,
+            data.y,
+            start,
+            data.sigma,
+            bounds=None if np.isinf(box).all() else box,
+            jac=problem.jac,
+            vectorized=problem.vectorized,
+            loss=name_of(problem.options),
+            **options,
+            **more,
+        )
+        return fits
+
+    def _data_of(self, which: NDArray[np.intp], popt: FloatArray) -> Rows:
+        """Return some of the data sets."""
+        x = tuple(one if one.ndim == 1 else one[which] for one in self.data.x)
+        return Rows(x, self.data.y[which], None if self.data.sigma is None else self.data.sigma[which], popt)
 
 
 @dataclass
@@ -302,29 +310,6 @@ class _Bracket:
         return _Bracket(*(array[left] for array in arrays))
 
 
-class _Reduced:
-    """A function of all parameters but one, which comes as the last predictor."""
-
-    def __init__(self, problem: Problem, j: int) -> None:
-        self._problem, self._j = problem, j
-
-    def _whole(self, x: Any, others: tuple[Any, ...]) -> tuple[Any, list[Any]]:
-        *own, held = x
-        held = held[..., :1] if self._problem.vectorized else held[0]
-        return (own[0] if len(own) == 1 else tuple(own)), [*others[: self._j], held, *others[self._j :]]
-
-    def __call__(self, x: Any, *others: Any) -> Any:
-        predictors, parameters = self._whole(x, others)
-        return self._problem.f(predictors, *parameters)
-
-    def jac(self, x: Any, *others: Any) -> Any:
-        predictors, parameters = self._whole(x, others)
-        assert self._problem.jac is not None
-        slopes = np.asarray(self._problem.jac(predictors, *parameters))
-        shape = (*slopes.shape[:-1], len(parameters))
-        return np.delete(with_parameter_axis(slopes, shape), self._j, axis=-1)
-
-
 def _side_by_side(rows: list[Rows]) -> Rows:
     """Return data sets of several lengths as rows of one, those that are short filled up with missing points."""
     longest = max(row.y.shape[1] for row in rows)
@@ -345,16 +330,21 @@ def _side_by_side(rows: list[Rows]) -> Rows:
     return Rows(x, filled([row.y for row in rows], np.nan), sigma, np.concatenate([row.popt for row in rows]))
 
 
-def _sum_of_squares(fits: ManyFits, row: Rows) -> float:
-    return float(np.nansum(row.residuals(fits) ** 2))
+def _costs(fits: ManyFits, rows: Rows) -> FloatArray:
+    """Return what fits of data sets minimised, at their parameters; missing points cost nothing."""
+    options = fits.options
+    kept = rows.values(fits) if is_counts(options) else -rows.residuals(fits)
+    there = ~np.isnan(rows.y)
+    found = cost(options, np.where(there, kept, 1.0), np.where(there, rows.y, 1.0), there)
+    return found
 
 
 def _refuse_other_data(found: FloatArray, chisq: FloatArray) -> None:
-    """Raise if sums of squares are not those of the result."""
+    """Raise if costs are not those of the result."""
     other = np.abs(found - chisq) > 1e-6 * np.maximum(found, chisq) + 1e-300
     if other.any():
         k = int(np.argmax(other))
         raise ValueError(
-            f"the data are not those that were fitted: their sum of squares is {found[k]:.6g}, that of the result "
+            f"the data are not those that were fitted: their cost is {found[k]:.6g}, that of the result "
             f"{chisq[k]:.6g}. Give x, y and sigma as they were"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from .._input.bounds import Bounds
 from .._input.coordinates import Coordinates, coordinates_at
 from .._input.validate import FloatArray
 from .._models.complex import ComplexParts
@@ -68,6 +69,9 @@ class ManyFits(Generic[Covariances]):
         The labels of the groups, of a call with ``groups`` or ``lengths``.
     coords : tuple of (str, ndarray or None), or None
         Where ``ydata`` was a DataArray of xarray: name and coordinate of each axis of the fits.
+    bounds : (lower, upper), or None
+        The bounds that the fits had, arrays of shape (N,), or L + (N,) where they are not the same for all; None where
+        there were none, and for those that were dask arrays.
 
     Examples
     --------
@@ -101,6 +105,7 @@ class ManyFits(Generic[Covariances]):
     groups: NDArray[Any] | None = None
     coords: Coordinates | None = None
     errors: FloatArray | None = None  # standard errors, in the place of covariances
+    bounds: Bounds | None = None
 
     def __post_init__(self) -> None:
         for name in _READ_ONLY:

@@ -12,6 +12,7 @@ import numpy as np
 from .._input.coordinates import joined
 from .._input.validate import FloatArray
 from .._solver.problem import Options
+from . import box
 
 if TYPE_CHECKING:
     from .result import ManyFits
@@ -124,6 +125,7 @@ def parts_of(fits: ManyFits, index: Any, arrays: dict[str, int]) -> dict[str, An
             parts[name] = np.asarray(array[full + (slice(None),) * trailing])
     if fits.groups is not None:
         parts["groups"] = np.asarray(fits.groups[index])
+    parts["bounds"] = box.part(fits, full)
     return parts
 
 
@@ -191,7 +193,7 @@ def concatenate(results: Sequence[ManyFits], axis: int = 0) -> ManyFits:
         for name in (*ARRAYS, "groups")
     }
     problem = replace(first.problem, bounded=any(part.problem.bounded for part in parts))
-    return replace(first, **together, coords=joined(parts, axis), problem=problem)
+    return replace(first, **together, coords=joined(parts, axis), bounds=box.joined(parts, axis), problem=problem)
 
 
 def _refuse_others(first: ManyFits, part: ManyFits) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import models
+from .._input.bounds import Bounds
 from .._models.complex import ComplexParts
 from .._models.model import CompiledModel, Model
 from .._models.sums import Factor, SumModel
@@ -89,6 +90,8 @@ def save(self: ManyFits, file: Any) -> None:
         **{name: getattr(problem, name) for name in _FACTS},
     }
     arrays = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
+    if self.bounds is not None:
+        arrays |= self.bounds._asdict()
     if self.groups is not None:
         arrays["groups"] = _plain(self.groups)
     for i, (_, labels) in enumerate(self.coords or ()):
@@ -169,6 +172,7 @@ def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
         if about.get("format") != _FORMAT:
             raise ValueError(f"the file has format {about.get('format')}, this version reads {_FORMAT}")
         arrays = {name: held[name] if name in held.files else None for name in (*ARRAYS, "groups")}
+        box = Bounds(held["lower"], held["upper"]) if "lower" in held.files else None
         dims = about["dims"]
         labels = {i: held[f"coordinate_{i}"] for i in range(len(dims or ())) if f"coordinate_{i}" in held.files}
     f = _model(about, model)
@@ -187,7 +191,7 @@ def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
         covariances=arrays["pcov"] is not None,
     )
     coords = None if dims is None else tuple((name, labels.get(i)) for i, name in enumerate(dims))
-    return ManyFits(**arrays, problem=problem, coords=coords)  # type: ignore[arg-type]
+    return ManyFits(**arrays, problem=problem, coords=coords, bounds=box)  # type: ignore[arg-type]
 
 
 def _model(about: dict[str, Any], given: Any) -> Any:

@@ -13,6 +13,7 @@ Chapman and Hall, 1989, section 2.5 (the information of counts).
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
 from . import robust
@@ -118,6 +119,22 @@ def final_residuals(options: Options, f: FloatArray, y: FloatArray) -> FloatArra
         half = f - y + np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / f), 0.0)
     roots: FloatArray = np.copysign(np.sqrt(2 * np.maximum(half, 0.0)), f - y)
     return roots
+
+
+def cost(options: Options, f: FloatArray, y: FloatArray, there: NDArray[np.bool_]) -> FloatArray:
+    """Return what fits minimise, shape (K,): sums of squares or of a loss, or deviances, over the points that count."""
+    if is_robust(options):
+        with np.errstate(all="ignore"):
+            each = options.f_scale**2 * _rho(options, f)[0]
+    else:
+        each = np.square(final_residuals(options, f, y))
+    total: FloatArray = np.sum(each, axis=-1, where=there)
+    return total
+
+
+def name_of(options: Options) -> Any:
+    """Return the loss as users give it: its name, or a function."""
+    return options.rho or ("poisson" if is_counts(options) else _NAMES[options.loss])
 
 
 def fold(rows: FloatArray) -> FloatArray:
