@@ -18,8 +18,6 @@ extern void F_FUNC(take_slopes, TAKE_SLOPES)(
 extern void F_FUNC(compare_values, COMPARE_VALUES)(
     int *, const double *, const double *, int *, const double *, double *);
 
-enum { TASK_NOT_READY = 3 };
-
 /* Residuals in an array that is ready, converted from arrays of other real numbers, lists and tuples; NULL for anything
    else, with an error only if it is not about types and values: what is wrong with those is said in Python. */
 static PyArrayObject *ready_residuals(PyObject *object)
@@ -51,7 +49,7 @@ static int residuals_taken(PyObject *state, PyArrayObject *residuals, PyObject *
 {
     double *packed = PyArray_DATA((PyArrayObject *)state), *f = PyArray_DATA(residuals);
     double *x = PyArray_DATA((PyArrayObject *)point);
-    int m = (int)PyArray_SIZE(residuals), n = (int)PyArray_SIZE((PyArrayObject *)point), task;
+    int m = (int)PyArray_DIM(residuals, 0), n = (int)PyArray_DIM((PyArrayObject *)point, 0), task;
 
     if ((npy_int64)m * n < LARGE) {
         F_FUNC(take_residuals, TAKE_RESIDUALS)(&m, &n, packed, f, x, &task);
@@ -89,7 +87,7 @@ static int jacobian_taken(PyObject *state, PyObject *jacobian, int by_columns, P
 {
     PyArrayObject *slopes = (PyArrayObject *)jacobian;
     double *packed = PyArray_DATA((PyArrayObject *)state), *x = PyArray_DATA((PyArrayObject *)point);
-    int n = (int)PyArray_SIZE((PyArrayObject *)point), task;
+    int n = (int)PyArray_DIM((PyArrayObject *)point, 0), task;
     npy_int64 entries;
 
     if (PyArray_CheckExact(jacobian) && PyArray_NDIM(slopes) == 2

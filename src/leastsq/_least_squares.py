@@ -339,12 +339,12 @@ def _options(
         ftol,
         xtol,
         gtol if lm else 0.0,
+        100.0 if lm else 1.0,  # the first step bound, in units of x0, as in SciPy
         min(limit, MOST_EVALUATIONS),
         None,
-        100.0 if lm else 1.0,  # the first step bound, in units of x0, as in SciPy
-        checked_scale(x_scale, n),
         LOSS_CODES[loss] if isinstance(loss, str) else 0,
         f_scale,
+        checked_scale(x_scale, n),
         None if isinstance(loss, str) else loss,
     )
 

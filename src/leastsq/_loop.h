@@ -5,22 +5,19 @@
    exception of theirs ends it and goes on as it is; a signal is handled between two evaluations. What a function
    returns is looked at each time, and left to Python where it is not ready to be worked on. */
 
-extern void F_FUNC(state_size, STATE_SIZE)(int *, int *, int *, int *, npy_int64 *);
-extern void F_FUNC(start, START)(npy_int64 *, int *, double *, const double *, int *, int *, const double *, int *,
-    const double *, int *, const double *, const double *, int *);
 extern void F_FUNC(outcome, OUTCOME)(double *, int *, int *, int *, int *, double *);
 extern void F_FUNC(positions, POSITIONS)(
     int *, double *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, int *);
 extern void F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(
     int *, double *, double *, double *, double *, double *, double *);
 
-enum { TASK_DONE = 0, TASK_RESIDUALS = 1, TASK_JACOBIAN = 2, OPTIONS = 8, FEW_ARGUMENTS = 8 };
+enum { FEW_ARGUMENTS = 8 };
 
 /* A fit under way: arguments as they came, which the caller keeps, and what the functions returned last. */
 typedef struct {
-    PyObject *state, *func, *dfun, *finish, *finish_jacobian;
+    PyObject *func, *dfun, *by_columns, *finish, *finish_jacobian, *names;
     npy_intp m, n;
-    int by_columns;
+    PyObject *state;                            /* owned */
     PyObject *point, *residuals, *jacobian;     /* owned; the latter two may be NULL */
     PyObject **arguments;                       /* of the functions, after a free place: the point and others */
     size_t count;
@@ -43,7 +40,7 @@ static int own_point(Loop *loop)
 
 #if !defined(Py_GIL_DISABLED)
     if (loop->point != NULL && Py_REFCNT(loop->point) == 1 && is_ready_as_state(loop->point)
-        && PyArray_SIZE((PyArrayObject *)loop->point) == loop->n) {
+        && PyArray_DIM((PyArrayObject *)loop->point, 0) == loop->n) {
         return 0;
     }
 #endif
@@ -77,15 +74,16 @@ static int hand_in_residuals(Loop *loop)
     if (f == NULL && PyErr_Occurred()) {
         return -1;
     }
-    if (f == NULL || PyArray_SIZE(f) != loop->m) {
-        PyObject *made = PyObject_CallOneArg(loop->finish, loop->residuals);
+    if (f == NULL || PyArray_DIM(f, 0) != loop->m) {
+        PyObject *made = PyObject_CallFunction(
+            loop->finish, "OnO", loop->residuals, loop->m, PyTuple_GET_ITEM(loop->names, 0));
         Py_XDECREF(f);
         if (made == NULL) {
             return -1;
         }
         f = (PyArrayObject *)made;
     }
-    if (own_point(loop) == 0 && is_ready((PyObject *)f, 1) && PyArray_SIZE(f) == loop->m) {
+    if (own_point(loop) == 0 && is_ready((PyObject *)f, 1) && PyArray_DIM(f, 0) == loop->m) {
         task = residuals_taken(loop->state, f, loop->point);
     }
     Py_DECREF(f);
@@ -95,14 +93,15 @@ static int hand_in_residuals(Loop *loop)
 /* Hand in the Jacobian, and return the next task; -1 with an error. */
 static int hand_in_jacobian(Loop *loop)
 {
-    int task = own_point(loop) < 0 ? -1 : jacobian_taken(loop->state, loop->jacobian, loop->by_columns, loop->point);
     PyObject *made, *jacobian;
-    int by_columns;
+    int by_columns = loop->by_columns == Py_True;
+    int task = own_point(loop) < 0 ? -1 : jacobian_taken(loop->state, loop->jacobian, by_columns, loop->point);
 
     if (task != TASK_NOT_READY) {
         return task;
     }
-    made = PyObject_CallOneArg(loop->finish_jacobian, loop->jacobian);
+    made = PyObject_CallFunction(loop->finish_jacobian, "OnnOO", loop->jacobian, loop->m, loop->n, loop->by_columns,
+        PyTuple_GET_ITEM(loop->names, 1));
     if (made == NULL) {
         return -1;
     }
@@ -137,6 +136,8 @@ static PyObject *run_loop(Loop *loop, PyObject *others)
 {
     PyObject *few[FEW_ARGUMENTS], *result = NULL;
     Py_ssize_t i, count = PyTuple_GET_SIZE(others);
+    int info, nfev, njev, column;
+    double fnorm;
 
     loop->count = (size_t)count + 1;
     loop->arguments = count + 2 <= FEW_ARGUMENTS ? few : PyMem_New(PyObject *, count + 2);
@@ -147,7 +148,9 @@ static PyObject *run_loop(Loop *loop, PyObject *others)
         loop->arguments[i + 2] = PyTuple_GET_ITEM(others, i);
     }
     if (loop_until_done(loop) == TASK_DONE) {
-        result = PyTuple_Pack(3, loop->point, loop->residuals, loop->jacobian == NULL ? Py_None : loop->jacobian);
+        F_FUNC(outcome, OUTCOME)(PyArray_DATA((PyArrayObject *)loop->state), &info, &nfev, &njev, &column, &fnorm);
+        result = Py_BuildValue("OOiiiidOO", loop->state, loop->point, info, nfev, njev, column, fnorm, loop->residuals,
+            loop->jacobian == NULL ? Py_None : loop->jacobian);
     }
     if (loop->arguments != few) {
         PyMem_Free(loop->arguments);
@@ -155,107 +158,48 @@ static PyObject *run_loop(Loop *loop, PyObject *others)
     return result;
 }
 
+/* The arguments of a fit: 0 m, 1 x0, 2 options, 3 epsfcn, 4 bounds, 5 func, 6 args, 7 dfun, 8 by_columns, 9 first,
+   10 finish, 11 finish_jacobian, 12 names, 13 watch. */
 static PyObject *run(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     Loop loop = {0};
-    PyObject *result;
+    PyObject *result = NULL, *watched;
+    double epsfcn;
 
-    if (count != 10 || !is_ready_as_state(arguments[0]) || !PyTuple_Check(arguments[4])) {
-        PyErr_SetString(PyExc_TypeError,
-            "expected run(state, m, n, func, args, dfun, by_columns, residuals, finish, finish_jacobian)");
+    if (count != 14 || !is_ready(arguments[1], 1) || PyArray_DIM((PyArrayObject *)arguments[1], 0) > INT_MAX
+        || !PyTuple_Check(arguments[6]) || !PyBool_Check(arguments[8]) || !PyTuple_Check(arguments[12])
+        || PyTuple_GET_SIZE(arguments[12]) != 2) {
+        PyErr_SetString(PyExc_TypeError, "expected run(m, x0, options, epsfcn, bounds, func, args, dfun, by_columns, "
+            "first, finish, finish_jacobian, names, watch)");
         return NULL;
     }
-    loop.state = arguments[0];
-    loop.m = PyLong_AsSsize_t(arguments[1]);
-    loop.n = PyLong_AsSsize_t(arguments[2]);
-    loop.func = arguments[3];
-    loop.dfun = arguments[5];
-    loop.by_columns = PyObject_IsTrue(arguments[6]);
-    loop.finish = arguments[8];
-    loop.finish_jacobian = arguments[9];
+    loop.m = PyLong_AsSsize_t(arguments[0]);
+    loop.n = PyArray_DIM((PyArrayObject *)arguments[1], 0);
+    epsfcn = PyFloat_AsDouble(arguments[3]);
+    loop.func = arguments[5];
+    loop.dfun = arguments[7];
+    loop.by_columns = arguments[8];
+    loop.finish = arguments[10];
+    loop.finish_jacobian = arguments[11];
+    loop.names = arguments[12];
     if (PyErr_Occurred()) {
         return NULL;
     }
-    loop.residuals = Py_NewRef(arguments[7]);
-    result = run_loop(&loop, arguments[4]);
+    loop.state = begun(loop.m, (PyArrayObject *)arguments[1], loop.dfun != Py_None, arguments[2], epsfcn, arguments[4]);
+    if (loop.state == NULL) {
+        return NULL;
+    }
+    watched = arguments[13] == Py_None ? Py_NewRef(Py_None) : PyObject_CallOneArg(arguments[13], loop.state);
+    if (watched != NULL) {
+        loop.residuals = Py_NewRef(arguments[9]);
+        result = run_loop(&loop, arguments[6]);
+        Py_DECREF(watched);
+    }
+    Py_DECREF(loop.state);
     Py_XDECREF(loop.point);
     Py_XDECREF(loop.residuals);
     Py_XDECREF(loop.jacobian);
     return result;
-}
-
-/* Numbers of a tuple; -1 with an error where there are others or more. */
-static int read_numbers(PyObject *tuple, int count, double *numbers)
-{
-    int i;
-
-    if (!PyTuple_Check(tuple) || PyTuple_GET_SIZE(tuple) != count) {
-        PyErr_Format(PyExc_TypeError, "expected a tuple of %d numbers", count);
-        return -1;
-    }
-    for (i = 0; i < count; i++) {
-        numbers[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(tuple, i));
-        if (numbers[i] == -1.0 && PyErr_Occurred()) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* Where the numbers of an optional array like the starting point are; those of that point where there is none. */
-static const double *like_start(PyObject *object, PyArrayObject *x0)
-{
-    if (object == Py_None) {
-        return PyArray_DATA(x0);
-    }
-    if (!is_ready(object, 1) || PyArray_SIZE((PyArrayObject *)object) != PyArray_SIZE(x0)) {
-        PyErr_SetString(PyExc_TypeError, "expected scale factors and bounds as float64 arrays like the start, or None");
-        return NULL;
-    }
-    return PyArray_DATA((PyArrayObject *)object);
-}
-
-static PyObject *begin(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
-{
-    PyArrayObject *x0;
-    PyObject *state;
-    double options[OPTIONS];
-    const double *diag, *lower, *upper;
-    int m, n, analytic, bounded, scaled, task;
-    npy_int64 size;
-    npy_intp length;
-
-    if (count != 7 || !is_ready(arguments[1], 1) || PyArray_SIZE((PyArrayObject *)arguments[1]) > INT_MAX) {
-        PyErr_SetString(PyExc_TypeError, "expected begin(m, x0, analytic, options, diag, lower, upper)");
-        return NULL;
-    }
-    m = (int)PyLong_AsLong(arguments[0]);
-    analytic = (int)PyLong_AsLong(arguments[2]);
-    if (PyErr_Occurred() || read_numbers(arguments[3], OPTIONS, options) < 0) {
-        return NULL;
-    }
-    x0 = (PyArrayObject *)arguments[1];
-    n = (int)PyArray_SIZE(x0);
-    scaled = arguments[4] != Py_None;
-    bounded = arguments[5] != Py_None && arguments[6] != Py_None;
-    if ((diag = like_start(arguments[4], x0)) == NULL || (lower = like_start(arguments[5], x0)) == NULL
-        || (upper = like_start(arguments[6], x0)) == NULL) {
-        return NULL;
-    }
-    F_FUNC(state_size, STATE_SIZE)(&m, &n, &analytic, &bounded, &size);
-    length = (npy_intp)size;
-    state = PyArray_SimpleNew(1, &length, NPY_DOUBLE);
-    if (state == NULL) {
-        return NULL;
-    }
-    F_FUNC(start, START)(&size, &n, PyArray_DATA((PyArrayObject *)state), PyArray_DATA(x0), &m, &analytic, options,
-        &scaled, diag, &bounded, lower, upper, &task);
-    if (task != TASK_RESIDUALS) {
-        PyErr_Format(PyExc_RuntimeError,
-            "a fit of %d parameters to %d residuals was refused by the compiled code", n, m);
-        Py_CLEAR(state);
-    }
-    return state;
 }
 
 static PyObject *outcome(PyObject *module, PyObject *state)

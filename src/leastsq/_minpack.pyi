@@ -11,25 +11,28 @@ def begin(
     m: int,
     x0: _Floats,
     analytic: int,
-    options: tuple[float, ...],
-    diag: _Floats | None,
-    lower: _Floats | None,
-    upper: _Floats | None,
+    options: tuple[Any, ...],
+    epsfcn: float,
+    bounds: tuple[_Floats, _Floats] | None,
     /,
 ) -> _Floats: ...
 def run(
-    state: _Floats,
     m: int,
-    n: int,
+    x0: _Floats,
+    options: tuple[Any, ...],
+    epsfcn: float,
+    bounds: tuple[_Floats, _Floats] | None,
     func: Callable[..., Any],
     args: tuple[Any, ...],
     dfun: Callable[..., Any] | None,
     by_columns: bool,
-    residuals: Any,
-    finish: Callable[[Any], _Floats],
-    finish_jacobian: Callable[[Any], tuple[_Floats, bool]],
+    first: Any,
+    finish: Callable[[Any, int, str], _Floats],
+    finish_jacobian: Callable[[Any, int, int, bool, str], tuple[_Floats, bool]],
+    names: tuple[str, str],
+    watch: Callable[[_Floats], Any] | None,
     /,
-) -> tuple[_Floats, Any, Any]: ...
+) -> tuple[_Floats, _Floats, int, int, int, int, float, Any, Any]: ...
 def take_residuals(state: _Floats, f: Any, x: _Floats, /) -> int: ...
 def take_jacobian(state: _Floats, jacobian: Any, by_columns: bool, x: _Floats, /) -> int: ...
 def take_values(state: _Floats, values: Any, y: _Floats, weights: _Floats | None, x: _Floats, /) -> int: ...

@@ -42,8 +42,6 @@ class Names(NamedTuple):
 
     func: str = "func"
     dfun: str = "Dfun"
-    # What there is of predictors.
-    x: Any = None
 
 
 class Details(NamedTuple):
@@ -141,15 +139,16 @@ def iterate(
     names: Names = _NAMES,
     must_be_finite: bool = True,
     bounds: Bounds | None = None,
-    begun: Callable[[FloatArray], Any] = lambda state: None,
+    watch: Callable[[FloatArray], Any] | None = None,
+    predictors: Any = None,
 ) -> Fit:
     """Minimise the sum of squares of `func`, evaluating it exactly `nfev` times.
 
     The loop is compiled. The array handed to `func` is reused for the next point unless something still refers to it:
     then it is theirs, and the next point gets a new one. `first` is what `func` returns at `x0`, where the caller
     has had it evaluated already; `names` are what the caller calls the functions in messages. Without
-    `must_be_finite`, a start or a derivative that is not finite is an exit code like others. `begun` gets the packed
-    array once there is one.
+    `must_be_finite`, a start or a derivative that is not finite is an exit code like others, else the fault of
+    `predictors` that are infinite. `watch` gets the packed array once there is one.
     """
     n = x0.size
     if first is None:
@@ -157,23 +156,24 @@ def iterate(
     plain = type(first) is ndarray and first.dtype is FLOAT64
     m = first.size if plain else residual_array(first, None, names.func).size
     enough_residuals(m, _free(n, bounds), names.func)
-    state = kernel.begin(m, x0, int(dfun is not None), options, None if plain else relative_error(first), bounds)
-    begun(state)
-    x, residuals, received = kernel.run(
-        state,
+    state, x, info, nfev, njev, column, fnorm, residuals, received = kernel.run(
         m,
-        n,
+        x0,
+        options,
+        0.0 if plain else relative_error(first),
+        bounds,
         func,
         args,
         dfun,
         col_deriv,
         first,
-        lambda value: residual_array(value, m, names.func),
-        lambda value: jacobian_array(value, m, n, col_deriv, names.dfun),
+        residual_array,
+        jacobian_array,
+        names,
+        watch,
     )
-    info, nfev, njev, column, fnorm = kernel.outcome(state)
     if info > codes.TRIAL_NOT_FINITE and must_be_finite:
-        _raise_not_finite(info, column, residuals, received, dfun is not None, names)
+        _raise_not_finite(info, column, residuals, received, dfun is not None, names, predictors)
     return Fit(x, info, nfev, njev, fnorm, m, options, state)
 
 
@@ -224,7 +224,7 @@ def iterate_model(
         point = state[first : first + x0.size].copy()
     if info > codes.TRIAL_NOT_FINITE and must_be_finite:
         slopes = None if model.jac is None else model.jac(tuple(x) if model.predictors > 1 else x[0], *point)
-        _raise_not_finite(info, column, residuals(point), slopes, slopes is not None, names._replace(x=x))
+        _raise_not_finite(info, column, residuals(point), slopes, slopes is not None, names, x)
     return Fit(
         point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == kernel.BY_CALLER else residuals
     )
@@ -255,16 +255,18 @@ def _run(step: Callable[[], int], long: bool, interrupt: NDArray[np.intc]) -> No
         raise RuntimeError("compiled code refused a fit that had been made ready for it; please report this")
 
 
-def _raise_not_finite(info: int, column: int, residuals: Any, jacobian: Any, analytic: bool, names: Names) -> None:
+def _raise_not_finite(
+    info: int, column: int, residuals: Any, jacobian: Any, analytic: bool, names: Names, predictors: Any
+) -> None:
     """Say which numbers were NaN or infinite, at the start or in a Jacobian."""
     if info == codes.START_NOT_FINITE:
         values = residual_array(residuals, None, names.func)
-        refuse_infinite_predictors(names.x, values, names.func)
+        refuse_infinite_predictors(predictors, values, names.func)
         refuse_not_finite(values, names.func, " at the starting point")
         raise ValueError(f"{names.func}: the sum of squares at the starting point overflows; scale the residuals down")
     if analytic:
         slopes = np.asarray(jacobian, dtype=np.float64)
-        refuse_infinite_predictors(names.x, slopes, names.dfun)
+        refuse_infinite_predictors(predictors, slopes, names.dfun)
         refuse_not_finite(slopes, names.dfun)
         raise ValueError(f"{names.dfun}: the norm of column {column - 1} overflows; scale the residuals down")
     raise ValueError(

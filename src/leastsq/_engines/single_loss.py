@@ -72,7 +72,7 @@ def relative_error_at(f: Callable[..., Any], data: Data, start: FloatArray, opti
 
 
 def fit_own_loss(
-    kept: Kept, start: FloatArray, options: Options, box: Bounds | None, names: Names, run: Callable[..., Fit]
+    kept: Kept, start: FloatArray, options: Options, box: Bounds | None, predictors: Any, run: Callable[..., Fit]
 ) -> Fit:
     """Fit with a loss of the user's: least squares of residuals whose squares are the costs; `run` is `iterate`.
 
@@ -89,7 +89,8 @@ def fit_own_loss(
         return kept.slopes(parameters) * as_squares(options, last[0])[1][:, None]
 
     dfun = None if kept.slopes is None else jacobian
-    fit = run(residuals, start, (), dfun, False, options, names=names, bounds=box, shown=lambda _: last[0])
+    named = {"names": _NAMES, "predictors": predictors, "bounds": box}
+    fit = run(residuals, start, (), dfun, False, options, shown=lambda _: last[0], **named)
     return fit._replace(nfev=fit.nfev + fit.njev * kept.evaluations)
 
 
@@ -99,12 +100,13 @@ def fit_counts(
     start: FloatArray,
     options: Options,
     box: Bounds | None,
-    begun: Callable[[FloatArray], Any] = lambda state: None,
+    watch: Callable[[FloatArray], Any] | None = None,
 ) -> Fit:
     """Maximise the likelihood of counts; rows are made of values and derivatives in compiled code."""
     m, n = y.size, start.size
-    state = kernel.begin(m, start, int(kept.slopes is not None), options, None, box)
-    begun(state)
+    state = kernel.begin(m, start, int(kept.slopes is not None), options, box)
+    if watch is not None:
+        watch(state)
     x, task = start.copy(), kernel.RESIDUALS
     while task != kernel.DONE:
         if task == kernel.RESIDUALS:

@@ -54,7 +54,9 @@ def refuse_unreal(dtype: np.dtype[Any], name: str) -> None:
 
 def flag(value: Any, name: str) -> bool:
     """Return an answer that is yes or no, refusing text and whatever else only happens to be true."""
-    if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, float, np.number)) and value in (0, 1)):
+    if value is True or value is False:
+        return value
+    if isinstance(value, np.bool_) or (isinstance(value, (int, float, np.number)) and value in (0, 1)):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {value!r}")
 
@@ -85,7 +87,7 @@ def callable_argument(value: Any, name: str) -> None:
 
 def starting_point(x0: Any, name: str) -> FloatArray:
     """Return a starting point as a one-dimensional float64 array of its own."""
-    point = real_array(x0, name).flatten()
+    point = (x0 if type(x0) is np.ndarray and x0.dtype is FLOAT64 else real_array(x0, name)).flatten()
     if point.size == 0:
         raise TypeError(f"{name} is empty: expected at least one parameter to start from")
     if not math.isfinite(sum(point.tolist())):

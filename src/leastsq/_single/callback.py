@@ -155,7 +155,7 @@ def iterate_watched_by(
     watcher = _Watcher(notify, x0, first, shown)
     watched, derivatives = watcher.residuals(func), watcher.jacobian(dfun)
     try:
-        fit = iterate(watched, x0, args, derivatives, col_deriv, options, first, begun=watcher.begin, **others)
+        fit = iterate(watched, x0, args, derivatives, col_deriv, options, first, watch=watcher.begin, **others)
     except _Stopped:
         return watcher.stopped(np.size(watcher.f), options)
     with contextlib.suppress(_Stopped):  # the fit is over
@@ -196,7 +196,7 @@ def fit_counts_watched_by(
     watcher = _Watcher(notify, start, None, lambda f: final_residuals(options, f, y))
     seen = Kept(watcher.residuals(kept.values), watcher.jacobian(kept.slopes), kept.evaluations)
     try:
-        fit = fit_counts(seen, y, start, options, box, begun=watcher.begin)
+        fit = fit_counts(seen, y, start, options, box, watch=watcher.begin)
     except _Stopped:
         return watcher.stopped(y.size, options)
     with contextlib.suppress(_Stopped):  # the fit is over

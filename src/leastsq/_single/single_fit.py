@@ -65,13 +65,11 @@ class Single(NamedTuple):
             return iterate_model_watched_by(notify, self.f, x, data.y, weights, start, self.options, bounds=box)
         first, epsfcn = _first_evaluation(self.f, data, start, self.options.epsfcn)
         options = self.options._replace(epsfcn=epsfcn) if epsfcn else self.options
-        names = Names(*_NAMES[:2], data.x)
+        named: dict[str, Any] = {"names": _NAMES, "predictors": data.x, "bounds": box}
         if self.scheme is not None:
-            return self._fit_by_differences(self.scheme, first, options, names, notify)
+            return self._fit_by_differences(self.scheme, first, options, named, notify)
         jacobian = None if self.jac is None else self._weighted_jacobian(self.jac, first.size)
-        return iterate_watched_by(
-            notify, self.residuals, start, (), jacobian, self.col_deriv, options, first, names=names, bounds=box
-        )
+        return iterate_watched_by(notify, self.residuals, start, (), jacobian, self.col_deriv, options, first, **named)
 
     def judge(self, fit: Fit, absolute: bool, sandwich: bool = False) -> Judged:
         """Judge a fit that was solved, and go on where it is far from its minimum."""
@@ -95,7 +93,7 @@ class Single(NamedTuple):
         if is_counts(options):
             return fit_counts_watched_by(notify, kept, self.data.y, start, options, box)
         run = partial(iterate_watched_by, notify)
-        return fit_own_loss(kept, start, options, box, _NAMES._replace(x=self.data.x), run)
+        return fit_own_loss(kept, start, options, box, self.data.x, run)
 
     def _weighted_jacobian(self, jac: Callable[..., Any], m: int) -> Callable[[FloatArray], Any]:
         """Return the weighted Jacobian as a function of the parameters."""
@@ -124,7 +122,7 @@ class Single(NamedTuple):
         return rows
 
     def _fit_by_differences(
-        self, scheme: str, first: FloatArray, options: Options, names: Names, notify: Notify | None
+        self, scheme: str, first: FloatArray, options: Options, named: dict[str, Any], notify: Notify | None
     ) -> Fit:
         """Fit with differences that the iteration cannot take by itself; their evaluations are counted."""
         data, start, box = self.data, *self.begin
@@ -146,9 +144,7 @@ class Single(NamedTuple):
         differences = Differences(residuals, scheme, self.step, options.epsfcn or 0.0, box)
         if self.step is not None and scheme in _POWERS:
             options = options._replace(epsfcn=float(self.step.max()) ** _POWERS[scheme])
-        fit = iterate_watched_by(
-            notify, remembered, start, (), jacobian, False, options, first, names=names, bounds=box
-        )
+        fit = iterate_watched_by(notify, remembered, start, (), jacobian, False, options, first, **named)
         return fit._replace(nfev=fit.nfev + fit.njev * differences.evaluations(self.begin.free))
 
 

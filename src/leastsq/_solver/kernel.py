@@ -80,12 +80,10 @@ def begin(
     x0: FloatArray,
     analytic: int,
     options: Options,
-    epsfcn: float | None = None,
     bounds: tuple[FloatArray, FloatArray] | None = None,
 ) -> FloatArray:
     """Set up the packed array of a fit of `m` residuals from `x0`, within (lower, upper) `bounds`."""
-    lower, upper = (None, None) if bounds is None else bounds
-    return _minpack.begin(m, x0, analytic, options.numbers(epsfcn), options.diag, lower, upper)
+    return _minpack.begin(m, x0, analytic, options, 0.0, bounds)
 
 
 def triangle_of(state: FloatArray, n: int) -> Triangle:

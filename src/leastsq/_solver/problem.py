@@ -11,31 +11,25 @@ from .._input.validate import MOST_EVALUATIONS, FloatArray, real_array
 
 
 class Options(NamedTuple):
-    """What steers the iteration, checked."""
+    """What steers the iteration, checked: first the numbers, in the order of minpack/options.f90, and scale factors."""
 
     ftol: float
     xtol: float
     gtol: float
+    factor: float
     maxfev: int
     # None: that of the dtype a function returns.
     epsfcn: float | None
-    factor: float
-    diag: FloatArray | None
     # The number of the loss, see minpack/losses.inc, and the size of residuals from which it differs from squares.
     loss: int = 0
     f_scale: float = 1.0
+    diag: FloatArray | None = None
     # A loss of the user's own, of squared residuals in units of `f_scale`; its number is then 0.
     rho: Callable[..., Any] | None = None
 
-    def numbers(self, epsfcn: float | None = None) -> tuple[float, ...]:
-        """Return the numbers as minpack/options.f90 takes them; without an `epsfcn` of their own, with this one."""
-        epsfcn = epsfcn if self.epsfcn is None else self.epsfcn
-        steering = (self.ftol, self.xtol, self.gtol, self.factor, self.maxfev, epsfcn or 0.0)
-        return (*steering, self.loss, self.f_scale)
-
-    def packed(self, epsfcn: float | None = None) -> FloatArray:
-        """Return the same numbers in an array."""
-        return np.array(self.numbers(epsfcn))
+    def packed(self) -> FloatArray:
+        """Return the numbers in an array."""
+        return np.array((*self[:5], self.epsfcn or 0.0, *self[6:8]))
 
     def scaling(self, like: FloatArray) -> tuple[int, FloatArray]:
         """Return 1 and the scale factors if they are given, else 0 and an array that is not looked at."""
@@ -94,9 +88,11 @@ def checked_options(
         float(ftol),
         float(xtol),
         float(gtol),
+        float(factor),
         limit,
         None if epsfcn is None else float(epsfcn),
-        float(factor),
+        0,
+        1.0,
         None if diag is None else _scale_factors(diag, n),
     )
 
