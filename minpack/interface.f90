@@ -219,8 +219,8 @@ subroutine outcome(state, info, nfev, njev, column, fnorm)
     fnorm = fit%fnorm
 end subroutine outcome
 
-!> Invert JᵀJ, and say how well that could be done.
-subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio, tangent)
+!> Invert JᵀJ, and say how well that could be done, and how much depends on what parameters.
+subroutine covariance_matrix(n, state, deviation, at_zero, cov, norms, least_ratio, tangent, changes, share)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long
     use lm, only: lm_fit, lm_layout, layout
@@ -230,10 +230,14 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio, tange
     integer, intent(in) :: n                        !! parameters
     real(wp), intent(inout), target :: state(*)     !! the packed array of a finished fit
     real(wp), intent(in) :: deviation               !! standard deviation of the residuals
+    real(wp), intent(in) :: at_zero                 !! standard errors so many times as large are of parameters at zero
     real(wp), intent(inout) :: cov(n, n)            !! out: deviation² (JᵀJ)⁻¹ for the last Jacobian; zero if singular
     real(wp), intent(inout) :: norms(n)             !! out: norms of the columns of that Jacobian
     real(wp), intent(out) :: least_ratio            !! smallest |r_jj| as a share of its column's norm; 0 if singular
     real(wp), intent(out) :: tangent                !! norm of the head of Qᵀ f
+    real(wp), intent(out) :: changes(2)             !! least and largest change of the residuals, as linearised, where a
+                                                    !! parameter changes by all of itself, or by one if it is zero
+    real(wp), intent(out) :: share                  !! largest standard error by its parameter that is below at_zero
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
@@ -241,20 +245,27 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio, tange
     integer(long) :: base
     integer :: j
     logical :: singular
+    real(wp) :: x(n)
 
     call unpack_fit(n, state, fit, ipvt)
     least_ratio = 0.0_wp
     tangent = 0.0_wp
+    changes = 0.0_wp
+    share = 0.0_wp
     if (fit%n /= n) return
     at = layout(fit%m, n, fit%analytic, logical(fit%bounded))
     base = work_begins(n) - 1
     tangent = norm2(state(base + at%qtf:base + at%qtf + n - 1))
     call covar(n, state(base + at%r), ipvt, cov, singular, state(base + at%s), deviation)
     norms = state(base + at%acnorm:base + at%acnorm + n - 1)
+    x = abs(state(base + at%x:base + at%x + n - 1))
+    changes(1) = minval(merge(norms, norms*x, x == 0.0_wp))
+    changes(2) = maxval(merge(norms, norms*x, x == 0.0_wp))
     if (singular) return
     least_ratio = 1.0_wp
     do j = 1, n
         least_ratio = min(least_ratio, abs(state(base + at%r + (j - 1)*int(n + 1, long)))/norms(ipvt(j)))
+        if (sqrt(cov(j, j)) < at_zero*x(j)) share = max(share, sqrt(cov(j, j))/x(j))
     end do
 end subroutine covariance_matrix
 

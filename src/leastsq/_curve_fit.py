@@ -248,7 +248,7 @@ def curve_fit(
     one = single(f, derivatives, keywords.col_deriv and not compiled, scheme, data, begin, options)
     sandwich = keywords.covariance == "sandwich"
     first = one.fit(compiled, keywords.notify)
-    judged = _judged(first, lambda: one.judge(first, absolute_sigma, sandwich))
+    judged = _judged(first, one.judge, absolute_sigma, sandwich)
     fit, pcov = judged.fit, judged.pcov
     reasons = _reasons(f, judged, begin, data.points(fit.m), data.weights is not None, absolute_sigma)
     if reasons:
@@ -283,7 +283,7 @@ def _fit_large(
     one, seen = large_fit(f, jac, source, begin, keywords, sigma)
     absolute_sigma = absolute_sigma or is_counts(one.options)
     first = one.iterated(begin.start, one.options, watch=shown(keywords.notify)).fit
-    judged = _judged(first, lambda: one.judge(first, seen, absolute_sigma, keywords.covariance == "sandwich"))
+    judged = _judged(first, one.judge, seen, absolute_sigma, keywords.covariance == "sandwich")
     fit = judged.fit
     reasons = _reasons(f, judged, begin, seen.points, sigma is not None, absolute_sigma)
     if reasons:
@@ -302,14 +302,14 @@ def _warn_of_open(reasons: list[str], level: int) -> None:
     warnings.warn(text, OptimizeWarning, stacklevel=level)
 
 
-def _judged(fit: Fit, judge: Callable[[], Judged]) -> Judged:
+def _judged(fit: Fit, judge: Callable[..., Judged], *given: Any) -> Judged:
     """Judge a fit, or raise if it found no minimum; one that its callback stopped is returned as it is."""
-    n = fit.x.size
     if fit.info == codes.CALLBACK:
+        n = fit.x.size
         return Judged(fit, np.zeros((n, n)), n, np.nan)
     if fit.info not in codes.SOLVED:
         raise RuntimeError(_not_found(fit))
-    judged = judge()
+    judged = judge(fit, *given)
     if judged.fit.info not in codes.SOLVED:
         raise RuntimeError(_not_found(judged.fit))
     return judged

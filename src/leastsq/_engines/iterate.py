@@ -61,6 +61,11 @@ class Inverse(NamedTuple):
     least_ratio: float
     # The norm of the residuals' part in the tangent plane, the head of Qᵀf.
     tangent: float
+    # By how much the residuals change if a parameter changes by all of itself, or by 1 if it is 0: least and most.
+    least_change: float
+    largest_change: float
+    # The largest standard error, by its parameter, of those that are not of parameters at zero.
+    share: float
 
 
 class Fit(NamedTuple):
@@ -95,7 +100,7 @@ class Fit(NamedTuple):
         What the fit of a tall problem needs no more, its Jacobian say, is given back.
         """
         n, m, state = self.x.size, self.m, self.state
-        _, f, qtf, r, rows, ipvt = kernel.triangle_of(state, n)
+        _, f, qtf, r, rows, ipvt = kernel.positions(state, n)
         if rows >= 0:
             fjac = state[rows : rows + n * m].reshape(n, m)
         else:
@@ -116,12 +121,15 @@ class Fit(NamedTuple):
         triangle[:, n] = self.state[at.qtf : at.qtf + n]
         return triangle
 
-    def inverse(self, deviation: float = 1.0) -> Inverse:
-        """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
+    def inverse(self, deviation: float = 1.0, at_zero: float = math.inf) -> Inverse:
+        """Invert JᵀJ for the last Jacobian, times the variance of the residuals.
+
+        Standard errors of `at_zero` times a parameter, or more, are of parameters at zero.
+        """
         n = self.x.size
         cov, norms = np.empty((n, n)), np.empty(n)
-        least_ratio, tangent = kernel.covariance_matrix(self.state, deviation, cov, norms)
-        return Inverse(cov if least_ratio else None, norms, least_ratio, tangent)
+        least_ratio, *found = kernel.covariance_matrix(self.state, deviation, at_zero, cov, norms)
+        return Inverse(cov if least_ratio else None, norms, least_ratio, *found)
 
 
 _NAMES = Names()

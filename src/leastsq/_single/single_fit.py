@@ -182,5 +182,5 @@ def _first_evaluation(
     if values.size != m and 1 not in (values.size, m):
         raise ValueError(f"f returned {values.size} values for {m} data points; expected one for each")
     if epsfcn is None:
-        epsfcn = relative_error(received)
+        epsfcn = 0.0 if values is received else relative_error(received)
     return data.whiten(values.ravel() - data.y), epsfcn

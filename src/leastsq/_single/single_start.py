@@ -34,7 +34,7 @@ def beginning(
     counts = isinstance(loss, str) and loss == "poisson"
     if method not in (None, "lm", "trf", "dogbox"):
         raise ValueError(f"method must be None, 'lm', 'trf' or 'dogbox', got {method!r}")
-    by_name = isinstance(p0, Mapping)
+    by_name = type(p0) is not np.ndarray and isinstance(p0, Mapping)
     start = None if p0 is None or by_name else _given(f, p0)
     if bounds is UNBOUNDED and fixed is None and not by_name:
         return Beginning(_default(f, data, None, counts) if start is None else start, None)

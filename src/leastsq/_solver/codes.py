@@ -1,5 +1,6 @@
 """Exit codes of a fit and the sentences that explain them."""
 
+import functools
 import warnings
 from typing import Any, Final
 
@@ -187,6 +188,14 @@ def message(
         return f"Not solved: the model asked to stop, with code {-info}, after {nfev} evaluations."
     if held and info == GTOL:
         return _ALL_HELD
+    if info in SOLVED:
+        return _solved(info, ftol, xtol, gtol)
     return _SENTENCES[info].format(
         ftol=ftol, xtol=xtol, gtol=gtol, nfev=nfev, maxfev=maxfev, points=points, parameters=parameters
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _solved(info: int, ftol: float, xtol: float, gtol: float) -> str:
+    """Say the same of a fit that was solved: one sentence for most fits of a session."""
+    return _SENTENCES[info].format(ftol=ftol, xtol=xtol, gtol=gtol)

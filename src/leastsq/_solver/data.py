@@ -80,7 +80,7 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
         sigma = as_numbers(sigma, "sigma")
         if sigma.shape == y.shape:
             sigma = sigma.ravel()
-    ordinary = float(np.vdot(y, y)) < MOST_DATA
+    ordinary = kernel.all_below(y, MOST_DATA)
     if check_finite:
         _refuse_infinite(x, y, ordinary)
     elif nan_policy is not None:
@@ -96,7 +96,7 @@ def _refuse_infinite(x: Any, y: FloatArray, ordinary: bool) -> None:
     """Raise where data are not finite, looking at observations that are not known to be `ordinary`, and at arrays."""
     if not ordinary:
         refuse_not_finite(y, "ydata")
-    if isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray) and not kernel.all_below(x, np.inf):
         refuse_not_finite(x, "xdata")
 
 

@@ -49,6 +49,7 @@ take_slopes = _minpack.take_slopes
 with_data = _minpack.with_data
 residual_function = _minpack.residual_function
 outcome = _minpack.outcome
+positions = _minpack.positions
 covariance_matrix = _minpack.covariance_matrix
 take_norm = _minpack.take_norm
 take_triangle = _minpack.take_triangle
@@ -88,7 +89,7 @@ def begin(
 
 def triangle_of(state: FloatArray, n: int) -> Triangle:
     """Say where the results of a fit of `n` parameters are."""
-    return Triangle(*_minpack.positions(state, n))
+    return Triangle(*positions(state, n))
 
 
 def fit_models(

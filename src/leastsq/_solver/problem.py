@@ -1,5 +1,6 @@
 """What to fit and how: checked once, at the door, and handed to every engine and every result."""
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +76,28 @@ def checked_options(
     diag: Any,
 ) -> Options:
     """Return the options of a fit of `n` parameters, refusing those no fit can use."""
+    given = (n, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor)
+    try:
+        hash(given)
+    except TypeError:  # numbers in arrays
+        options = _options_of.__wrapped__(*given)
+    else:
+        options = _options_of(*given)
+    return options if diag is None else options._replace(diag=_scale_factors(diag, n))
+
+
+@functools.lru_cache(maxsize=256)  # most fits of a session have the same
+def _options_of(
+    n: int,
+    analytic: bool,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int | None,
+    epsfcn: float | None,
+    factor: float,
+) -> Options:
+    """Return options that numbers make."""
     try:
         usable = ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < math.inf
         usable = usable and (epsfcn is None or epsfcn < math.inf)
@@ -84,17 +107,8 @@ def checked_options(
         _refuse_options({"ftol": ftol, "xtol": xtol, "gtol": gtol}, factor, epsfcn)
     default = (100 if analytic else 200) * (n + 1)
     limit = _evaluation_limit(maxfev, default) if maxfev else min(default, MOST_EVALUATIONS)
-    return Options(
-        float(ftol),
-        float(xtol),
-        float(gtol),
-        float(factor),
-        limit,
-        None if epsfcn is None else float(epsfcn),
-        0,
-        1.0,
-        None if diag is None else _scale_factors(diag, n),
-    )
+    relative_error = None if epsfcn is None else float(epsfcn)
+    return Options(float(ftol), float(xtol), float(gtol), float(factor), limit, relative_error)
 
 
 def _refuse_options(tolerances: dict[str, Any], factor: Any, epsfcn: Any) -> None:

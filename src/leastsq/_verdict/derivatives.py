@@ -95,31 +95,23 @@ def steps_are_good(x: FloatArray, norms: FloatArray, of: Scales, error: float) -
 
 
 def one_steps_are_good(
-    x: FloatArray,
-    norms: FloatArray,
-    fnorm: float,
-    size: float,
-    spread: Callable[[], float],
-    ratio: float,
-    error: float,
+    changes: tuple[float, float], fnorm: float, size: float, spread: Callable[[], float], ratio: float, error: float
 ) -> bool:
     """Return for one fit, quickly, what `scales` and `steps_are_good` say of many.
 
-    `size` is the norm of the weighted data, and `spread` gives that without their offset, which is rarely asked for.
+    `changes` are the least and the largest of the residuals where a parameter changes by all of itself, or by 1 if it
+    is 0; `size` is the norm of the weighted data, and `spread` gives that without their offset, which is rarely asked
+    for.
     """
     error = max(error, EPS)
     root = math.sqrt(error)
-    rounding = fnorm + (size or float(np.max(norms * np.abs(x))))
+    smallest, largest = changes
+    rounding = fnorm + (size or largest)
     digits = min(_DIGITS_LEFT * error / ratio, error ** (1 / 3)) if ratio > 0 else 0.0
-    least = max(_LEAST_CHANGE * root, digits) * rounding
-    largest = 0.0
-    for value, column_norm in zip(x.tolist(), norms.tolist(), strict=True):
-        change = column_norm * root * (abs(value) or 1.0)
-        if not least <= change:
-            return False
-        largest = max(largest, change)
     most = min(_MOST_CHANGE * root, _LARGEST_CHANGE)
-    return largest <= most * fnorm or largest <= most * (fnorm + spread() or rounding)
+    if not max(_LEAST_CHANGE * root, digits) * rounding <= smallest * root:
+        return False
+    return largest * root <= most * fnorm or largest * root <= most * (fnorm + spread() or rounding)
 
 
 class _Pairs:

@@ -21,7 +21,7 @@ from .ends import FAR, LARGEST_NORM, is_tolerant
 from .free import Last, settle
 from .refold import as_sandwich, refold
 from .settle import Settler
-from .statistics import ANALYTIC, FORWARD, one_is_all_but_open, standard_deviation
+from .statistics import ANALYTIC, AT_ZERO, FORWARD, SATURATED, standard_deviation
 
 
 class Judged(NamedTuple):
@@ -116,20 +116,22 @@ def judge_at_once(
     `size` and `spread` give norms of the data, as `one_steps_are_good` has them.
     """
     n = fit.x.size
-    cov, norms, ratio, tangent = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
-    offset = _offset(tangent, fit.fnorm, n, points, absolute)
+    at_hand = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute), AT_ZERO)
+    offset = _offset(at_hand.tangent, fit.fnorm, n, points, absolute)
     accuracy = ANALYTIC if exact else FORWARD
     if (
-        cov is not None
-        and ratio > accuracy.singular
+        at_hand.cov is not None
+        and at_hand.least_ratio > accuracy.singular
         and fit.fnorm <= LARGEST_NORM
         and (_distance(offset, fit, n, points, absolute) <= FAR or is_tolerant(fit.options))
     ):
         if exact:
-            if not one_is_all_but_open(fit.x, cov.diagonal()):
-                return Judged(fit, cov, n, offset)
-        elif one_steps_are_good(fit.x, norms, fit.fnorm, size(), spread, ratio, fit.options.epsfcn or 0.0):
-            return Judged(fit, cov, n, offset)
+            good = at_hand.share <= SATURATED
+        else:
+            changes, error = (at_hand.least_change, at_hand.largest_change), fit.options.epsfcn or 0.0
+            good = one_steps_are_good(changes, fit.fnorm, size(), spread, at_hand.least_ratio, error)
+        if good:
+            return Judged(fit, at_hand.cov, n, offset)
     return None
 
 

@@ -150,10 +150,12 @@ class Settler:
         for point, norm, columns, size, spread in zip(x, fnorm, self.solutions.triangle, sizes, spreads, strict=True):
             norms = row_norms(columns)[:-1]  # without the head of Qᵀf
             ratio = float((np.abs(columns.diagonal()) / norms).min())
-            terms = max(norm + size, float((norms * np.abs(point)).max()))
-            only_rounding = norm <= _ROUNDING * max(self.error, EPS) * terms
+            terms = norms * np.abs(point)
+            changes = np.where(point == 0, norms, terms)
+            only_rounding = norm <= _ROUNDING * max(self.error, EPS) * max(norm + size, float(terms.max()))
             of_data = float(size), lambda spread=spread: float(spread)
-            if only_rounding or not one_steps_are_good(point, norms, norm, *of_data, ratio, self.error):
+            ends = float(changes.min()), float(changes.max())
+            if only_rounding or not one_steps_are_good(ends, norm, *of_data, ratio, self.error):
                 return False
         return True
 

@@ -141,15 +141,6 @@ def all_but_open(x: FloatArray, variances: FloatArray) -> NDArray[np.bool_]:
     return found
 
 
-def one_is_all_but_open(x: FloatArray, variances: FloatArray) -> bool:
-    """Return, quickly, whether any parameter of one fit has errors so large."""
-    for value, variance in zip(x.tolist(), variances.tolist(), strict=True):
-        least = SATURATED * value
-        if variance > least * least and value != 0 and SATURATED < math.sqrt(variance) / abs(value) < AT_ZERO:
-            return True
-    return False
-
-
 def ill_conditioning(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return norms of columns, and the smallest diagonal entry as a share of its column, of triangles (K, N, N)."""
     with np.errstate(all="ignore"):
