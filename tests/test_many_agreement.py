@@ -275,7 +275,8 @@ def test_covariances_of_models_with_open_parameters_are_those_of_curve_fit(case)
     data = np.ones((3, case.m)) if case.model is not models.michaelis_menten else np.zeros((3, case.m))
     starts = case.truth(rng, 3)
     fits = curve_fit_many(case.model, case.x, data, starts)
-    for i in np.flatnonzero(fits.success):
+    # Without any residuals, rounding decides whether an amplitude is zero or next to it, and what it leaves open.
+    for i in np.flatnonzero(fits.success & ((data != 0).any(axis=1) | (fits.chisq > 0))):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OptimizeWarning)
             try:

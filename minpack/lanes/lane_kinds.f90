@@ -95,6 +95,7 @@ module lane_kinds
         integer(long) :: x, y, w                    !! predictors, observations, weights: blocks of rows of a group
         integer(long) :: s, v, head                 !! the state of a group
         integer(long) :: fresh                      !! its triangles at the trial points
+        integer(long) :: reflected                  !! the same by reflections
         integer(long) :: reduced                    !! its triangles without the columns of what is held
         integer(long) :: block                      !! rows being folded
         integer(long) :: scratch                    !! scratch of a step
@@ -108,6 +109,7 @@ module lane_kinds
         integer :: blocks                                       !! blocks of rows of a data set
         logical :: touching = .false.                           !! whether any fit has to do with a bound, see `touches`
         logical :: fixing = .false.                             !! whether any parameter was ever fixed
+        logical :: reflecting = .false.                         !! whether rows are reflected: a fit needed it last time
         real(wp), pointer, contiguous :: x(:, :, :, :)          !! predictors (width, lane_rows, predictors, blocks)
         real(wp), pointer, contiguous :: y(:, :, :)             !! observations (width, lane_rows, blocks)
         real(wp), pointer, contiguous :: w(:, :, :)           !! weights, where there are any (width, lane_rows, blocks)
@@ -115,6 +117,7 @@ module lane_kinds
         real(wp), pointer, contiguous :: v(:, :, :)             !! vectors (width, n, vectors)
         real(wp), pointer, contiguous :: head(:, :, :)          !! triangles (width, n, n + 1)
         real(wp), pointer, contiguous :: fresh(:, :, :)         !! those at the trial points
+        real(wp), pointer, contiguous :: reflected(:, :, :)     !! the same by reflections
         real(wp), pointer, contiguous :: reduced(:, :, :)       !! those without held columns; without bounds, `head`
         real(wp), pointer, contiguous :: block(:, :, :)         !! rows being folded (width, lane_rows, n + 1)
         real(wp), pointer, contiguous :: scratch(:, :, :)       !! scratch (width, n + 1, n + 4)
@@ -143,7 +146,8 @@ contains
         at%v = at%s + most_width*scalars
         at%head = at%v + most_width*n*vectors
         at%fresh = at%head + most_width*n*(n + 1)
-        at%reduced = at%fresh + most_width*n*(n + 1)
+        at%reflected = at%fresh + most_width*n*(n + 1)
+        at%reduced = at%reflected + most_width*n*(n + 1)
         at%block = at%reduced + most_width*n*(n + 1)
         at%scratch = at%block + most_width*lane_rows*(n + 1)
         at%alone = at%scratch + most_width*(n + 1)*(n + 4)
@@ -171,6 +175,7 @@ contains
         group%v(1:width, 1:n, 1:vectors) => work(at%v:)
         group%head(1:width, 1:n, 1:n + 1) => work(at%head:)
         group%fresh(1:width, 1:n, 1:n + 1) => work(at%fresh:)
+        group%reflected(1:width, 1:n, 1:n + 1) => work(at%reflected:)
         group%reduced(1:width, 1:n, 1:n + 1) => work(at%head:)
         if (bounded) group%reduced(1:width, 1:n, 1:n + 1) => work(at%reduced:)
         group%block(1:width, 1:lane_rows, 1:n + 1) => work(at%block:)

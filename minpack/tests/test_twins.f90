@@ -126,8 +126,9 @@ contains
         real(wp) :: scale(width, n), delta(width), running(width), z(width, n), pnorm(width), dz(width, n), w(width, n)
         real(wp) :: triangle(width, n, n), worst
         integer :: round, different
-        logical :: any_held
+        logical :: any_held, touching
 
+        touching = .true.
         worst = 0.0_wp
         different = 0
         do round = 1, rounds
@@ -149,7 +150,7 @@ contains
             scale = merge(1.0_wp, v(:, :, of_diag), v(:, :, of_held) == 1.0_wp)
             call find_steps(n, reduced, scale, running, delta, s(:, of_par), z, pnorm, dz, w, triangle)
             v(:, :, of_trial) = v(:, :, of_x) - z
-            call keep_inside(n, head, running, s, v, z, pnorm)
+            call keep_inside(n, head, running, touching, s, v, z, pnorm)
             call compare_boxes(n, head, s, v, delta, worst, different)
         end do
         ! A step may end on a bound to rounding: then one twin may say that it reaches the bound, the other that it does
