@@ -13,6 +13,7 @@ import os
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 os.environ["RAYON_NUM_THREADS"] = "1"
 try:
@@ -44,9 +45,9 @@ def spectra(count: int, half: int) -> tuple[Any, Any, Any]:
 def ours(velocity: Any, flux: Any, noise: Any, half: int) -> ManyFits:
     """Find the pixels and fit."""
     near = np.flatnonzero(np.abs(velocity) <= REACH)
-    top = near[np.argmax(flux[:, near], axis=1)]
-    window = top[:, None] + np.arange(-half, half + 1)
-    peak, middle = np.take_along_axis(flux, top[:, None], 1)[:, 0], velocity[top]
+    top = near[0] + np.argmax(flux[:, near[0] : near[-1] + 1], axis=1)
+    rows, size = np.arange(len(flux)), 2 * half + 1
+    peak, middle = flux[rows, top], velocity[top]
     ones = np.ones_like(peak)
     bounds = (
         np.stack([0.1 * peak, middle - PIXEL * half, LEAST_WIDTH * ones], axis=1),
@@ -54,10 +55,10 @@ def ours(velocity: Any, flux: Any, noise: Any, half: int) -> ManyFits:
     )
     return curve_fit_many(
         MODEL,
-        velocity[window],
-        np.take_along_axis(flux, window, 1),
+        sliding_window_view(velocity, size)[top - half],
+        sliding_window_view(flux, size, axis=1)[rows, top - half],
         np.stack([peak, middle, GUESSED_WIDTH * ones], axis=1),
-        np.take_along_axis(noise, window, 1),
+        sliding_window_view(noise, size, axis=1)[rows, top - half],
         bounds=bounds,
         ftol=TOLERANCE,
         xtol=TOLERANCE,

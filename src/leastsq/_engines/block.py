@@ -96,8 +96,7 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
         status[(~(np.abs(y) < MOST_DATA) & (counts != 0)).any(axis=1)] = codes.DATA_NOT_USABLE
     if are_counts:
         status[(y < 0).any(axis=1) & (status == TO_FIT)] = codes.COUNTS_NEGATIVE
-    points = _count_points(weights, y)
-    free = np.count_nonzero(bounds[:, 0] != bounds[:, 1], axis=1) if len(bounds) else p0.shape[1]
+    points, free = _count_points(weights, y), _count_free(box, p0)
     if len(weights) or y.shape[1] < p0.shape[1]:
         status[(points < free) & (status == TO_FIT)] = codes.TOO_FEW_POINTS
     if not kernel.all_below(p0, math.inf):
@@ -135,6 +134,8 @@ def _weights(piece: Piece, missing: NDArray[np.bool_] | None, status: NDArray[np
         return np.empty((0, piece.y.shape[1]))
     sigma = np.ascontiguousarray(piece.sigma, dtype=np.float64)
     weights: FloatArray = 1.0 / sigma
+    if sigma.size and sigma.min() > 0 and kernel.all_below(weights, math.inf):
+        return weights
     unusable = ~((sigma > 0) & (weights < np.inf))
     if unusable.any():
         weights[unusable] = 0.0
@@ -228,8 +229,15 @@ def as_argument(predictors: tuple[FloatArray, ...]) -> Any:
 
 
 def _count_points(weights: FloatArray, y: FloatArray) -> NDArray[np.intc]:
-    if len(weights) == 0:
+    if len(weights) == 0 or np.count_nonzero(weights) == weights.size:
         points = np.empty(len(y), dtype=np.intc)
         points.fill(y.shape[1])
         return points
     return np.broadcast_to(np.count_nonzero(weights, axis=1).astype(np.intc), len(y)).copy()
+
+
+def _count_free(box: Bounds | None, p0: FloatArray) -> Any:
+    """Return how many parameters are not fixed: a number, or one for each fit."""
+    if box is None or not np.count_nonzero(box.lower == box.upper):
+        return p0.shape[1]
+    return np.count_nonzero(box.lower != box.upper, axis=1)

@@ -68,7 +68,7 @@ def bounds_of_many(bounds: Any, n: int, names: Sequence[str] | None = None, may_
         ) from None
     if np.all(low == -np.inf) and np.all(high == np.inf):
         return None
-    found = Bounds(np.array(low, order="C"), np.array(high, order="C"))
+    found = Bounds(np.ascontiguousarray(low), np.ascontiguousarray(high))
     refuse_unusable(found, names, may_fix)
     return found
 
@@ -103,11 +103,13 @@ def _side(value: Any, side: str, n: int) -> FloatArray:
     if is_dask(given) and given.ndim:
         whole: FloatArray = given
         return whole
-    return np.array(np.broadcast_to(given, given.shape or (n,)))
+    return given if given.ndim else np.full(n, given)
 
 
 def refuse_unusable(bounds: Bounds, names: Sequence[str], may_fix: bool = True) -> None:
     """Raise where bounds are NaN, crossed, or equal where they may not be."""
+    if (bounds.lower < bounds.upper).all():
+        return
     lower, upper = np.broadcast_arrays(*bounds)
     for j, name in enumerate(names):
         _refuse_unusable(name, lower[..., j], upper[..., j], may_fix)

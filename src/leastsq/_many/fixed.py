@@ -85,7 +85,7 @@ def _values(begin: Start, box: Bounds | None, n: int) -> FloatArray:
     found = np.full(n, np.nan)
     if box is not None and not is_dask(box.lower) and box.lower.ndim == 1:
         found = np.where(box.lower == box.upper, box.lower, found)
-    if begin.values is not None and not is_dask(begin.values):
+    if begin.fixed.any() and begin.values is not None and not is_dask(begin.values):
         rows = np.asarray(begin.values, dtype=np.float64).reshape(-1, n)
         one = (rows == rows[:1]).all(axis=0) if len(rows) else np.zeros(n, dtype=np.bool_)
         found = np.where(begin.fixed & begin.given & one & np.isnan(found), rows[:1].sum(axis=0), found)
