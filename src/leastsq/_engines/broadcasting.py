@@ -58,8 +58,7 @@ def _evaluate(function: Callable[..., Any], block: Block, row: int, point: Float
         values = function(as_argument(block.predictors_of(row)), *point)
     except NO_VALUE:
         return None
-    real_array(values, name)  # which refuses what are no real numbers
-    values = np.array(as_array(values, name))
+    values = values.copy() if real_array(values, name) is values else np.array(as_array(values, name))
     return values if name == "f" else with_parameter_axis(values, (block.y.shape[1], point.size))
 
 

@@ -12,7 +12,7 @@ from .._solver import codes, kernel
 from .._solver.data import Data, residual_function
 from .._solver.kernel import TO_FIT
 from .._solver.problem import Problem
-from .block import Block, as_argument
+from .block import Block
 from .iterate import Names, iterate
 from .solution import Solutions, empty_solutions
 
@@ -68,7 +68,7 @@ def _data_of(block: Block, fit: int, whole: bool) -> Data:
     if weights is not None and not whole and not weights.all():
         keep = weights != 0
         x, y, weights = tuple(predictor[keep] for predictor in x), y[keep], weights[keep]
-    return Data(as_argument(x), y, weights)
+    return Data(x[0] if len(x) == 1 else x, y, weights)
 
 
 def _weighted_jacobian(jac: Callable[..., Any], data: Data) -> Callable[[FloatArray], Any]:

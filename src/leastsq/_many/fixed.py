@@ -59,7 +59,11 @@ def others_of(problem: Problem, begin: Start, box: Bounds | None) -> Others | No
     Equal bounds for all fits fix as well.
     """
     model: Any = problem.f
-    if (box is None and not begin.fixed.any()) or not _is_compiled(model) or problem.options.rho is not None:
+    if (
+        (box is None and not np.count_nonzero(begin.fixed))
+        or not _is_compiled(model)
+        or problem.options.rho is not None
+    ):
         return None
     values = _values(begin, box, problem.n)
     held = np.isfinite(values)

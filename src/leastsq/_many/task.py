@@ -60,8 +60,7 @@ class Call:
         alone = self.workers == 1 and self.time_limit == math.inf
         few = alone and sets.fits <= _FEW and self.problem.options.loss == 0
         task = _Task(self.problem, self.nan_policy, self.begin, np.zeros(1, dtype=np.intc), end, few, self.others)
-        task, pieces = _tried(task, sets.pieces())
-        return _collect(task, pieces, sets, self.workers, progress, self.errors)
+        return _collect(task, _tried(task, sets.pieces()), sets, self.workers, progress, self.errors)
 
 
 @dataclass(eq=False, slots=True)
@@ -139,11 +138,11 @@ class _Task:
         return prepare_block(piece, self.nan_policy, self.begin, not self.problem.vectorized, counts)
 
 
-def _tried(task: _Task, pieces: Iterator[Piece]) -> tuple[_Task, Iterable[Piece | Ready]]:
-    """Return the task once the function has been tried on the first data sets that can be fitted, and the pieces."""
+def _tried(task: _Task, pieces: Iterator[Piece]) -> Iterable[Piece | Ready]:
+    """Try the function on the first data sets that can be fitted, tell the task how exact it is, give all pieces."""
     problem = task.problem
     if isinstance(problem.f, Model):
-        return task, pieces
+        return pieces
     ready = []
     with np.errstate(all="ignore"):
         for piece in pieces:
@@ -152,11 +151,11 @@ def _tried(task: _Task, pieces: Iterator[Piece]) -> tuple[_Task, Iterable[Piece 
             if np.count_nonzero(block.status == TO_FIT):
                 break
         else:
-            return task, ready
+            return ready
         error = try_function(problem.f, problem.jac, block, problem.vectorized)
     if problem.options.epsfcn is None:
-        task = replace(task, problem=replace(problem, options=problem.options._replace(epsfcn=error)))
-    return task, itertools.chain(ready, pieces)
+        task.problem = replace(problem, options=problem.options._replace(epsfcn=error))
+    return itertools.chain(ready, pieces)
 
 
 def _refuse_other_part(part: Any, begun: set[int]) -> None:

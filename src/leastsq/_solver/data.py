@@ -89,7 +89,8 @@ def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: s
     weights = None if sigma is None else _weights(sigma, y.size)
     if not ordinary:
         _refuse_huge(y, weights)
-    return Data(x, y, weights, weights is None or weights.ndim == 2 or bool(weights.all()))
+    whole = weights is None or weights.ndim == 2 or np.count_nonzero(weights) == weights.size
+    return Data(x, y, weights, whole)
 
 
 def _refuse_infinite(x: Any, y: FloatArray, ordinary: bool) -> None:
@@ -174,16 +175,17 @@ def _weights(sigma: FloatArray, m: int) -> FloatArray:
             f"`sigma` has incorrect shape: got {sigma.shape}, expected a number, ({m},) standard deviations or "
             f"an ({m}, {m}) covariance matrix"
         )
-    usable = (sigma > 0) & (sigma >= _LEAST_SIGMA)
-    if not usable.all():
+    usable = sigma >= _LEAST_SIGMA
+    if np.count_nonzero(usable) < sigma.size:
         bad = np.flatnonzero(~usable)
         raise ValueError(
             f"`sigma` must be positive: {bad.size} of {sigma.size} standard deviations are not, the first at index "
             f"{bad[0]} ({sigma.ravel()[bad[0]]}). To leave out a point, make its sigma infinite"
         )
-    if np.isinf(sigma).all():
+    weights = np.reciprocal(sigma.reshape(()) if sigma.size == 1 else sigma)
+    if not np.count_nonzero(weights):
         raise ValueError("`sigma` is infinite throughout, which leaves no point to fit")
-    return np.reciprocal(sigma.reshape(()) if sigma.size == 1 else sigma)
+    return weights
 
 
 def _inverse_factor(covariance: FloatArray) -> FloatArray:

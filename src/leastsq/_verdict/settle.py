@@ -146,16 +146,17 @@ class Settler:
         x, fnorm = self.solutions.popt, self.solutions.fnorm.tolist()
         if len(x) > _FEW:
             return False
-        sizes, spreads = self.evaluator.sizes(np.arange(len(x)))
+        sizes, spreads = (norms.tolist() for norms in self.evaluator.sizes(np.arange(len(x))))
         for point, norm, columns, size, spread in zip(x, fnorm, self.solutions.triangle, sizes, spreads, strict=True):
-            norms = row_norms(columns)[:-1]  # without the head of Qᵀf
-            ratio = float((np.abs(columns.diagonal()) / norms).min())
-            terms = norms * np.abs(point)
-            changes = np.where(point == 0, norms, terms)
-            only_rounding = norm <= _ROUNDING * max(self.error, EPS) * max(norm + size, float(terms.max()))
-            of_data = float(size), lambda spread=spread: float(spread)
-            ends = float(changes.min()), float(changes.max())
-            if only_rounding or not one_steps_are_good(ends, norm, *of_data, ratio, self.error):
+            norms = row_norms(columns).tolist()[:-1]  # without the head of Qᵀf
+            if not all(norms):
+                return False
+            ratio = min(abs(r) / whole for r, whole in zip(columns.diagonal().tolist(), norms, strict=True))
+            terms = [whole * abs(value) for whole, value in zip(norms, point.tolist(), strict=True)]
+            changes = [term or whole for term, whole in zip(terms, norms, strict=True)]
+            only_rounding = norm <= _ROUNDING * max(self.error, EPS) * max(norm + size, *terms)
+            given = (min(changes), max(changes)), norm, size, lambda spread=spread: spread
+            if only_rounding or not one_steps_are_good(*given, ratio, self.error):
                 return False
         return True
 
