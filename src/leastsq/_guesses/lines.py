@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
+from .._solver.kernel import all_below
 
 # Numbers in the largest array of a chunk: a few of them fit the cache, and a million rows never make one large array.
 CHUNK = 2**17
@@ -60,16 +61,18 @@ def for_all_fits(
             m = y.shape[-1]
             if m > most:
                 predictors, y, m = *thinned(predictors, y, most), most
-            values = np.ones((len(y), parameters))
-            tables = functions if any(p.ndim == 2 for p in predictors) else 1
+            values = np.empty((len(y), parameters))
+            values.fill(1.0)
+            tables = functions if any([p.ndim == 2 for p in predictors]) else 1
             size = max(1, CHUNK // (tables * m)) if m else 1
             with np.errstate(all="ignore"):
                 for first in range(0, len(y) if m else 0, size):
                     some = slice(first, first + size)
-                    x_some = tuple(p if p.ndim == 1 else np.ascontiguousarray(p[some]) for p in predictors)
+                    x_some = tuple([p if p.ndim == 1 else np.ascontiguousarray(p[some]) for p in predictors])
                     for j, found in enumerate(guess(_chunk(x_some, np.ascontiguousarray(y[some])))):
                         values[some, j] = found
-            values[~np.isfinite(values)] = 1.0
+            if not all_below(values, math.inf):
+                values[~np.isfinite(values)] = 1.0
             return values.reshape(*fits, parameters)
 
         # The signature is that of start_values.
@@ -85,11 +88,11 @@ def as_rows(
     """Return the shape of the fits, and predictors and observations with a row for each, or predictors for all."""
     m = y.shape[-1]
     fits = y.shape[:-1]
-    if any(p.ndim > 1 for p in predictors):
+    if any([p.ndim > 1 for p in predictors]):
         fits = np.broadcast_shapes(fits, *(p.shape[:-1] for p in predictors))
     rows = (math.prod(fits), m)
     y = (y if y.shape[:-1] == fits else np.broadcast_to(y, (*fits, m))).reshape(rows)
-    of_fits = (p.ravel() if p.size == m else np.broadcast_to(p, (*fits, m)).reshape(rows) for p in predictors)
+    of_fits = [p.ravel() if p.size == m else np.broadcast_to(p, (*fits, m)).reshape(rows) for p in predictors]
     return fits, tuple(of_fits), y
 
 
@@ -128,27 +131,36 @@ def _spread(m: int, count: int) -> Indices:
 
 
 def _chunk(x: tuple[FloatArray, ...], y: FloatArray) -> Chunk:
+    m = y.shape[-1]
+    if all_below(y, math.inf) and all([all_below(one, math.inf) for one in x]):
+        lowest, highest = 0.5 * np.minimum.reduce(y, axis=-1), 0.5 * np.maximum.reduce(y, axis=-1)
+        middle, height = lowest + highest, _or_one(highest - lowest)
+        present = np.empty((1, m))
+        present.fill(1.0)
+        return Chunk(x, (y - middle[:, None]) / height[:, None], present, np.array([float(m)]), middle, height)
     usable = functools.reduce(np.logical_and, map(np.isfinite, x), np.isfinite(y))
-    complete = bool(usable.all())
-    seen = y if complete else np.where(usable, y, np.nan)
-    least, most = (np.minimum, np.maximum) if complete else (np.fmin, np.fmax)
-    lowest, highest = least.reduce(seen, axis=-1), most.reduce(seen, axis=-1)
-    middle, height = 0.5 * lowest + 0.5 * highest, 0.5 * highest - 0.5 * lowest
-    middle, height = np.where(np.isnan(middle), 0.0, middle), np.where(height > 0, height, 1.0)
-    scaled = (seen - middle[:, None]) / height[:, None]
-    present = np.ones((1, y.shape[-1])) if complete else usable.astype(np.float64)
-    points = np.maximum(present.sum(axis=-1), 1)
-    return Chunk(x, scaled if complete else np.where(usable, scaled, 0.0), present, points, middle, height)
+    seen = np.where(usable, y, np.nan)
+    lowest, highest = 0.5 * np.fmin.reduce(seen, axis=-1), 0.5 * np.fmax.reduce(seen, axis=-1)
+    middle, height = lowest + highest, _or_one(highest - lowest)
+    middle = np.where(np.isnan(middle), 0.0, middle)
+    scaled = np.where(usable, (seen - middle[:, None]) / height[:, None], 0.0)
+    present = usable.astype(np.float64)
+    return Chunk(x, scaled, present, np.maximum(present.sum(axis=-1), 1), middle, height)
+
+
+def _or_one(lengths: FloatArray) -> FloatArray:
+    """Return lengths that are positive, and 1 in the place of others."""
+    return np.where(lengths > 0, lengths, 1.0)
 
 
 def unit_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return predictors from 0 to 1, where 0 is, and what 1 stands for."""
-    x = np.where(np.isfinite(x), x, np.nan)
+    if not all_below(x, math.inf):
+        x = np.where(np.isfinite(x), x, np.nan)
     start = np.fmin.reduce(x, axis=-1)
-    length = np.fmax.reduce(x, axis=-1) - start
-    length = np.where(length > 0, length, 1)
+    length = _or_one(np.fmax.reduce(x, axis=-1) - start)
     unit = (x - start[..., None]) / length[..., None]
-    return np.where(np.isfinite(unit), unit, 0.0), start, length
+    return unit if all_below(unit, math.inf) else np.where(np.isfinite(unit), unit, 0.0), start, length
 
 
 def sums_of(functions: FloatArray, weights: FloatArray) -> FloatArray:
@@ -162,7 +174,9 @@ def sums_of(functions: FloatArray, weights: FloatArray) -> FloatArray:
 
 def ratio(a: FloatArray, b: FloatArray, least: FloatArray | float = 0.0) -> FloatArray:
     """Divide where b is larger than `least`; otherwise zero."""
-    return np.where(b > least, a / b, 0)
+    quotient: FloatArray = a / b
+    np.copyto(quotient, 0.0, where=~(b > least))
+    return quotient
 
 
 class _Moments(NamedTuple):
@@ -218,9 +232,13 @@ def fit_planes(
 
 def choose_best(gain: FloatArray, *choices: FloatArray) -> tuple[FloatArray, ...]:
     """Pick from each of `choices`, shape (K,) or (B, K), where the gain is largest."""
-    best = np.argmax(np.where(np.isnan(gain), -1.0, gain), axis=-1)
-    fits = np.arange(best.size)
+    best = np.fmax(gain, -1.0).argmax(axis=-1)  # NaN is none
+    places = np.arange(0, gain.size, gain.shape[-1]) + best
     return tuple(
-        c[best] if c.ndim == 1 else (c if c.shape == gain.shape else np.broadcast_to(c, gain.shape))[fits, best]
-        for c in choices
+        [
+            c.take(best)
+            if c.ndim == 1
+            else (c if c.shape == gain.shape else np.broadcast_to(c, gain.shape)).take(places)
+            for c in choices
+        ]
     )

@@ -20,17 +20,16 @@ def peaks_of(units: tuple[FloatArray, ...], chunk: Chunk) -> tuple[FloatArray, F
     d, m = functions.shape[-2:]
     products = functions[..., :, None, :] * functions[..., None, :, :]
     products = products.reshape(*functions.shape[:-2], d * d, m)
-    centres, spreads = [], []
-    for side in (chunk.y, -chunk.y):
-        weights = np.square(np.maximum(side, 0))
-        total = weights.sum(axis=-1)[:, None]
-        centre, second = (ratio(sums_of(f, weights), total) for f in (functions, products))
-        centres.append(centre)
-        spreads.append(second.reshape(-1, d, d) - centre[:, :, None] * centre[:, None, :])
+    weights = np.empty((2, *chunk.y.shape))
+    np.square(np.maximum(chunk.y, 0.0), out=weights[0])
+    np.square(np.minimum(chunk.y, 0.0), out=weights[1])
+    moments = ratio(sums_of(np.concatenate([functions, products], axis=-2), weights), weights.sum(axis=-1)[..., None])
+    centre = moments[..., :d]
+    spread = moments[..., d:].reshape(*centre.shape, d) - centre[..., :, None] * centre[..., None, :]
     # Each point stands for its surroundings, so that a peak of a single one has a width.
     spacing = 1 / np.maximum(chunk.points ** (1 / d) - 1, 1)
-    surroundings = spacing[:, None, None, None] ** 2 / 12 * np.eye(d)
-    return np.stack(centres, axis=1), np.stack(spreads, axis=1) + surroundings
+    spread.reshape(*centre.shape[:-1], d * d)[..., :: d + 1] += (spacing**2 / 12)[:, None]
+    return centre.swapaxes(0, 1), spread.swapaxes(0, 1)
 
 
 def width_at_half_height(chunk: Chunk) -> tuple[FloatArray, FloatArray, FloatArray]:
