@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from leastsq import curve_fit, curve_fit_many, models, native
+from leastsq import OptimizeWarning, curve_fit, curve_fit_many, models, native
 
 pytestmark = pytest.mark.filterwarnings("ignore::leastsq.OptimizeWarning")
 X = np.linspace(0, 10, 50)
@@ -173,3 +173,68 @@ def test_one_data_set_has_the_fit_of_curve_fit():
     found = curve_fit_many(models.gaussian, X, y[0], p0[0], fixed={"offset": 0.5})
     np.testing.assert_allclose(found.popt, popt, rtol=1e-7)
     np.testing.assert_allclose(found.pcov, pcov, rtol=1e-4, atol=1e-15)
+
+
+# --- curve_fit ---
+
+
+@pytest.mark.parametrize("fixed", [{"offset": 0.5}, {"amplitude": 3.0, "sigma": 1.1}], ids=str)
+@pytest.mark.parametrize("kind", ["compiled", "differences", "jac"])
+def test_curve_fit_is_that_of_the_function_without_them(kind, fixed):
+    y, p0 = peaks(5, near=fixed)
+    names = models.gaussian.param_names
+    free = np.array([name not in fixed for name in names])
+
+    def gaussian(x, amplitude, center, sigma, offset):
+        return amplitude * np.exp(-0.5 * ((x - center) / sigma) ** 2) + offset
+
+    def whole(p):
+        found = np.array([fixed.get(name, 0.0) for name in names])
+        found[free] = p
+        return found
+
+    def rest(x, *p):
+        return gaussian(x, *whole(p))
+
+    def slopes(x, *p):
+        return models.gaussian.jac(x, *whole(p))[:, free]
+
+    jac = {"compiled": (None, None), "differences": (None, None), "jac": (models.gaussian.jac, slopes)}[kind]
+    f, reduced = (models.gaussian, models.gaussian.fix(**fixed)) if kind == "compiled" else (gaussian, rest)
+    for data, start in zip(y, p0, strict=True):
+        found = curve_fit(f, X, data, start, fixed=fixed, jac=jac[0], full_output=True)
+        expected = curve_fit(reduced, X, data, start[free], jac=jac[1], full_output=True)
+        np.testing.assert_array_equal(found[0][~free], [fixed[name] for name in names if name in fixed])
+        np.testing.assert_allclose(found[0][free], expected[0], rtol=1e-7)
+        np.testing.assert_allclose(found[1][np.ix_(free, free)], expected[1], rtol=1e-6, atol=1e-18)
+        np.testing.assert_array_equal(found[1][~free], 0)
+        np.testing.assert_array_equal(found[1][:, ~free], 0)
+        assert found[2]["offset"] == pytest.approx(expected[2]["offset"], rel=1e-3, abs=1e-7)
+        assert found[4] == expected[4]
+
+
+def test_curve_fit_says_what_is_open_beside_what_is_fixed():
+    y, p0 = peaks(1)
+    p0[0, 0] = 0.0
+    with pytest.warns(OptimizeWarning, match="center, sigma never changed the model"):
+        _, pcov = curve_fit(models.gaussian, X, y[0], p0[0], fixed={"amplitude": 0.0})
+    assert np.isinf(np.diag(pcov)[1:3]).all()
+    assert pcov[0, 0] == 0
+    assert np.isfinite(pcov[3, 3])
+
+
+def test_fixed_parameters_and_one_on_a_bound():
+    y, p0 = peaks(1)
+    popt, pcov, info, *_ = curve_fit(
+        models.gaussian,
+        X,
+        y[0],
+        np.append(p0[0, :3], 0.1),
+        bounds={"offset": (0, 0.1)},
+        fixed=["sigma"],
+        full_output=True,
+    )
+    assert popt[3] == 0.1
+    assert info["active_mask"].tolist() == [0, 0, 0, 1]
+    assert np.isfinite(pcov).all()
+    assert pcov[2, 2] == 0

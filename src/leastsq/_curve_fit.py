@@ -330,7 +330,9 @@ def _reasons(
     f: Callable[..., Any], judged: Judged, begin: Beginning, points: int, weighted: bool, absolute: bool
 ) -> list[str]:
     """Say which parameters have no covariance, and why."""
-    reasons = []
+    reasons: list[str] = []
+    if judged.fit.info != codes.CALLBACK and not judged.unused and not judged.combined and points > judged.rank:
+        return reasons
     of_free: Any = ...
     if begin.box is not None:
         free = np.flatnonzero(begin.box.lower != begin.box.upper)

@@ -138,9 +138,10 @@ def _refuse_unusable(name: str, lower: FloatArray, upper: FloatArray, may_fix: b
 
 def refuse_infeasible(x0: FloatArray, bounds: Bounds, what: str, names: Sequence[str] | None = None) -> None:
     """Refuse a starting point outside of its bounds."""
-    outside = np.argwhere((x0 < bounds.lower) | (x0 > bounds.upper))
-    if outside.size == 0:
+    beyond = (x0 < bounds.lower) | (x0 > bounds.upper)
+    if not beyond.any():
         return
+    outside = np.argwhere(beyond)
     j = int(outside[0][-1])
     lower, upper = (np.broadcast_to(side, x0.shape)[tuple(outside[0])] for side in bounds)
     name = names[j] if names is not None else f"parameter {j} (counted from 0)"

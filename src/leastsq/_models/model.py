@@ -191,6 +191,7 @@ class CompiledModel(Model):
     def __init__(self, formula: Callable[..., Any], number: int, predictors: int, guess: Callable[..., Any]) -> None:
         super().__init__(tuple(inspect.signature(formula).parameters)[1:], predictors, (number, 1, 0, 0))
         functools.update_wrapper(self, formula)
+        self._predictor = next(iter(inspect.signature(formula).parameters))
         self.__module__ = "leastsq.models"  # where pickles find it
         self._formula = formula
         self._guess = guess
@@ -203,6 +204,10 @@ class CompiledModel(Model):
         predictors = self.predictor_arrays(x)
         with np.errstate(all="ignore"):  # what has no value is NaN or infinite, as in fits
             return self._formula(predictors if self.predictors > 1 else predictors[0], *parameters)
+
+    def predictor_name(self) -> str:
+        """Return how calls name the predictors."""
+        return self._predictor
 
     def compiled_values(self, x: Any, *parameters: Any) -> FloatArray:
         """Return the values from the compiled code, for formulas that NumPy has no functions for."""

@@ -39,7 +39,7 @@ def beginning(
     if bounds is UNBOUNDED and fixed is None and not by_name:
         return Beginning(_default(f, data, None, counts) if start is None else start, None)
     names = parameter_names(f, _count_parameters(f) if start is None else start.size)
-    box = checked_bounds(bounds, len(names), names, may_fix=False)
+    box = None if bounds is UNBOUNDED else checked_bounds(bounds, len(names), names, may_fix=False)
     if box is not None and method == "lm":
         raise ValueError(
             "Method 'lm' only works for unconstrained problems. Use 'trf' or 'dogbox' instead, or leave method out: "
