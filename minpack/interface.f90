@@ -220,7 +220,7 @@ subroutine outcome(state, info, nfev, njev, column, fnorm)
 end subroutine outcome
 
 !> Invert JᵀJ, and say how well that could be done, and how much depends on what parameters.
-subroutine covariance_matrix(n, state, deviation, at_zero, cov, norms, least_ratio, tangent, changes, share)
+subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio, tangent, changes, share)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long
     use lm, only: lm_fit, lm_layout, layout
@@ -230,14 +230,13 @@ subroutine covariance_matrix(n, state, deviation, at_zero, cov, norms, least_rat
     integer, intent(in) :: n                        !! parameters
     real(wp), intent(inout), target :: state(*)     !! the packed array of a finished fit
     real(wp), intent(in) :: deviation               !! standard deviation of the residuals
-    real(wp), intent(in) :: at_zero                 !! standard errors so many times as large are of parameters at zero
     real(wp), intent(inout) :: cov(n, n)            !! out: deviation² (JᵀJ)⁻¹ for the last Jacobian; zero if singular
     real(wp), intent(inout) :: norms(n)             !! out: norms of the columns of that Jacobian
     real(wp), intent(out) :: least_ratio            !! smallest |r_jj| as a share of its column's norm; 0 if singular
     real(wp), intent(out) :: tangent                !! norm of the head of Qᵀ f
     real(wp), intent(out) :: changes(2)             !! least and largest change of the residuals, as linearised, where a
                                                     !! parameter changes by all of itself, or by one if it is zero
-    real(wp), intent(out) :: share                  !! largest standard error by its parameter that is below at_zero
+    real(wp), intent(out) :: share                  !! largest standard error by its parameter, but for those at zero
 
     type(lm_fit), pointer :: fit
     integer(c_int), pointer, contiguous :: ipvt(:)
@@ -265,7 +264,7 @@ subroutine covariance_matrix(n, state, deviation, at_zero, cov, norms, least_rat
     least_ratio = 1.0_wp
     do j = 1, n
         least_ratio = min(least_ratio, abs(state(base + at%r + (j - 1)*int(n + 1, long)))/norms(ipvt(j)))
-        if (sqrt(cov(j, j)) < at_zero*x(j)) share = max(share, sqrt(cov(j, j))/x(j))
+        if (x(j) > 0.0_wp) share = max(share, sqrt(cov(j, j))/x(j))
     end do
 end subroutine covariance_matrix
 

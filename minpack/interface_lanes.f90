@@ -315,7 +315,7 @@ subroutine take_statistics(level, n, fits, absolute, limits, x, fnorm, points, t
     integer, intent(in) :: n                                !! parameters
     integer, intent(in) :: fits
     integer, intent(in) :: absolute                         !! 1: the variance of the residuals is one
-    real(wp), intent(in) :: limits(3)                       !! on one over the sine of the angle between a column and
+    real(wp), intent(in) :: limits(2)                       !! on one over the sine of the angle between a column and
                                                             !! the others; and on standard errors by parameters
     real(wp), intent(in) :: x(n, fits)                      !! parameters
     real(wp), intent(in) :: fnorm(fits)                     !! norms of the residuals
@@ -324,7 +324,7 @@ subroutine take_statistics(level, n, fits, absolute, limits, x, fnorm, points, t
     real(wp), intent(inout) :: matrices(n, n, fits)         !! out: covariance matrices
     real(wp), intent(inout) :: offsets(fits)                !! out: relative offsets
     integer(c_signed_char), intent(inout) :: marks(fits)    !! out: 1 where columns are nearly dependent, 2 where an
-                                                            !! error is between the limits, or 0
+                                                            !! error exceeds its limit, or 0
     real(wp), intent(inout) :: work(most_width, n, 2*n + 1) !! work
 
     select case (level)

@@ -1,7 +1,7 @@
 """Ill-conditioned fits from different fields, and their standard errors in exact arithmetic.
 
-A model is written once, with the functions of `e`: NumPy for the fit, mpmath with 50 digits for the errors. There the
-Jacobian comes from central differences with a relative step of 1e-15, good to 30 digits, and its singular values are
+A model is written once, with the functions of `e`: NumPy for the fit, mpmath with 150 digits for the errors. There the
+Jacobian comes from central differences with a relative step of 1e-50, good to 100 digits, and its singular values are
 taken as they are.
 """
 
@@ -42,8 +42,8 @@ class IllConditioned:
 
 
 def exact_standard_errors(problem: IllConditioned, y, popt) -> Any:
-    """Return the standard errors at `popt` as 50 digits give them; inf where J leaves one open even then."""
-    with mpmath.workdps(50):
+    """Return the standard errors at `popt` as 150 digits give them; inf where J leaves one open even then."""
+    with mpmath.workdps(150):
         x = [mpmath.mpf(float(value)) for value in problem.x]
         p = [mpmath.mpf(float(value)) for value in popt]
         m, n = len(x), len(p)
@@ -53,7 +53,7 @@ def exact_standard_errors(problem: IllConditioned, y, popt) -> Any:
 
         jacobian = mpmath.matrix(m, n)
         for j in range(n):
-            h = abs(p[j]) * mpmath.mpf("1e-15") or mpmath.mpf("1e-20")
+            h = abs(p[j]) * mpmath.mpf("1e-50") or mpmath.mpf("1e-50")
             above, below = ([*p[:j], p[j] + sign * h, *p[j + 1 :]] for sign in (1, -1))
             for i, (one, other) in enumerate(zip(values(above), values(below), strict=True)):
                 jacobian[i, j] = (one - other) / (2 * h)
@@ -67,10 +67,10 @@ def exact_standard_errors(problem: IllConditioned, y, popt) -> Any:
                 scaled[i, k] = jacobian[i, j] / norms[j]
         _, triangle = mpmath.qr(scaled, mode="skinny")
         _, singular, vectors = mpmath.svd_r(triangle)
-        # Differences leave 30 digits: a singular value below them is zero, and what its vector touches is open.
-        rank = sum(value > singular[0] * mpmath.mpf("1e-25") for value in singular)
+        # Differences leave 100 digits: a singular value below them is zero, and what its vector touches is open.
+        rank = sum(value > singular[0] * mpmath.mpf("1e-80") for value in singular)
         for k, j in enumerate(used):
-            if all(abs(vectors[i, k]) < mpmath.mpf("1e-15") for i in range(rank, len(used))):
+            if all(abs(vectors[i, k]) < mpmath.mpf("1e-40") for i in range(rank, len(used))):
                 inverse = sum((vectors[i, k] / singular[i]) ** 2 for i in range(rank))
                 errors[j] = float(mpmath.sqrt(inverse * square / max(m - rank, 1)) / norms[j])
         return errors
@@ -195,4 +195,20 @@ PROBLEMS = [
     IllConditioned("binding not saturated", binding, U + 0.1, (10, 8, 0.5, 0.3), 1e-3, (5, 5, 0, 0)),
     IllConditioned("one rate as two", same_twice, U * 3, (2, 0.5, 0.5), 0.01, (1, 1, 1)),
     IllConditioned("murnaghan", birch, 0.97 + 0.06 * U, (-300, 2, 1), 1e-5, (-299, 1, 1.1)),
+    # Starts that lead to peaks without amplitude, far from the data, or on one point, and to decays that are over.
+    IllConditioned("decay over before the data", two_decays, 20 + 5 * U, (3, 4, 2, 0.6), 0.1, (670, -13, 560, 7.8)),
+    IllConditioned("decay over at its start", two_decays, U * 5, (1.5, 1, 1, 1), 0.1, (0.023, -41, 1.4, 1.2)),
+    IllConditioned("decay over at once", two_decays, U, (1.5, 1, 1, 1), 1, (-0.061, 0.022, 11, 0.39)),
+    IllConditioned("one decay on noise", two_decays, U, (1.5, 1, 1, 1), 0.1, (0.087, 8.3, 0.01, 0.053)),
+    IllConditioned("peak between points", gaussian, U * 10 - 5, (0, 1, 1, 0), 1, (27, 0.011, 0.014, 81), "gaussian"),
+    IllConditioned("line on one point", lorentzian, U * 5, (0, 1, 1, 0), 1, (-5.7, 2.3, 0.091, 0.14), "lorentzian"),
+    IllConditioned(
+        "pseudo-Voigt far away",
+        pseudo_voigt,
+        U * 5,
+        (0, 0.5, 0.1, 0.5, 1),
+        1,
+        (110, 290, 0.083, -11, 1.3),
+        "pseudo_voigt",
+    ),
 ]

@@ -42,7 +42,7 @@ def fit(model, jac, y, x0, loss, scale=1.0, weights=None, bounds=None, tol=1e-12
     assert task == kernel.DONE
     info, nfev, _, _, fnorm = kernel.outcome(state)
     cov = np.empty((x.size, x.size))
-    kernel.covariance_matrix(state, 1.0, np.inf, cov, np.empty(x.size))
+    kernel.covariance_matrix(state, 1.0, cov, np.empty(x.size))
     return x, info, nfev, fnorm**2, cov
 
 

@@ -8,8 +8,8 @@
 extern void F_FUNC(outcome, OUTCOME)(double *, int *, int *, int *, int *, double *);
 extern void F_FUNC(positions, POSITIONS)(
     int *, double *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, npy_int64 *, int *);
-extern void F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(int *, double *, const double *, const double *, double *,
-    double *, double *, double *, double *, double *);
+extern void F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(int *, double *, const double *, double *, double *,
+    double *, double *, double *, double *);
 
 enum { FEW_ARGUMENTS = 8 };
 
@@ -218,23 +218,22 @@ static PyObject *outcome(PyObject *module, PyObject *state)
 static PyObject *covariance_matrix(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     PyArrayObject *const *arrays = (PyArrayObject *const *)arguments;
-    double deviation, at_zero, least_ratio, tangent, changes[2], share;
+    double deviation, least_ratio, tangent, changes[2], share;
     int n;
 
-    if (count != 5 || !is_ready_as_state(arguments[0]) || !is_ready(arguments[3], 2)
-        || !is_ready_for_point(arguments[4]) || PyArray_DIM(arrays[3], 0) != PyArray_DIM(arrays[4], 0)
-        || PyArray_DIM(arrays[3], 1) != PyArray_DIM(arrays[4], 0) || !PyArray_ISWRITEABLE(arrays[3])) {
-        PyErr_SetString(PyExc_TypeError, "expected covariance_matrix(state, deviation, at_zero, cov, norms)");
+    if (count != 4 || !is_ready_as_state(arguments[0]) || !is_ready(arguments[2], 2)
+        || !is_ready_for_point(arguments[3]) || PyArray_DIM(arrays[2], 0) != PyArray_DIM(arrays[3], 0)
+        || PyArray_DIM(arrays[2], 1) != PyArray_DIM(arrays[3], 0) || !PyArray_ISWRITEABLE(arrays[2])) {
+        PyErr_SetString(PyExc_TypeError, "expected covariance_matrix(state, deviation, cov, norms)");
         return NULL;
     }
     deviation = PyFloat_AsDouble(arguments[1]);
-    at_zero = PyFloat_AsDouble(arguments[2]);
     if (PyErr_Occurred()) {
         return NULL;
     }
-    n = (int)PyArray_DIM(arrays[4], 0);
-    F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(&n, PyArray_DATA(arrays[0]), &deviation, &at_zero,
-        PyArray_DATA(arrays[3]), PyArray_DATA(arrays[4]), &least_ratio, &tangent, changes, &share);
+    n = (int)PyArray_DIM(arrays[3], 0);
+    F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(&n, PyArray_DATA(arrays[0]), &deviation,
+        PyArray_DATA(arrays[2]), PyArray_DATA(arrays[3]), &least_ratio, &tangent, changes, &share);
     return Py_BuildValue("ddddd", least_ratio, tangent, changes[0], changes[1], share);
 }
 

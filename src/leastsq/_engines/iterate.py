@@ -121,14 +121,11 @@ class Fit(NamedTuple):
         triangle[:, n] = self.state[at.qtf : at.qtf + n]
         return triangle
 
-    def inverse(self, deviation: float = 1.0, at_zero: float = math.inf) -> Inverse:
-        """Invert JᵀJ for the last Jacobian, times the variance of the residuals.
-
-        Standard errors of `at_zero` times a parameter, or more, are of parameters at zero.
-        """
+    def inverse(self, deviation: float = 1.0) -> Inverse:
+        """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
         n = self.x.size
         cov, norms = np.empty((n, n)), np.empty(n)
-        least_ratio, *found = kernel.covariance_matrix(self.state, deviation, at_zero, cov, norms)
+        least_ratio, *found = kernel.covariance_matrix(self.state, deviation, cov, norms)
         return Inverse(cov if least_ratio else None, norms, least_ratio, *found)
 
 

@@ -146,7 +146,7 @@ def refold_models(
 
 def take_statistics(
     absolute: bool,
-    limits: tuple[float, float, float],
+    limits: tuple[float, float],
     x: FloatArray,
     fnorm: FloatArray,
     points: NDArray[np.intc],
@@ -154,8 +154,8 @@ def take_statistics(
 ) -> tuple[FloatArray, FloatArray, NDArray[np.int8]]:
     """Return covariance matrices and relative offsets of fits, and marks of those for which they do not do.
 
-    A fit is marked 1 where columns of its Jacobian are nearly dependent, 2 where a standard error by its parameter is
-    between the limits.
+    A fit is marked 1 where columns of its Jacobian are nearly dependent, 2 where a standard error by its parameter
+    exceeds its limit.
     """
     fits, n = x.shape
     matrices, offsets, marks = np.empty((fits, n, n)), np.empty(fits), np.empty(fits, dtype=np.int8)

@@ -154,6 +154,7 @@ class _Pairs:
         self.derivative = np.zeros((count * n, f.shape[1]))
         self.first = np.zeros((count * n, f.shape[1]))
         self.first_step = np.zeros(count * n)
+        self.weak = np.zeros(count * n, dtype=np.bool_)
 
     def change(self, which: NDArray[np.intp], steps: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the changes of residuals with steps, their norms, and the steps as rounded."""
@@ -239,7 +240,7 @@ class _Pairs:
         return unfinished
 
     def let_go(self) -> None:
-        """Take for zero what changes residuals by next to nothing, whatever the step, unless along a straight line.
+        """Mark as weak what changes residuals by next to nothing, whatever the step, unless along a straight line.
 
         From far along a plateau, steps of any length may lead further along it, and tell its height, not its slope.
         """
@@ -247,9 +248,8 @@ class _Pairs:
         changing = self.derivative.any(axis=1)
         good = np.any((self.smooth & changing).reshape(count, n), axis=1)
         little = self.largest < _LITTLE * row_norms(self.f)[self.row]
-        weak = np.flatnonzero(little & changing & ~self.smooth & good[self.row])
-        begun = weak[self.first_step[weak] != 0]
-        self.derivative[weak] = self.first[weak] = 0.0
+        self.weak = little & changing & ~self.smooth & good[self.row]
+        begun = np.flatnonzero(self.weak & (self.first_step != 0))
         if begun.size == 0:
             return
         self.step[begun] = self.first_step[begun]
@@ -258,7 +258,8 @@ class _Pairs:
         straight = row_norms(forward + backward) <= _SATURATED * size
         found = begun[straight]
         self.derivative[found] = ((forward - backward) / (moved - back)[:, None])[straight]
-        self.smooth[found] = True
+        self.first[found] = 0.0
+        self.smooth[found], self.weak[found] = True, False
 
 
 def fresh_slopes(
@@ -270,7 +271,7 @@ def fresh_slopes(
     error: float,
     box: tuple[FloatArray, FloatArray] | None = None,
     steps: FloatArray | None = None,
-) -> tuple[FloatArray, NDArray[np.intc], FloatArray, NDArray[np.bool_]]:
+) -> tuple[FloatArray, NDArray[np.intc], FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
     """Take differences at `x`, central where both sides are there, with steps that change the residuals by a fair part.
 
     A step is too small when rounding shows in the change, and too large when curvature does: when a step the other way
@@ -303,7 +304,9 @@ def fresh_slopes(
     steps : ndarray of shape (K, N)
         The steps taken; 0 where none was good.
     smooth : ndarray of shape (K,)
-        Whether all differences but those that are zero are along straight lines, not of rounding alone.
+        Whether all differences but those that are zero, or weak, are along straight lines, not of rounding alone.
+    weak : ndarray of shape (K, N)
+        Which parameters change residuals by next to nothing: what there is of a derivative has a direction, no length.
     """
     pairs = _Pairs(residuals, fits, x, f, of, error, box, steps)
     left = np.arange(pairs.value.size)
@@ -319,7 +322,7 @@ def fresh_slopes(
     pairs.step[saturated] = pairs.first_step[saturated]
     slopes = np.moveaxis(pairs.derivative.reshape((*x.shape, f.shape[1])), 1, 2)
     evaluations: NDArray[np.intc] = pairs.tries.reshape(x.shape).sum(axis=1, dtype=np.intc)
-    zero = ~pairs.derivative.any(axis=1)
+    zero = ~pairs.derivative.any(axis=1) | pairs.weak
     smooth: NDArray[np.bool_] = np.all((pairs.smooth | zero).reshape(x.shape), axis=1)
     found: FloatArray = np.where(pairs.smooth & ~zero, pairs.step, 0.0).reshape(x.shape)
-    return slopes, evaluations, found, smooth
+    return slopes, evaluations, found, smooth, pairs.weak.reshape(x.shape)

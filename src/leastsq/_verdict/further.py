@@ -1,7 +1,7 @@
 """Fits that go on from where they ended."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,15 @@ from .._solver.losses import as_squares, is_counts
 from .._solver.problem import Options
 from .ends import Evaluator
 
-# Derivatives (rows, M, N), first of what is returned, of some fits at points with these residuals.
-Slopes: TypeAlias = Callable[[NDArray[np.intp], FloatArray, FloatArray], tuple[FloatArray, Any, Any]]
+# Derivatives (rows, M, N) of some fits at points with these residuals.
+SlopesOf: TypeAlias = Callable[[NDArray[np.intp], FloatArray, FloatArray], FloatArray]
 
 
 def go_on(
     evaluator: Evaluator,
     solutions: Solutions,
     fits: NDArray[np.intp],
-    slopes: Slopes,
+    slopes: SlopesOf,
     options: Options,
     box: Bounds | None,
     is_over: Callable[[NDArray[np.intp]], NDArray[np.bool_]],
@@ -54,7 +54,7 @@ def go_on(
 
     def slopes_of(rows: NDArray[np.intp], points: FloatArray, _: FloatArray) -> tuple[FloatArray, None]:
         steps[rows] += 1
-        found = slopes(fits[rows], points, last[rows])[0]
+        found = slopes(fits[rows], points, last[rows])
         if options.rho is not None:
             found = found * as_squares(options, last[rows])[1][:, :, None]
         return np.ascontiguousarray(found), None

@@ -21,7 +21,7 @@ from .ends import FAR, LARGEST_NORM, is_tolerant
 from .free import Last, settle
 from .refold import as_sandwich, refold
 from .settle import Settler
-from .statistics import ANALYTIC, AT_ZERO, FORWARD, SATURATED, standard_deviation
+from .statistics import ANALYTIC, FORWARD, SATURATED, standard_deviation
 
 
 class Judged(NamedTuple):
@@ -125,7 +125,7 @@ def judge_at_once(
     """
     n = fit.x.size if free is None else int(np.count_nonzero(free))
     deviation = standard_deviation(fit.fnorm, points, n, absolute)
-    at_hand = fit.inverse(deviation, AT_ZERO) if free is None else _inverse_of(fit, free, deviation)
+    at_hand = fit.inverse(deviation) if free is None else _inverse_of(fit, free, deviation)
     offset = _offset(at_hand.tangent, fit.fnorm, n, points, absolute)
     accuracy = ANALYTIC if exact else FORWARD
     if (
@@ -167,7 +167,7 @@ def _inverse_of(fit: Fit, free: NDArray[np.bool_], deviation: float) -> Inverse:
     cov[columns[:, None], columns] = half @ half.T
     with np.errstate(all="ignore"):
         shares = row_norms(half) / x
-    share = float(np.max(shares, where=shares < AT_ZERO, initial=0.0))
+    share = float(np.max(shares, where=shares < np.inf, initial=0.0))
     return Inverse(cov, norms, ratio, tangent, float(changes.min()), float(changes.max()), share)
 
 

@@ -114,7 +114,7 @@ def squared_gradients(settler: Settler) -> FloatArray:
         x = solutions.popt[fits]
         f = evaluator.residuals(fits, x)
         solutions.nfev[fits] += 1
-        rows = settler.slopes(fits, x, f)[0] * scores(options, f, evaluator.counts(fits))[:, :, None]
+        rows = settler.slopes.at(fits, x, f)[0] * scores(options, f, evaluator.counts(fits))[:, :, None]
         rows[~np.isfinite(rows).all(axis=(1, 2))] = 0.0
         meat[fits] = np.swapaxes(rows, 1, 2) @ rows
     return meat

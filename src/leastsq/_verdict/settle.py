@@ -19,13 +19,22 @@ from .._solver.kernel import TO_FIT
 from .._solver.losses import fold, is_robust, scaled_rows
 from .._solver.norms import EPS, row_norms
 from .._solver.problem import Options
-from . import statistics as _statistics
-from .derivatives import Scales, fresh_slopes, one_steps_are_good, scales, steps_are_good
-from .directions import along_dropped
+from .derivatives import Scales, one_steps_are_good, scales, steps_are_good
 from .ends import FAR, LARGEST_NORM, SHARP, Evaluator, ends_by_reductions, is_tolerant
 from .further import go_on
 from .held import held_offsets
-from .statistics import ALONG_LINES, ANALYTIC, CENTRAL, FORWARD, Accuracy, Statistics, ill_conditioning, statistics
+from .slopes import Slopes
+from .statistics import (
+    ALONG_LINES,
+    ANALYTIC,
+    CENTRAL,
+    FORWARD,
+    SATURATED,
+    Accuracy,
+    Statistics,
+    ill_conditioning,
+    statistics,
+)
 
 # By which share of the residuals a dead parameter changes them at most, if it changes by its own size.
 _DEAD = 1e-30
@@ -68,13 +77,7 @@ class Settler:
         self.box = box
         self.options, self.exact, self.absolute, self.interrupt = options, exact, absolute, interrupt
         self.error = options.epsfcn or 0.0
-        # Difference steps found so far.
-        self.steps = np.zeros((count, n))
-        # Evaluations that derivatives took last.
-        self.price = np.zeros(count, dtype=np.intc)
-        # Whether differences taken last have shown straight lines.
-        self.smooth = np.empty(count, dtype=np.bool_)
-        self.smooth.fill(True)
+        self.slopes = Slopes(evaluator, solutions, exact, self.error, box)
         # Residuals and derivatives of the fit that was looked at last.
         self.last = (np.empty(0), np.empty(0))
         rank = np.empty(count, dtype=np.intc)
@@ -117,7 +120,7 @@ class Settler:
     def _judge_by_last_jacobian(self, solved: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Take the statistics of fits from the last Jacobian, and return the fits for which it does not do."""
         accuracy, found = ANALYTIC if self.exact else FORWARD, self.solutions
-        limits = (1 / accuracy.singular, _statistics.SATURATED, _statistics.AT_ZERO)
+        limits = (1 / accuracy.singular, SATURATED)
         pcov, offset, marks = kernel.take_statistics(
             self.absolute, limits, found.popt, found.fnorm, self.points, found.triangle
         )
@@ -128,18 +131,23 @@ class Settler:
         ordinary = near and not np.count_nonzero(marks) and (held is None or not np.count_nonzero(held))
         if ordinary and (self.exact or (self.box is None and self._steps_of_few_are_good())):
             return np.empty(0, dtype=np.intp)
-        singular = (marks == 1) & solved
         if not self.exact:
-            return self._look_closely(np.flatnonzero(solved), singular[solved], singular[solved], accuracy)
+            return self._look_closely(np.flatnonzero(solved), (marks == 1)[solved], accuracy)
         if held is not None:
-            fits = np.flatnonzero(held.any(axis=1) & solved & ~singular)
+            fits = np.flatnonzero(held.any(axis=1) & solved & (marks != 1))
             self._hold(fits, np.swapaxes(found.triangle[fits], 1, 2), accuracy)
-        again = singular | (self._far(slice(None)) & solved)
-        bad = (marks == 2) & solved & ~again
-        if again.any():
-            fits = np.flatnonzero(again)
-            bad[self._look_closely(fits, again[fits], singular[fits], accuracy)] = True
-        return np.flatnonzero(bad)
+        # Derivatives before the last step tell little of the errors after it where it was long, or much depends on it.
+        far = self._far(slice(None)) & solved & (marks == 0)
+        far[np.flatnonzero(far)[self._no_more_than_rounding(np.flatnonzero(far))]] = False
+        return np.flatnonzero(far | ((marks != 0) & solved))
+
+    def _no_more_than_rounding(self, fits: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which fits meet the data to rounding, and are at their minimum with that."""
+        fnorm = self.solutions.fnorm[fits]
+        size, _ = self.evaluator.sizes(fits)
+        rounding: NDArray[np.bool_] = fnorm <= _ROUNDING * max(self.error, EPS) * (size + fnorm)
+        self.settled.offset[fits[rounding]] = 0.0
+        return rounding
 
     def _steps_of_few_are_good(self) -> bool:
         """Return, quickly, whether a few fits by differences are what `_look_closely` would let pass."""
@@ -161,48 +169,31 @@ class Settler:
         return True
 
     def _look_closely(
-        self, fits: NDArray[np.intp], again: NDArray[np.bool_], singular: NDArray[np.bool_], accuracy: Accuracy
+        self, fits: NDArray[np.intp], singular: NDArray[np.bool_], accuracy: Accuracy
     ) -> NDArray[np.intp]:
-        """Judge fits one by one, taking the statistics of some again; return those that are not at their minimum."""
+        """Return which fits by differences are not at their minimum, or need better differences to be judged."""
         rows = np.swapaxes(self.solutions.triangle[fits], 1, 2)
         x, fnorm = self.solutions.popt[fits], self.solutions.fnorm[fits]
         norms, ratio = ill_conditioning(rows[:, :, :-1])
-        if again.any():
-            if self.exact:
-                self._bury(fits, rows, again)
-            self._take_statistics(fits[again], rows[again], accuracy)
         self._hold(fits, rows, accuracy)
-        bad = self._may_go_on(fits)
-        look = np.flatnonzero(bad) if self.exact else np.arange(len(fits))
-        if look.size:
-            of = scales(x[look], norms[look], fnorm[look], self.evaluator.sizes(fits[look]), ratio[look], self.error)
-            rounding = look[self._only_rounding(x[look], fnorm[look], norms[look], of)]
-            self.settled.offset[fits[rounding]], bad[rounding] = 0.0, False
-        if self.exact:
-            variances = np.diagonal(self.settled.pcov[fits], axis1=1, axis2=2)
-            bad |= np.any(_statistics.all_but_open(x, variances), axis=1)
-        else:
-            bad |= singular | ~steps_are_good(x, norms, of, self.error)
-        return fits[bad]
+        of = scales(x, norms, fnorm, self.evaluator.sizes(fits), ratio, self.error)
+        rounding = self._only_rounding(x, fnorm, norms, of)
+        self.settled.offset[fits[rounding]] = 0.0
+        return fits[self._may_go_on(fits) | singular | ~steps_are_good(x, norms, of, self.error)]
 
-    def _bury(self, fits: NDArray[np.intp], rows: FloatArray, which: NDArray[np.bool_]) -> None:
-        """Take out the columns of parameters that exact derivatives give next to none: differences would see zero."""
-        n = rows.shape[1]
-        norms, _ = ill_conditioning(rows[:, :, :n])
+    def _shares(self, fits: NDArray[np.intp], norms: FloatArray) -> FloatArray:
+        """Return how much parameters that change by their own size change the residuals; inf for those at zero."""
         size = np.maximum(np.abs(self.solutions.popt[fits]), np.abs(self.start[fits]))
-        dead = which[:, None] & (size > 0) & (norms * size < _DEAD * self.solutions.fnorm[fits][:, None])
-        rows[:, :, :n][np.broadcast_to(dead[:, None, :], (len(rows), n, n))] = 0.0
-
-    def _box_of(self, fits: NDArray[np.intp]) -> Bounds | None:
-        return None if self.box is None else self.box.rows(fits)
+        return np.where(size > 0, norms * size, np.inf)
 
     def _hold(self, fits: NDArray[np.intp], rows: FloatArray, accuracy: Accuracy) -> None:
         """Take the offset of fits on a bound that the gradient pushes them against without those parameters."""
-        box = self._box_of(fits)
-        if box is None or not fits.size:
+        if self.box is None or not fits.size:
             return
         found, points = self.solutions, self.points[fits]
-        some, offset = held_offsets(found.popt[fits], box, rows, found.fnorm[fits], points, accuracy, self.absolute)
+        some, offset = held_offsets(
+            found.popt[fits], self.box.rows(fits), rows, found.fnorm[fits], points, accuracy, self.absolute
+        )
         self.settled.offset[fits[some]] = offset
 
     def _far(self, fits: NDArray[np.intp] | slice) -> NDArray[np.bool_]:
@@ -238,10 +229,34 @@ class Settler:
         only: NDArray[np.bool_] = fnorm <= _ROUNDING * max(self.error, EPS) * terms
         return only
 
-    def _take_statistics(self, fits: NDArray[np.intp], rows: FloatArray, accuracy: Accuracy) -> None:
-        found = statistics(rows, self.solutions.fnorm[fits], self.points[fits], accuracy, self.absolute)
+    def _take_statistics(
+        self,
+        fits: NDArray[np.intp],
+        rows: FloatArray,
+        dead: NDArray[np.bool_],
+        dim: NDArray[np.bool_],
+        accuracy: Accuracy,
+    ) -> None:
+        """Take the statistics of fits: covariances with all columns, offsets without those that are dead.
+
+        By differences, those tell which way residuals change, not how fast. Parameters that are `dim`, whose own size
+        is next to nothing, have no errors beside others of which nothing is seen: these may do the same to the model.
+        """
+        fnorm, points = self.solutions.fnorm[fits], self.points[fits]
+        found = statistics(rows, fnorm, points, accuracy, self.absolute)
+        if not self.exact:
+            found.unused[dead], found.combined[dead] = True, False
+        found.combined[dim & ~found.unused & np.any(found.unused, axis=1, keepdims=True)] = True
+        no_error: NDArray[np.bool_] = found.unused | found.combined
+        found.pcov[no_error[:, :, None] | no_error[:, None, :]] = np.inf
+        some = dead.any(axis=1)
+        if some.any():
+            rows = np.where(np.append(dead, np.zeros((len(dead), 1), np.bool_), axis=1)[:, None, :], 0.0, rows)
+            alive = statistics(rows[some], fnorm[some], points[some], accuracy, self.absolute)
+            found.offset[some] = alive.offset
         for name, values in found._asdict().items():
             getattr(self.settled, name)[fits] = values
+        self._hold(fits, rows, accuracy)
 
     def _settle_afresh(self, fits: NDArray[np.intp]) -> None:
         """Take the statistics of fits from derivatives at the solution, and go on with those that are far from it."""
@@ -269,7 +284,7 @@ class Settler:
         # Long steps that gain nothing: a minimum at infinity, along a valley whose floor no linearisation sees.
         # Where differences are no more than rounding, that nothing is gained tells nothing.
         rested = np.isin(ended, _AT_REST) & ((ended != codes.MAXFEV) | (steps >= _MANY))
-        flat = rested & ~self._gained(far, first) & self.smooth[far]
+        flat = rested & ~self._gained(far, first) & self.slopes.smooth[far]
         self._restore(far, first, left[flat[left]])
         for fit in far[left[~flat[left]]].tolist():
             self.solutions.status[fit] = self._reason(fit)
@@ -281,12 +296,14 @@ class Settler:
         """
         n = self.solutions.popt.shape[1]
         by_reductions = ends_by_reductions(first[0], self.points[fits], n, self.options)
-        some = np.flatnonzero(by_reductions & self.smooth[fits] & ~self._is_over(fits))
+        some = np.flatnonzero(by_reductions & self.slopes.smooth[fits] & ~self._is_over(fits))
         if self.exact or some.size == 0 or self.interrupt[0]:
             return np.arange(len(fits))
         some = some[self._fell(fits[some])]
         self._go_on(fits[some], SHARP / max(int(self.points[fits].max()) - n, 1))
-        rested = np.isin(self.solutions.status[fits], _BY_REDUCTIONS) & self.smooth[fits] & ~self._gained(fits, first)
+        rested = (
+            np.isin(self.solutions.status[fits], _BY_REDUCTIONS) & self.slopes.smooth[fits] & ~self._gained(fits, first)
+        )
         flat = some[rested[some]]
         self._restore(fits, first, flat)
         return np.setdiff1d(np.arange(len(fits)), flat)
@@ -319,7 +336,7 @@ class Settler:
 
     def _is_over(self, fits: Any) -> Any:
         """Return which fits have no evaluations left for another step, and a last look at its end."""
-        return self.solutions.nfev[fits] + 2 * self.price[fits] >= self.options.maxfev
+        return self.solutions.nfev[fits] + 2 * self.slopes.price[fits] >= self.options.maxfev
 
     def _look_afresh(self, fits: NDArray[np.intp]) -> NDArray[np.intp]:
         """Take the statistics of fits from derivatives at the solution; return those that are far from the minimum."""
@@ -327,17 +344,16 @@ class Settler:
         f = self.evaluator.residuals(fits, x)
         if not self.exact:  # else the iteration has had them, and what is known is not counted
             self.solutions.nfev[fits] += 1
-        slopes, of, sure = self.slopes(fits, x, f)
-        n = x.shape[1]
+        slopes, of, sure = self.slopes.at(fits, x, f)
         rows = fold(scaled_rows(self.options, f, slopes, self.evaluator.counts(fits)))
-        if self.exact:
-            self._bury(fits, rows, np.ones(len(fits), dtype=np.bool_))
+        norms, _ = ill_conditioning(rows[:, :, :-1])
+        shares = self._shares(fits, norms)
+        dead = shares < _DEAD * fnorm[:, None] if self.exact else self.slopes.weak[fits]
+        dim = shares < max(self.error, EPS) * of.rounding[:, None]
         for accuracy, which in self._kinds(of, sure):
             if which.any():
-                self._take_statistics(fits[which], rows[which], accuracy)
-                self._hold(fits[which], rows[which], accuracy)
+                self._take_statistics(fits[which], rows[which], dead[which], dim[which], accuracy)
         self.last = f[-1], slopes[-1]
-        norms, _ = ill_conditioning(rows[:, :, :n])
         rounding = self._only_rounding(x, fnorm, norms, of)
         self.settled.offset[fits[rounding]] = 0.0
         return fits[self._may_go_on(fits)]
@@ -351,24 +367,6 @@ class Settler:
         for kind, which in ((CENTRAL, ~along), (ALONG_LINES, along)):
             kinds += [(kind, which & ~sure), (kind._replace(singular=ANALYTIC.singular), which & sure)]
         return kinds
-
-    def slopes(
-        self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray
-    ) -> tuple[FloatArray, Scales, NDArray[np.bool_]]:
-        """Return derivatives, exact ones or differences that are counted; scales; and which see all directions."""
-        norms, ratio = ill_conditioning(np.swapaxes(self.solutions.triangle[fits], 1, 2)[:, :, :-1])
-        of = scales(x, norms, self.solutions.fnorm[fits], self.evaluator.sizes(fits), ratio, self.error)
-        sure = np.zeros(len(fits), dtype=np.bool_)
-        if self.exact:
-            return self.evaluator.jacobian(fits, x), of, sure
-        residuals, box = self.evaluator.residuals, self._box_of(fits)
-        found = fresh_slopes(residuals, fits, x, f, of, self.error, box, self.steps[fits])
-        slopes, evaluations, self.steps[fits], self.smooth[fits] = found
-        accuracy = np.where(of.terms.any(axis=1), ALONG_LINES.singular, CENTRAL.singular)
-        more, sure = along_dropped(residuals, fits, x, f, slopes, of, accuracy, box)
-        self.price[fits] = evaluations + more
-        self.solutions.nfev[fits] += self.price[fits]
-        return slopes, of, sure
 
     def _go_on(self, fits: NDArray[np.intp], ftol: float) -> NDArray[np.intp]:
         """Go on with some fits, and count their steps.
@@ -385,8 +383,9 @@ class Settler:
             if which.any():
                 options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
                 some = fits[which]
-                given = (options, self._box_of(some), self._is_over, self.interrupt)
-                steps[which] = go_on(self.evaluator, self.solutions, some, self.slopes, *given)
+                box = None if self.box is None else self.box.rows(some)
+                given = (options, box, self._is_over, self.interrupt)
+                steps[which] = go_on(self.evaluator, self.solutions, some, self.slopes.of_steps, *given)
         return steps
 
     def _close(self, solved: NDArray[np.bool_]) -> None:

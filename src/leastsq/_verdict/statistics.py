@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
 
-# Standard errors of parameters that a model hardly depends on, and of those that are zero, relative to the parameters.
+# Standard errors, relative to their parameters, from which on a model may hardly depend on them.
 SATURATED = 1e5
-AT_ZERO = 1e9
 # The squared share of used parameters in a direction that is all of unused ones, which rounding leaves.
 _NOTHING = 1e-20
 # Components as large as the square root of the error of J begin to be told from that error where this is 1.
@@ -128,17 +127,6 @@ def offsets(
             found = share / np.sqrt(1 - share**2) * np.sqrt(freedom / np.maximum(rank, 1))
     found = np.where((share > 0) & (rank > 0), found, 0.0)
     return found if absolute else np.where(freedom > 0, found, 0.0)
-
-
-def all_but_open(x: FloatArray, variances: FloatArray) -> NDArray[np.bool_]:
-    """Return which parameters have errors so large that they come from a model which saturates.
-
-    Its derivatives change by factors within one step, so that those before the last one tell nothing.
-    """
-    with np.errstate(all="ignore"):
-        share: FloatArray = np.sqrt(variances) / np.abs(x)
-    found: NDArray[np.bool_] = (share > SATURATED) & (share < AT_ZERO)
-    return found
 
 
 def ill_conditioning(r: FloatArray) -> tuple[FloatArray, FloatArray]:
