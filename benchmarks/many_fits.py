@@ -8,8 +8,8 @@ the rounds' ratios of fits per second, over SciPy's `curve_fit` as it is mostly 
 have to agree first.
 
 The share of the roofline is that of the time in which values and derivatives alone would have been evaluated, by the
-same compiled code and as many times; it takes `make fortran` to have been built. The last part fits a million points at
-once with a compiled model, and measures two threads on two cores.
+same compiled code and as many times; it takes `make fortran` to have been built. The last part fits without starting
+values, fits a million points at once with a compiled model, and measures two threads on two cores.
 """
 
 from measure import (  # isort: skip  (first, because it settles how numpy starts)
@@ -255,6 +255,19 @@ def time_noisy(rounds: int) -> dict[str, Any]:
     }
 
 
+def time_guesses(rounds: int) -> list[dict[str, Any]]:
+    """Time fits of compiled models that guess where to start against those from a start that is given."""
+    found = []
+    for case in (c for c in cases() if c.name in ("compiled gaussian, M=50", "compiled exponential, M=100")):
+        fits = [
+            stopwatch(lambda c=case, p=p: leastsq.curve_fit_many(c.function, c.x, c.y, p), 1) for p in (None, case.p0)
+        ]
+        guessed, given = in_turn(fits, rounds)
+        name = f"{case.name}: time without p0, with p0 = 1"
+        found.append({"case": name, "must": 1.25, "aim": 1.1, "ratio": float(np.median(guessed / given))})
+    return found
+
+
 def large_data() -> tuple[Any, Any, list[float]]:
     """Make a million points of two decays."""
     x = np.linspace(0, 10, 10**6)
@@ -356,7 +369,7 @@ def main() -> None:
     further = time_threads(rounds) if len(cores) > 1 else []
     pin()
     results = [time_case(case, rounds, seconds) for case in cases()]
-    further += [time_noisy(rounds), time_large(rounds)]
+    further += [*time_guesses(rounds), time_noisy(rounds), time_large(rounds)]
     print("Many fits: curve_fit_many against loops", caption(), "", table(results), "", sep="\n")
     for line in further:
         print(

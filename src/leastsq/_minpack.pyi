@@ -131,6 +131,17 @@ def take_statistics(
     marks: NDArray[np.int8],
     work: _Floats,
 ) -> None: ...
+def find_peaks(level: int, shape: int, x: _Floats, y: _Floats, peaks: _Floats, work: _Floats) -> None: ...
+def choose_functions(
+    level: int,
+    with_offset: int,
+    functions: _Floats,
+    y: _Floats,
+    allowed: _Floats,
+    chosen: _Floats,
+    work: _Floats,
+) -> None: ...
+def sum_products(level: int, functions: _Floats, weights: _Floats, sums: _Floats, work: _Floats) -> None: ...
 def slot_size(m: int, n: int, bounded: int) -> int: ...
 def open_slots(
     m: int,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._input.validate import FloatArray
-from .lines import Chunk, choose_best, fit_lines, fit_planes, for_all_fits, unit_of
+from .lines import Predictors, best_function, choose_best, fit_planes, for_all_fits, scaled, taken, unit_of
 
 # Rates in units of the reciprocal range of x, from nearly straight lines to what only x spaced by powers can resolve.
 _RATES = 0.4 * 2.0 ** np.arange(16.0)
@@ -14,13 +14,13 @@ _FAST, _SLOW = np.tril_indices(_RATES_OF_PAIRS.size, -1)
 _LARGEST_EXPONENT = 600.0
 
 
-def _decays(unit: FloatArray) -> FloatArray:
-    """Tabulate decays with all rates: each is the square of the one before, much faster than an exponential."""
-    decays = np.empty((*unit.shape[:-1], _RATES.size, unit.shape[-1]))
-    decays[..., 0, :] = np.exp(-_RATES[0] * unit)
+def _decays(units: FloatArray) -> FloatArray:
+    """Tabulate decays over rows of places with all rates: each is the square of the one before, which is fast."""
+    decays = np.empty((*units.shape[:-2], _RATES.size, *units.shape[-2:]))
+    decays[..., 0, :, :] = np.exp(-_RATES[0] * units)
     for k in range(1, _RATES.size):
-        np.square(decays[..., k - 1, :], out=decays[..., k, :])
-    return decays
+        np.square(decays[..., k - 1, :, :], out=decays[..., k, :, :])
+    return decays.reshape(*units.shape[:-2], -1, units.shape[-1])
 
 
 def without_overflow(gain: FloatArray, rate: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -30,7 +30,7 @@ def without_overflow(gain: FloatArray, rate: FloatArray, x: FloatArray) -> tuple
 
 
 @for_all_fits(3, functions=2 * _RATES.size)
-def exponential(chunk: Chunk) -> tuple[FloatArray, ...]:
+def exponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess amplitude, rate and offset of an exponential decay, or growth, for which the rate is negative.
 
     Examples
@@ -41,25 +41,26 @@ def exponential(chunk: Chunk) -> tuple[FloatArray, ...]:
     >>> exponential(x, y)[:, 1].round(1).tolist()
     [0.4, 1.6]
     """
-    unit, start, length = unit_of(chunk.x[0])
-    functions = np.concatenate([_decays(unit), _decays(1 - unit)], axis=-2)
-    rate = np.concatenate([_RATES, -_RATES]) / length[..., None]
+    unit, start, length = unit_of(x[0])
+    functions = _decays(np.stack([unit, 1 - unit], axis=-2))
+    rate = np.repeat(_RATES, 2) * np.tile([1, -1], _RATES.size) / length[..., None]
     # A decay is largest at the start, growth at the end.
-    largest = np.repeat(np.stack([start, start + length], axis=-1), _RATES.size, axis=-1)
-    amplitude, offset, gain = fit_lines(functions, chunk)
-    gain, rate = without_overflow(gain, rate, largest)
-    amplitude, rate, offset, largest = choose_best(gain, amplitude, rate, offset, largest)
-    return chunk.height * amplitude * np.exp(rate * largest), rate, chunk.middle + chunk.height * offset
+    largest = np.tile(np.stack([start, start + length], axis=-1), _RATES.size)
+    possible = np.abs(rate * largest) < _LARGEST_EXPONENT
+    best, amplitude, offset = best_function(functions, y, possible)
+    rate, largest = taken(best, np.where(possible, rate, 0), largest)
+    return amplitude * np.exp(rate * largest), rate, offset
 
 
-@for_all_fits(5, functions=_FAST.size)
-def biexponential(chunk: Chunk) -> tuple[FloatArray, ...]:
+@for_all_fits(5, functions=_FAST.size, arrays=1)
+def biexponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess amplitude1, rate1, amplitude2, rate2 and offset of the sum of two decays, the faster one first."""
-    unit, start, length = unit_of(chunk.x[0])
-    fast, slow, offset, gain = fit_planes(_decays(unit)[..., ::2, :], _FAST, _SLOW, chunk)
+    unit, start, length = unit_of(x[0])
+    data = scaled(y)
+    fast, slow, offset, gain = fit_planes(_decays(unit[..., None, :])[..., ::2, :], _FAST, _SLOW, data)
     rate1, rate2 = (_RATES_OF_PAIRS[pair] / length[..., None] for pair in (_FAST, _SLOW))
     _, rate2 = without_overflow(gain, rate2, start[..., None])
     gain, rate1 = without_overflow(gain, rate1, start[..., None])
     fast, rate1, slow, rate2, offset = choose_best(gain, fast, rate1, slow, rate2, offset)
-    amplitude1, amplitude2 = chunk.height * fast * np.exp(rate1 * start), chunk.height * slow * np.exp(rate2 * start)
-    return amplitude1, rate1, amplitude2, rate2, chunk.middle + chunk.height * offset
+    amplitude1, amplitude2 = data.height * fast * np.exp(rate1 * start), data.height * slow * np.exp(rate2 * start)
+    return amplitude1, rate1, amplitude2, rate2, data.middle + data.height * offset

@@ -1,9 +1,9 @@
 """Start values: the data of many fits at once, and linear least squares for parameters that enter linearly.
 
-There are two ideas. The points beyond half height tell where a peak is and how wide. The other models are
-separable: parameters that enter nonlinearly are tried on a coarse grid, the others follow by linear least squares,
-and the smallest sum of squares wins (Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least
-squares problems whose variables separate", SIAM Journal on Numerical Analysis 10, 1973, pp. 413-432).
+There are two ideas, and compiled code for both. The points beyond half height tell where a peak is and how wide. The
+other models are separable: parameters that enter nonlinearly are tried on a coarse grid, the others follow by linear
+least squares, and the smallest sum of squares wins (Golub and Pereyra, "The differentiation of pseudo-inverses and
+nonlinear least squares problems whose variables separate", SIAM Journal on Numerical Analysis 10, 1973, pp. 413-432).
 
 Every function takes the predictors ``x``, of shape (M,) or (..., M), or a pair of such arrays for an image, and the
 observations ``y`` of shape (..., M), in any order, NaN where a point is missing. It returns the parameters in the order
@@ -20,37 +20,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
+from .._solver import kernel
 from .._solver.kernel import all_below
 
 # Numbers in the largest array of a chunk: a few of them fit the cache, and a million rows never make one large array.
+# Where no array is made of the data, chunks may be larger, but not so large that they keep Ctrl-C waiting.
 CHUNK = 2**17
+_CHUNK_WITHOUT_ARRAYS = 4  # times that
 # Of more points than these, so many are taken, spread over all of them; peaks, which are narrow, need more.
 MOST_POINTS, MOST_POINTS_OF_PEAKS = 2**11, 2**12
 # Sums of squares smaller than this part of what they are a difference of are rounding.
 _ROUNDING = 1e-11
 
 
-class Chunk(NamedTuple):
-    """Some fits, with observations that are shifted and scaled so that sums can neither overflow nor cancel."""
+class Scaled(NamedTuple):
+    """Observations that are shifted and scaled so that sums can neither overflow nor cancel: middle + height * y."""
 
-    x: tuple[FloatArray, ...]  # shape (M,) or (B, M) each
     y: FloatArray  # shape (B, M), from -1 to 1, and 0 where missing
     present: FloatArray  # 1, or 0 where missing; shape (B, M), or (1, M) where nothing is
     points: FloatArray  # how many are present, or 1 where nothing is
-    middle: FloatArray  # shape (B,): the observations are middle + height * y
+    middle: FloatArray  # shape (B,)
     height: FloatArray
 
 
 Indices: TypeAlias = NDArray[np.intp]
-_Guess: TypeAlias = Callable[[Chunk], tuple[FloatArray, ...]]
+Predictors: TypeAlias = tuple[FloatArray, ...]
+_Guess: TypeAlias = Callable[[Predictors, FloatArray], tuple[FloatArray, ...]]
 
 
 def for_all_fits(
-    parameters: int, functions: int = 1, most: int = MOST_POINTS
+    parameters: int, functions: int = 1, arrays: int = 0, most: int = MOST_POINTS
 ) -> Callable[[_Guess], Callable[[Any, FloatArray], FloatArray]]:
-    """Turn a function of a chunk of fits into one of `x` and `y`, which tabulates so many `functions` of each x.
+    """Turn a function of some fits into one of any `x` and `y`.
 
-    Of more than `most` points, so many are taken.
+    It gets predictors, a tuple of arrays (M,) or (B, M) that are finite, and observations (B, M), which are not finite
+    where they are missing. It tabulates so many `functions` of each x and makes so many `arrays` of the size of y. Of
+    more than `most` points, so many are taken.
     """
 
     def decorate(guess: _Guess) -> Callable[[Any, FloatArray], FloatArray]:
@@ -63,13 +68,15 @@ def for_all_fits(
                 predictors, y, m = *thinned(predictors, y, most), most
             values = np.empty((len(y), parameters))
             values.fill(1.0)
-            tables = functions if any([p.ndim == 2 for p in predictors]) else 1
-            size = max(1, CHUNK // (tables * m)) if m else 1
+            made = arrays + (functions if any([p.ndim == 2 for p in predictors]) else 0)
+            numbers = CHUNK // made if made else CHUNK * _CHUNK_WITHOUT_ARRAYS
+            size = max(1, numbers // m) if m else 1
             with np.errstate(all="ignore"):
                 for first in range(0, len(y) if m else 0, size):
                     some = slice(first, first + size)
                     x_some = tuple([p if p.ndim == 1 else np.ascontiguousarray(p[some]) for p in predictors])
-                    for j, found in enumerate(guess(_chunk(x_some, np.ascontiguousarray(y[some])))):
+                    for j, found in enumerate(guess(*_finite(x_some, np.ascontiguousarray(y[some])))):
+                        values[some, j] = found
                         values[some, j] = found
             if not all_below(values, math.inf):
                 values[~np.isfinite(values)] = 1.0
@@ -130,22 +137,33 @@ def _spread(m: int, count: int) -> Indices:
     return found
 
 
-def _chunk(x: tuple[FloatArray, ...], y: FloatArray) -> Chunk:
+def _finite(x: Predictors, y: FloatArray) -> tuple[Predictors, FloatArray]:
+    """Return predictors that are finite everywhere, and observations that are missing where they were not."""
+    if all([all_below(predictor, math.inf) for predictor in x]):
+        return x, y
+    usable = tuple(map(np.isfinite, x))
+    filled = []
+    for predictor, there in zip(x, usable, strict=True):
+        least = np.fmin.reduce(np.where(there, predictor, np.nan), axis=-1, keepdims=True)
+        filled.append(np.where(there, predictor, np.nan_to_num(least)))
+    return tuple(filled), np.where(functools.reduce(np.logical_and, usable), y, np.nan)
+
+
+def scaled(y: FloatArray) -> Scaled:
+    """Shift and scale observations; those that are not finite are missing."""
     m = y.shape[-1]
-    if all_below(y, math.inf) and all([all_below(one, math.inf) for one in x]):
+    if all_below(y, math.inf):
         lowest, highest = 0.5 * np.minimum.reduce(y, axis=-1), 0.5 * np.maximum.reduce(y, axis=-1)
         middle, height = lowest + highest, _or_one(highest - lowest)
-        present = np.empty((1, m))
-        present.fill(1.0)
-        return Chunk(x, (y - middle[:, None]) / height[:, None], present, np.array([float(m)]), middle, height)
-    usable = functools.reduce(np.logical_and, map(np.isfinite, x), np.isfinite(y))
+        return Scaled((y - middle[:, None]) / height[:, None], np.ones((1, m)), np.array([float(m)]), middle, height)
+    usable = np.isfinite(y)
     seen = np.where(usable, y, np.nan)
     lowest, highest = 0.5 * np.fmin.reduce(seen, axis=-1), 0.5 * np.fmax.reduce(seen, axis=-1)
     middle, height = lowest + highest, _or_one(highest - lowest)
     middle = np.where(np.isnan(middle), 0.0, middle)
-    scaled = np.where(usable, (seen - middle[:, None]) / height[:, None], 0.0)
+    left = np.where(usable, (seen - middle[:, None]) / height[:, None], 0.0)
     present = usable.astype(np.float64)
-    return Chunk(x, scaled, present, np.maximum(present.sum(axis=-1), 1), middle, height)
+    return Scaled(left, present, np.maximum(present.sum(axis=-1), 1), middle, height)
 
 
 def _or_one(lengths: FloatArray) -> FloatArray:
@@ -164,12 +182,26 @@ def unit_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 def sums_of(functions: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sum K functions of shape (K, M) or (B, K, M) with weights of shape (B, M).
+    """Sum K functions of shape (K, M) or (B, K, M) with weights of shape (B, M), or (1, M) for all.
 
     Not a matrix product: in BLAS, the order of the additions depends on how many fits there are.
     """
-    sums: FloatArray = np.einsum("...km,...m->...k", functions, weights)
-    return sums
+    if functions.ndim == 3 and len(weights) < len(functions):
+        weights = np.broadcast_to(weights, (len(functions), weights.shape[-1]))
+    return kernel.sum_products(functions.reshape(-1, *functions.shape[-2:]), weights)
+
+
+def best_function(
+    functions: FloatArray, y: FloatArray, allowed: NDArray[np.bool_] | None = None, with_offset: bool = True
+) -> tuple[Indices, FloatArray, FloatArray]:
+    """Fit each of K functions, of shape (K, M) or (B, K, M), with an amplitude and an offset.
+
+    Returns which of those `allowed`, shape (K,) or (B, K), reduces the sum of squares most, its amplitude, and the
+    offset, shape (B,) each.
+    """
+    k, m = functions.shape[-2:]
+    possible = np.ones((1, k)) if allowed is None else allowed.reshape(-1, k).astype(np.float64)
+    return kernel.choose_functions(functions.reshape(-1, k, m), y, possible, with_offset)
 
 
 def ratio(a: FloatArray, b: FloatArray, least: FloatArray | float = 0.0) -> FloatArray:
@@ -179,66 +211,35 @@ def ratio(a: FloatArray, b: FloatArray, least: FloatArray | float = 0.0) -> Floa
     return quotient
 
 
-class _Moments(NamedTuple):
-    """Means of K functions and of y, and sums of squares and products of what is left without the means."""
-
-    mean: FloatArray
-    y_mean: FloatArray
-    squares: FloatArray
-    with_y: FloatArray
-
-
-def _moments(functions: FloatArray, chunk: Chunk) -> _Moments:
-    count = chunk.points[:, None]
-    total = chunk.y.sum(axis=-1)[:, None]
-    mean = sums_of(functions, chunk.present) / count
-    squares = sums_of(functions * functions, chunk.present)
-    centred = squares - count * mean**2
-    return _Moments(
-        mean,
-        total / count,
-        np.where(centred > _ROUNDING * squares, centred, 0),
-        sums_of(functions, chunk.y) - total * mean,
-    )
-
-
-def fit_lines(functions: FloatArray, chunk: Chunk) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Fit each of K functions with an amplitude and an offset.
-
-    Returns amplitude, offset and by how much they reduce the sum of squares, shape (B, K) each.
-    """
-    moments = _moments(functions, chunk)
-    amplitude = ratio(moments.with_y, moments.squares)
-    return amplitude, moments.y_mean - amplitude * moments.mean, amplitude * moments.with_y
-
-
 def fit_planes(
-    functions: FloatArray, i: Indices, j: Indices, chunk: Chunk
+    functions: FloatArray, i: Indices, j: Indices, data: Scaled
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Fit pairs of functions with an amplitude each and an offset.
 
     Returns both amplitudes, the offset and by how much they reduce the sum of squares.
     """
-    moments = _moments(functions, chunk)
-    products = sums_of(functions[..., i, :] * functions[..., j, :], chunk.present)
-    cross = products - chunk.points[:, None] * moments.mean[:, i] * moments.mean[:, j]
-    square_i, square_j = moments.squares[:, i], moments.squares[:, j]
-    y_i, y_j = moments.with_y[:, i], moments.with_y[:, j]
+    count, total = data.points[:, None], data.y.sum(axis=-1)[:, None]
+    mean = sums_of(functions, data.present) / count
+    squares = sums_of(functions * functions, data.present)
+    centred = squares - count * mean**2
+    centred = np.where(centred > _ROUNDING * squares, centred, 0)
+    with_y = sums_of(functions, data.y) - total * mean
+    products = sums_of(functions[..., i, :] * functions[..., j, :], data.present)
+    cross = products - count * mean[:, i] * mean[:, j]
+    square_i, square_j, y_i, y_j = centred[:, i], centred[:, j], with_y[:, i], with_y[:, j]
     determinant, least = square_i * square_j - cross**2, _ROUNDING * square_i * square_j
     a = ratio(square_j * y_i - cross * y_j, determinant, least)
     b = ratio(square_i * y_j - cross * y_i, determinant, least)
-    return a, b, moments.y_mean - a * moments.mean[:, i] - b * moments.mean[:, j], a * y_i + b * y_j
+    return a, b, total / count - a * mean[:, i] - b * mean[:, j], a * y_i + b * y_j
 
 
 def choose_best(gain: FloatArray, *choices: FloatArray) -> tuple[FloatArray, ...]:
     """Pick from each of `choices`, shape (K,) or (B, K), where the gain is largest."""
-    best = np.fmax(gain, -1.0).argmax(axis=-1)  # NaN is none
-    places = np.arange(0, gain.size, gain.shape[-1]) + best
-    return tuple(
-        [
-            c.take(best)
-            if c.ndim == 1
-            else (c if c.shape == gain.shape else np.broadcast_to(c, gain.shape)).take(places)
-            for c in choices
-        ]
-    )
+    best: Indices = np.fmax(gain, -1.0).argmax(axis=-1)  # NaN is none
+    return taken(best, *choices)
+
+
+def taken(which: Indices, *choices: FloatArray) -> tuple[FloatArray, ...]:
+    """Pick from each of `choices`, shape (K,), (1, K) or (B, K), for each fit."""
+    fits = np.arange(which.size)
+    return tuple([c.ravel().take(which) if c.size == c.shape[-1] else c[fits, which] for c in choices])

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
 from .decays import without_overflow
-from .lines import CHUNK, MOST_POINTS, Chunk, choose_best, fit_planes, for_all_fits, ratio, unit_of
+from .lines import CHUNK, MOST_POINTS, Predictors, Scaled, choose_best, fit_planes, for_all_fits, ratio, scaled, unit_of
 
 # How far to look beyond half the mean rate, in units of it, and when not: where a wave explains this much already, or
 # where there are so few points that some frequency explains them all.
@@ -21,22 +21,22 @@ _EVEN = 0.01
 _DAMPING = np.array([0.0, 1.0, 3.0, 9.0, 27.0])
 
 
-def frequency_of(unit: FloatArray, chunk: Chunk) -> FloatArray:
+def frequency_of(unit: FloatArray, data: Scaled) -> FloatArray:
     """Return the frequency where the periodogram is largest, in cycles per range of x.
 
     Below half the number of points it is looked for everywhere. Where x is not equally spaced, the points also tell
     frequencies above from those below (Lomb, "Least-squares frequency analysis of unequally spaced data", Astrophysics
     and Space Science 39, 1976, pp. 447-462): one is taken if chance alone would hardly explain that much more.
     """
-    left = (chunk.y - (chunk.y.sum(axis=-1) / chunk.points)[:, None]) * chunk.present
+    left = (data.y - (data.y.sum(axis=-1) / data.points)[:, None]) * data.present
     cycles = _largest(unit, left, 1)
-    explained = _explained(cycles, unit, left, chunk.points)
-    rows = np.flatnonzero(_is_uneven(unit) & (explained < _ENOUGH) & (chunk.points > _FEW_POINTS))
+    explained = _explained(cycles, unit, left, data.points)
+    rows = np.flatnonzero(_is_uneven(unit) & (explained < _ENOUGH) & (data.points > _FEW_POINTS))
     step = max(1, CHUNK // (4 * _BEYOND * unit.shape[-1]))
     for first in range(0, rows.size, step):
         some = rows[first : first + step]
         own = unit if unit.ndim == 1 else unit[some]
-        points = np.broadcast_to(chunk.points, len(left))[some]
+        points = np.broadcast_to(data.points, len(left))[some]
         higher = _largest(own, left[some], _BEYOND)
         gain = np.log((1 - explained[some]) / (1 - _explained(higher, own, left[some], points)))
         # The chance that noise explains as much at any of so many frequencies (Scargle, 1982).
@@ -81,24 +81,25 @@ def _is_uneven(unit: FloatArray) -> NDArray[np.bool_]:
     return uneven
 
 
-@for_all_fits(5, functions=2 * _DAMPING.size, most=2 * MOST_POINTS)
-def damped_sine(chunk: Chunk) -> tuple[FloatArray, ...]:
+@for_all_fits(5, functions=2 * _DAMPING.size, arrays=1, most=2 * MOST_POINTS)
+def damped_sine(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess amplitude, rate, frequency, phase and offset of an oscillation that dies away.
 
     The frequency is that of the largest value of the periodogram: at most half the number of points per range of `x`,
     or ten times that where they are not equally spaced.
     """
-    unit, start, length = unit_of(chunk.x[0])
-    cycles = frequency_of(unit, chunk)
+    unit, start, length = unit_of(x[0])
+    data = scaled(y)
+    cycles = frequency_of(unit, data)
     angle = 2 * np.pi * cycles[:, None] * unit
     decays = np.exp(-_DAMPING[:, None] * unit[..., None, :])
     waves = np.concatenate([decays * np.cos(angle)[:, None, :], decays * np.sin(angle)[:, None, :]], axis=-2)
     pairs = np.arange(_DAMPING.size)
-    cos, sin, offset, gain = fit_planes(waves, pairs, pairs + _DAMPING.size, chunk)
+    cos, sin, offset, gain = fit_planes(waves, pairs, pairs + _DAMPING.size, data)
     gain, rate = without_overflow(gain, _DAMPING / length[..., None], start[..., None])
     cos, sin, rate, offset = choose_best(gain, cos, sin, rate, offset)
     frequency = cycles / length
-    amplitude = chunk.height * np.hypot(cos, sin) * np.exp(rate * start)
+    amplitude = data.height * np.hypot(cos, sin) * np.exp(rate * start)
     # Modulo one turn, because the phase at the start of the data may be many turns from that at zero.
     turns = np.arctan2(cos, sin) / (2 * np.pi) - frequency * start
-    return amplitude, rate, frequency, 2 * np.pi * (turns - np.rint(turns)), chunk.middle + chunk.height * offset
+    return amplitude, rate, frequency, 2 * np.pi * (turns - np.rint(turns)), data.middle + data.height * offset

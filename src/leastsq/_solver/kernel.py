@@ -35,6 +35,13 @@ FOLDED_BY_CALLER: Final = 2
 OF_CURVATURE: Final = 1
 OF_GRADIENTS: Final = 2
 
+# Shapes of peaks to look for.
+GAUSSIAN: Final = 1
+LORENTZIAN: Final = 2
+MIXED: Final = 3  # half of both
+MOFFAT: Final = 4
+ELLIPTIC: Final = 5
+
 # The exit code of a fit that is still to be made, or under way.
 TO_FIT: Final = -1000
 
@@ -164,3 +171,36 @@ def take_statistics(
     arguments: tuple[Any, ...] = (LEVEL, *given, matrices, offsets, marks, work)
     _minpack.take_statistics(*arguments)
     return matrices, offsets, marks
+
+
+def find_peaks(shape: int, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return amplitude, offset and centre of a peak in each row of `y`, and what says how wide it is.
+
+    For one predictor these are the half width at half height and the skewness, for two the covariances xx, xy and yy as
+    if it were Gaussian. Predictors are (1, D, M) or (B, D, M), and finite.
+    """
+    predictors, m = x.shape[1:]
+    peaks = np.empty((len(y), 2 * predictors + 3))
+    _minpack.find_peaks(LEVEL, shape, x, y, peaks, _minpack.aligned(MOST_WIDTH * m * (predictors + 2)))
+    return peaks
+
+
+def choose_functions(
+    functions: FloatArray, y: FloatArray, allowed: FloatArray, with_offset: bool
+) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
+    """Return for each row of `y` which function fits best, its amplitude, and the offset.
+
+    Functions are (1, K, M) or (B, K, M), and `allowed` is (1, K) or (B, K).
+    """
+    chosen = np.empty((len(y), 3))
+    work = _minpack.aligned(MOST_WIDTH * (3 * y.shape[1] + 7 * functions.shape[1]))
+    _minpack.choose_functions(LEVEL, int(with_offset), functions, y, allowed, chosen, work)
+    return chosen[:, 0].astype(np.intp), chosen[:, 1], chosen[:, 2]
+
+
+def sum_products(functions: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return sums of functions, (1, K, M) or (B, K, M), with each row of `weights`."""
+    sums = np.empty((len(weights), functions.shape[1]))
+    work = _minpack.aligned(MOST_WIDTH * (2 * weights.shape[1] + functions.shape[1]))
+    _minpack.sum_products(LEVEL, functions, weights, sums, work)
+    return sums
