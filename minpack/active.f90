@@ -18,11 +18,36 @@ module active
     use pivoted_qr, only: factor_rows
     implicit none (type, external)
     private
-    public :: find_held, bounded_step, hesitate, count_hits, box_difference, difference_in_box
+    public :: is_held, find_held, meets_bounds, bounded_step, hesitate, count_hits, box_difference, difference_in_box
 
 contains
 
-    !> Find the parameters that stay where they are: fixed, or on a bound that the gradient pushes them against.
+    !> Whether a parameter stays where it is: fixed, or on a bound that the gradient pushes it against.
+    elemental function is_held(x, lower, upper, gradient) result(held)
+        real(wp), intent(in) :: x, lower, upper
+        real(wp), intent(in) :: gradient        !! of any scale
+        logical :: held
+
+        held = lower == upper .or. (x == lower .and. gradient > 0.0_wp) .or. (x == upper .and. gradient < 0.0_wp)
+    end function is_held
+
+    !> Whether a point lies on a bound or beyond. While neither a point nor the one to try does, all steps are those of
+    !> fits without bounds.
+    pure function meets_bounds(n, x, lower, upper) result(meets)
+        integer, intent(in) :: n                !! parameters
+        real(wp), intent(in) :: x(n)            !! the point
+        real(wp), intent(in) :: lower(n), upper(n)
+        logical :: meets
+
+        integer :: j
+
+        meets = .false.
+        do j = 1, n
+            if (x(j) <= lower(j) .or. x(j) >= upper(j)) meets = .true.
+        end do
+    end function meets_bounds
+
+    !> Find the parameters that stay where they are.
     pure subroutine find_held(n, x, lower, upper, gradient, held)
         integer, intent(in) :: n                !! parameters
         real(wp), intent(in) :: x(n)            !! the point
@@ -30,7 +55,7 @@ contains
         real(wp), intent(in) :: gradient(n)     !! Jᵀ f, of any scale
         logical, intent(out) :: held(n)
 
-        held = lower == upper .or. (x == lower .and. gradient > 0.0_wp) .or. (x == upper .and. gradient < 0.0_wp)
+        held = is_held(x, lower, upper, gradient)
     end subroutine find_held
 
     !> Find the Levenberg-Marquardt step of the free parameters, and follow the bounds it meets.

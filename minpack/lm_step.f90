@@ -14,7 +14,7 @@ module lm_step
         info_trial_not_finite, info_jacobian_not_finite
     use norms, only: enorm, is_finite
     use lm_parameter, only: lmpar
-    use active, only: find_held, bounded_step, hesitate, count_hits
+    use active, only: is_held, find_held, meets_bounds, bounded_step, hesitate, count_hits
     use lm_state, only: lm_fit, lm_layout, stage_trial, is_fixed
     implicit none (type, external)
     private
@@ -31,22 +31,25 @@ contains
         real(wp), intent(inout) :: work(*)
         real(wp), intent(inout) :: x(n)             !! out: the point to try, unless that was the end
 
-        logical :: held(n), fixed(n)
         integer :: j
 
         do j = n, 1, -1
-            fixed(j) = is_fixed(j, fit, at, work)
             if (is_finite(work(at%acnorm + j - 1))) cycle
             fit%info = info_jacobian_not_finite
             fit%column = j
         end do
         if (fit%info /= info_running) return
 
-        if (fit%iter == 1) call set_scale(n, work(at%acnorm), work(at%x), fixed, work(at%diag), work(at%wa1), fit)
+        if (fit%iter == 1) then
+            if (.not. fit%scaled) call set_scale(n, work(at%acnorm), work(at%diag))
+            do j = 1, n     ! what has no part in the length of a step
+                if (is_fixed(j, fit, at, work)) work(at%diag + j - 1) = 0.0_wp
+            end do
+            call bound_first_step(n, work(at%x), work(at%diag), work(at%wa1), fit)
+        end if
         call project_residuals(n, work(at%r), work(at%qtf), ipvt, fit%fnorm, work(at%wa1))
-        held = .false.
-        if (fit%bounded) call find_held(n, work(at%x), work(at%lower), work(at%upper), work(at%wa1), held)
-        fit%gnorm = largest_cosine(n, work(at%wa1), work(at%acnorm), ipvt, held)
+        if (fit%bounded) call leave_out_held(n, work(at%x), work(at%lower), work(at%upper), work(at%wa1))
+        fit%gnorm = largest_cosine(n, work(at%wa1), work(at%acnorm), ipvt)
         if (fit%gnorm <= fit%gtol) then
             fit%info = info_gtol
             return
@@ -64,19 +67,22 @@ contains
         real(wp), intent(inout) :: work(*)
         real(wp), intent(inout) :: x(n)             !! out: the point to try
 
+        real(wp) :: par
+        logical :: meets
         integer :: j
 
-        if (fit%bounded) then
+        par = fit%par
+        meets = .false.
+        if (fit%bounded) meets = meets_bounds(n, work(at%x), work(at%lower), work(at%upper))
+        if (.not. meets) then
+            call free_step(n, at, ipvt, work, fit)
+            if (fit%bounded) meets = meets_bounds(n, work(at%trial), work(at%lower), work(at%upper))
+        end if
+        if (meets) then
+            fit%par = par
             call step_in_box(n, at, work(at%x), work(at%lower), work(at%upper), work(at%r), work(at%qtf), ipvt, &
                              work(at%diag), work(at%hits), fit, work(at%step), work(at%trial), work(at%reached), &
                              work(at%wa1), work(at%free_rows), work(at%free_r), work(at%s))
-        else
-            call lmpar(n, work(at%r), ipvt, work(at%diag), work(at%qtf), fit%delta, fit%par, work(at%step), &
-                       work(at%s), work(at%wa1), work(at%wa2), work(at%wa3))
-            do j = 1, n
-                work(at%step + j - 1) = -work(at%step + j - 1)
-                work(at%trial + j - 1) = work(at%x + j - 1) + work(at%step + j - 1)
-            end do
         end if
         do j = 1, n
             x(j) = work(at%trial + j - 1)
@@ -87,7 +93,28 @@ contains
         fit%stage = stage_trial
     end subroutine propose_step
 
-    !> The same with bounds: the step along those it meets, stopped short of what it meets for the first time.
+    !> The step where no bound is in the way.
+    pure subroutine free_step(n, at, ipvt, work, fit)
+        integer, intent(in) :: n
+        type(lm_layout), intent(in) :: at
+        integer, intent(in) :: ipvt(n)
+        real(wp), intent(inout) :: work(*)
+        type(lm_fit), intent(inout) :: fit
+
+        integer :: j
+
+        call lmpar(n, work(at%r), ipvt, work(at%diag), work(at%qtf), fit%delta, fit%par, work(at%step), &
+                   work(at%s), work(at%wa1), work(at%wa2), work(at%wa3))
+        do j = 1, n
+            work(at%step + j - 1) = -work(at%step + j - 1)
+            work(at%trial + j - 1) = work(at%x + j - 1) + work(at%step + j - 1)
+            if (fit%bounded) work(at%reached + j - 1) = 0.0_wp
+        end do
+        fit%truncated = .false.
+        fit%hesitant = .false.
+    end subroutine free_step
+
+    !> The step with bounds: along those it meets, stopped short of what it meets for the first time.
     pure subroutine step_in_box(n, at, x, lower, upper, r, qtf, ipvt, diag, hits, fit, step, trial, reached, wa, &
                                 free_rows, free_r, s)
         integer, intent(in) :: n
@@ -240,26 +267,27 @@ contains
         if (.not. trial_finite .and. info /= info_running .and. info /= info_maxfev) info = info_trial_not_finite
     end function exit_code
 
-    !> Set D and the step bound at the first Jacobian.
-    pure subroutine set_scale(n, acnorm, x, fixed, diag, wa, fit)
+    !> Set D at the first Jacobian.
+    pure subroutine set_scale(n, acnorm, diag)
         integer, intent(in) :: n
         real(wp), intent(in) :: acnorm(n)
-        real(wp), intent(in) :: x(n)
-        logical, intent(in) :: fixed(n)             !! parameters that have no part in the length of a step
-        real(wp), intent(inout) :: diag(n)
+        real(wp), intent(out) :: diag(n)
+
+        diag = merge(1.0_wp, acnorm, acnorm == 0.0_wp)
+    end subroutine set_scale
+
+    !> Set the first step bound.
+    pure subroutine bound_first_step(n, x, diag, wa, fit)
+        integer, intent(in) :: n
+        real(wp), intent(in) :: x(n), diag(n)
         real(wp), intent(out) :: wa(n)
         type(lm_fit), intent(inout) :: fit
 
-        if (.not. fit%scaled) then
-            diag = acnorm
-            where (diag == 0.0_wp) diag = 1.0_wp
-        end if
-        where (fixed) diag = 0.0_wp
         wa = diag*x
         fit%xnorm = enorm(n, wa)
         fit%delta = fit%factor*fit%xnorm
         if (fit%delta == 0.0_wp) fit%delta = fit%factor
-    end subroutine set_scale
+    end subroutine bound_first_step
 
     !> D never shrinks: this is what makes the method independent of the parameters' units.
     pure subroutine raise_scale(n, acnorm, diag)
@@ -293,20 +321,32 @@ contains
         end do
     end subroutine project_residuals
 
-    !> Largest cosine, in absolute value, between the residual vector and a column of the Jacobian that is not held.
-    pure function largest_cosine(n, gradient, acnorm, ipvt, held) result(gnorm)
+    !> Clear the gradient by what is held.
+    pure subroutine leave_out_held(n, x, lower, upper, gradient)
+        integer, intent(in) :: n
+        real(wp), intent(in) :: x(n), lower(n), upper(n)
+        real(wp), intent(inout) :: gradient(n)
+
+        integer :: j
+
+        do j = 1, n
+            if (is_held(x(j), lower(j), upper(j), gradient(j))) gradient(j) = 0.0_wp
+        end do
+    end subroutine leave_out_held
+
+    !> Largest cosine, in absolute value, between the residual vector and a column of the Jacobian.
+    pure function largest_cosine(n, gradient, acnorm, ipvt) result(gnorm)
         integer, intent(in) :: n
         real(wp), intent(in) :: gradient(n)         !! Jᵀ f/‖f‖
         real(wp), intent(in) :: acnorm(n)
         integer, intent(in) :: ipvt(n)
-        logical, intent(in) :: held(n)
         real(wp) :: gnorm
 
         integer :: j
 
         gnorm = 0.0_wp
         do j = 1, n
-            if (acnorm(ipvt(j)) == 0.0_wp .or. held(ipvt(j))) cycle
+            if (acnorm(ipvt(j)) == 0.0_wp) cycle
             gnorm = max(gnorm, abs(gradient(ipvt(j))/acnorm(ipvt(j))))
         end do
     end function largest_cosine
