@@ -95,7 +95,11 @@ def test_solver_options_are_passed_on(options):
 REFUSED = {
     "lm with bounds": (dict(bounds=(0, 5), method="lm"), ValueError, "'lm' only works for unconstrained problems"),
     "lm with Bounds": (dict(bounds=scipy.optimize.Bounds(0, 1), method="lm"), ValueError, "'lm' only works for"),
-    "other method": (dict(method="newton"), ValueError, "method must be None, 'lm', 'trf' or 'dogbox', got 'newton'"),
+    "other method": (
+        dict(method="newton"),
+        ValueError,
+        "method must be one of None, 'lm', 'trf', 'dogbox', got 'newton'",
+    ),
     "scheme for jac": (dict(jac="2-point", method="lm"), ValueError, "jac must be callable or None; got '2-point'"),
     "no scheme for jac": (dict(jac="4-point"), ValueError, "callable or None, or one of '2-point', '3-point', 'cs'"),
     "unknown option": (dict(maxfun=5), TypeError, "unexpected keyword argument 'maxfun'.*maxfev"),

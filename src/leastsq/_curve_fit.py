@@ -225,6 +225,8 @@ def curve_fit(
     """
     callable_argument(f, "f")
     absolute_sigma, full_output = flag(absolute_sigma, "absolute_sigma"), flag(full_output, "full_output")
+    if check_finite is not None:
+        check_finite = flag(check_finite, "check_finite")
     keywords = read_keywords(kwargs, jac, method)
     f = understood(f)
     warn_of_absolute_without(sigma, absolute_sigma)

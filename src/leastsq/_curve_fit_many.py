@@ -16,11 +16,11 @@ from ._input.frames import columns_of
 from ._input.groups import grouped_sets
 from ._input.parameters import Start, checked_start
 from ._input.pieces import data_sets, is_dask
-from ._input.validate import FloatArray, callable_argument, flag
+from ._input.validate import FloatArray, callable_argument, flag, refuse_other
 from ._many.fixed import others_of
 from ._many.task import Call, Sets
 from ._many.time_limit import checked_time_limit
-from ._many.workers import Progress, Workers, checked_workers
+from ._many.workers import Progress, Workers, checked_progress, checked_workers
 from ._models.complex import is_complex, many_complex, parts_of
 from ._models.model import Model
 from ._models.parameter_names import parameter_names
@@ -274,10 +274,10 @@ def curve_fit_many(
     if is_complex(ydata):
         xdata, ydata, sigma, axis, groups, lengths = many_complex(xdata, ydata, sigma, axis, groups, lengths)
         f, jac, p0 = parts_of(f, jac, p0, loss)
-    _refuse_choice("nan_policy", nan_policy, _NAN_POLICIES)
-    _refuse_choice("errors", errors, ("status", "raise"))
-    _refuse_choice("covariance", covariance, ("curvature", "sandwich"))
-    threads = checked_workers(workers)
+    refuse_other(nan_policy, "nan_policy", _NAN_POLICIES)
+    refuse_other(errors, "errors", ("status", "raise"))
+    refuse_other(covariance, "covariance", ("curvature", "sandwich"))
+    threads, progress = checked_workers(workers), checked_progress(progress)
     if isinstance(f, Model):
         xdata = f.separated(xdata)
         jac = _jacobian_of_model(f, jac)
@@ -357,11 +357,6 @@ def _fit_lazily(call: Call, progress: Any, workers: Any, *arguments: Any) -> Laz
     from ._many.dask import fit_lazily  # dask is there, because its arrays are
 
     return fit_lazily(call, *arguments)
-
-
-def _refuse_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 def _jacobian_of_model(model: Model, jac: Any) -> Callable[..., Any] | None:

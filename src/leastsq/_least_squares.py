@@ -4,7 +4,7 @@ from __future__ import annotations  # so that help() shows types by their names
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import Pool
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +17,10 @@ from ._input.validate import (
     MOST_EVALUATIONS,
     FloatArray,
     callable_argument,
+    number_of,
     real_array,
     refuse_not_finite,
+    refuse_other,
     relative_error,
 )
 from ._large.least_squares import Arguments, Residuals, fit_large, large_arguments, large_fit
@@ -170,8 +172,10 @@ def least_squares(
     if method == "lm" and (box is not None or loss != "linear"):
         what = f"loss {loss!r}" if box is None else "bounds"
         raise ValueError(f"method='lm' knows no {what}, as in SciPy; leave method out, which is the same algorithm")
-    args, kwargs = args if isinstance(args, tuple) else (args,), kwargs or {}
-    if not callable(jac) and jac not in METHODS:
+    if not (kwargs is None or isinstance(kwargs, Mapping)):
+        raise TypeError(f"kwargs must be a dict of further arguments of fun by name, or None, got {kwargs!r}")
+    args, kwargs = args if isinstance(args, tuple) else (args,), dict(kwargs or {})
+    if not callable(jac) and (not isinstance(jac, str) or jac not in METHODS):
         raise ValueError(f"jac must be one of {', '.join(map(repr, METHODS))} or callable, got {jac!r}")
     counts = method == "lm" and not callable(jac)
     least_gradient = 0.0 if gtol is None or method == "lm" else gtol
@@ -308,8 +312,7 @@ def _checked_box(bounds: Any, start: FloatArray) -> Bounds | None:
 
 def _refuse_choices(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> None:
     """Refuse methods there are not, and the options of solvers for sparse problems."""
-    if method not in _ALGORITHMS:
-        raise ValueError(f"method must be one of {', '.join(map(repr, _ALGORITHMS))}, got {method!r}")
+    refuse_other(method, "method", _ALGORITHMS)
     for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options), ("jac_sparsity", jac_sparsity)):
         if value is not None and not (isinstance(value, dict) and not value):
             raise ValueError(
@@ -332,7 +335,7 @@ def _options(
     ftol, xtol, gtol = _checked_tolerances(tolerances, lm)
     limit = 100 * n * (n + 1 if counts_differences else 1)
     if max_nfev is not None:
-        if isinstance(max_nfev, bool) or not hasattr(max_nfev, "__index__") or max_nfev <= 0:
+        if isinstance(max_nfev, bool) or not isinstance(max_nfev, (int, np.integer)) or max_nfev <= 0:
             raise ValueError(f"max_nfev must be None or a positive integer, got {max_nfev!r}")
         limit = int(max_nfev)
     return Options(
@@ -353,7 +356,7 @@ def _checked_tolerances(given: tuple[float | None, ...], lm: bool) -> list[float
     """Return the tolerances, None being 0; one of them at least must be larger than rounding, for "lm" all."""
     tolerances = []
     for name, value in zip(("ftol", "xtol", "gtol"), given, strict=True):
-        tolerances.append(0.0 if value is None else _number(value))
+        tolerances.append(0.0 if value is None else np.nan if isinstance(value, bool) else number_of(value))
         if not tolerances[-1] >= 0:
             raise ValueError(f"{name} must be None or a number that is not negative, got {value!r}")
     eps = float(np.finfo(np.float64).eps)
@@ -361,11 +364,6 @@ def _checked_tolerances(given: tuple[float | None, ...], lm: bool) -> list[float
         which = "all of ftol, xtol and gtol must be" if lm else "one of ftol, xtol and gtol must be"
         raise ValueError(f"{which} at least {eps:.1e}, the precision of double numbers; got {given}")
     return tolerances
-
-
-def _number(value: Any) -> float:
-    """Return a number, or NaN for what is none."""
-    return float(value) if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) else np.nan
 
 
 def _refuse_workers(workers: Any) -> None:
@@ -383,7 +381,8 @@ def _mapper(workers: Any, points: int) -> Iterator[Callable[..., Any]]:
     if workers is None or callable(workers):
         yield map if workers is None else workers
         return
-    if isinstance(workers, bool) or not hasattr(workers, "__index__") or not (workers == -1 or workers >= 1):
+    whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
+    if not whole or not (workers == -1 or workers >= 1):
         raise ValueError(f"workers must be a number of processes, -1 for all, or map-like, got {workers!r}")
     if workers == 1:
         yield map

@@ -9,7 +9,7 @@ from __future__ import annotations  # so that help() shows types by their names
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
-from ._input.validate import flag
+from ._input.validate import callable_argument, flag, refuse_other
 from ._models.addresses import Layout, native_function
 from ._models.native import NativeModel, parameter_names, refuse_predictors
 from ._solver import kernel
@@ -172,8 +172,8 @@ def jit(
     >>> curve_fit_many(model, t, curves, p0=[1, 1, 1]).popt.round(1).tolist()
     [[2.0, 1.1, 0.8], [2.0, 1.1, 1.2], [2.0, 1.1, 1.9]]
     """
-    if derivatives not in ("auto", "dual", "differences"):
-        raise ValueError(f"derivatives must be 'auto', 'dual' or 'differences', got {derivatives!r}")
+    callable_argument(f, "f")
+    refuse_other(derivatives, "derivatives", ("auto", "dual", "differences"))
     refuse_predictors(predictors)
     try:
         from ._models.jit import compiled_model

@@ -61,6 +61,24 @@ def flag(value: Any, name: str) -> bool:
     raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
+def refuse_other(value: Any, name: str, choices: tuple[str | None, ...]) -> None:
+    """Raise unless a value is one of some words, or None where that is one of them."""
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def number_of(value: Any) -> float:
+    """Return a number in double precision, infinite where it is too large, NaN for what is none."""
+    if isinstance(value, np.ndarray) and value.ndim > 0:
+        return math.nan
+    try:
+        return math.nan if isinstance(value, (str, bytes, np.complexfloating)) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def as_array(value: Any, name: str) -> Any:
     """Return an array of whatever dtype, refusing what is missing, masked or ragged."""
     if value is None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._input.pieces import is_dask, real_numbers
+from .._input.validate import refuse_other
 from .points import Reading
 from .sources import Arrays, Chunks, are_large, in_blocks
 
@@ -24,8 +25,7 @@ def is_large(xdata: Any, ydata: Any, sigma: Any) -> bool:
 
 def source_of(xdata: Any, ydata: Any, sigma: Any, check_finite: bool | None, nan_policy: str | None) -> Arrays | Chunks:
     """Return data in blocks."""
-    if nan_policy not in (None, "raise", "omit"):
-        raise ValueError(f"nan_policy must be one of {{None, 'raise', 'omit'}}, got {nan_policy!r}")
+    refuse_other(nan_policy, "nan_policy", (None, "raise", "omit"))
     several = isinstance(xdata, (tuple, list))
     predictors = tuple(xdata) if several else (xdata,)
     names = [f"xdata[{i}]" for i in range(len(predictors))] if several else ["xdata"]

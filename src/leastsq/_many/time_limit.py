@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._engines.solution import Fitted, Solutions
+from .._input.validate import number_of
 from .._solver import codes
 from .._solver.interruptible import OVER
 from .._solver.kernel import TO_FIT
@@ -23,10 +24,10 @@ def checked_time_limit(seconds: Any) -> float:
     """Return the limit in seconds, infinite for None."""
     if seconds is None:
         return math.inf
-    is_number = isinstance(seconds, (int, float, np.number)) and not isinstance(seconds, (bool, np.bool_))
-    if not is_number or not seconds > 0:
+    limit = math.nan if isinstance(seconds, bool) else number_of(seconds)
+    if not limit > 0:
         raise ValueError(f"time_limit must be a positive number of seconds, or None, got {seconds!r}")
-    return float(seconds)
+    return limit
 
 
 def watching(end: float, interrupt: NDArray[np.intc]) -> contextlib.AbstractContextManager[bool]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .._engines.block import Ready
@@ -36,7 +37,7 @@ def checked_workers(workers: Any) -> Workers:
     if callable(workers):
         given: Workers = workers
         return given
-    if isinstance(workers, bool) or not hasattr(workers, "__index__"):
+    if isinstance(workers, bool) or not isinstance(workers, (int, np.integer)):
         raise TypeError(f"workers must be an integer or a map-like callable, got {workers!r}")
     count = int(workers)
     if count == -1:
@@ -122,6 +123,16 @@ def _join(pool: list[threading.Thread], patience: float) -> None:
     for thread in pool:
         while thread.is_alive() and time.monotonic() < end:
             thread.join(min(_SECONDS_BETWEEN_LOOKS, patience))
+
+
+def checked_progress(progress: Any) -> Progress:
+    """Return whether to show progress, or whom to tell."""
+    if callable(progress):
+        told: Progress = progress
+        return told
+    if isinstance(progress, (bool, np.bool_)):
+        return bool(progress)
+    raise TypeError(f"progress must be True, False or a callable progress(done, total, failed), got {progress!r}")
 
 
 def reporter(progress: Progress, total: int) -> tuple[Callable[[int, int, int], Any], Callable[[], Any]]:

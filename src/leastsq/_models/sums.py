@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .._input.validate import FloatArray
+from .._input.validate import FloatArray, number_of
 from .._solver import kernel
 from .._solver.kernel import MOST_PARAMETERS
 from .model import Model
@@ -192,7 +192,7 @@ def fixed(model: Model, values: dict[str, Any]) -> SumModel:
         )
     found: dict[str, str | float] = {}
     for name, value in values.items():
-        if isinstance(value, (str, bool)) or np.ndim(value) != 0 or not np.isreal(value) or not np.isfinite(value):
+        if isinstance(value, bool) or not math.isfinite(number_of(value)):
             raise ValueError(
                 f"fix takes one finite number for all fits, got {name}={value!r}; where fits differ, give lower and "
                 f"upper bounds that are equal"

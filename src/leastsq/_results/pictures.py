@@ -73,6 +73,8 @@ def plot(
     >>> len(fits.plot(0, dose, rates).axes)  # the curve, and its residuals
     2
     """
+    if not (figure is None or hasattr(figure, "subplots")):
+        raise TypeError(f"figure must be a matplotlib Figure or SubFigure, or None, got {figure!r}")
     figure = figure or _pyplot().figure(figsize=(6.4, 5.4), layout="constrained")
     position = single_index(self, index, "plot")
     number = int(np.ravel_multi_index(position, self.shape)) if position else 0
@@ -214,6 +216,8 @@ def plot_map(self: ManyFits, name: str, *, ax: Any = None, robust: bool = True, 
     own = name in self.param_names or name not in _OTHERS
     values = self.popt[..., number_of_parameter(self, name)] if own else np.asarray(getattr(self, name))
     shown = np.where(self.success, values, np.nan) if name not in ("status", "nfev") else values.astype(float)
+    if not (ax is None or hasattr(ax, "errorbar")):
+        raise TypeError(f"ax must be matplotlib Axes, or None, got {ax!r}")
     if ax is None:
         ax = _pyplot().figure(figsize=(6.4, 4.8), layout="constrained").subplots()
     if self.status.ndim == 1:

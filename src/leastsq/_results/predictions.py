@@ -13,7 +13,7 @@ from .._models.complex import ComplexParts, both_parts, in_turn, together
 from .._models.model import Model
 from .delta import differences, variances
 from .intervals import half_widths, needed_pcov
-from .student import quantiles
+from .student import checked_level, quantiles
 
 if TYPE_CHECKING:
     from .result import ManyFits
@@ -98,6 +98,7 @@ def predict(
         raise ValueError(f"interval must be 'confidence' or 'prediction', got {interval!r}")
     if return_std and interval is not None:
         raise ValueError("return_std and interval are two ways to ask for errors: choose one")
+    checked_level(level)
     if sigma is not None and interval != "prediction":
         raise ValueError("sigma is for interval='prediction', the scatter of a further observation")
     f = self.problem.f

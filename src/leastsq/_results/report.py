@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._input.validate import number_of
 from .._solver import codes
 from .._solver.losses import is_counts
 from .intervals import count_free
@@ -190,6 +191,8 @@ def report(self: ManyFits, index: Any = None, *, level: float = 0.95, min_correl
       correlation of a and b: -0.843
     """
     numbers = np.arange(self.size).reshape(self.shape)
+    if not number_of(min_correlation) >= 0:
+        raise ValueError(f"min_correlation must be a number from 0 on, above 1 to show none, got {min_correlation!r}")
     if isinstance(index, str):
         index = single_index(self, index, "report")
     chosen = numbers if index is None or self.status.ndim == 0 else numbers[index]

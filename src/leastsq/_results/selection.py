@@ -3,7 +3,7 @@
 from __future__ import annotations  # so that help() shows types by their names
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -176,9 +176,11 @@ def concatenate(results: Sequence[ManyFits], axis: int = 0) -> ManyFits:
     from .._solver.record import ARRAYS
     from .result import ManyFits
 
-    parts = list(results)
+    parts = list(results) if isinstance(results, Iterable) else []
     if not parts or not all(isinstance(part, ManyFits) for part in parts):
-        raise TypeError("results: expected a sequence of ManyFits, with at least one")
+        raise TypeError(f"results: expected a sequence of ManyFits, with at least one, got {type(results).__name__}")
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+        raise TypeError(f"axis must be a whole number, got {axis!r}")
     first = parts[0]
     for part in parts[1:]:
         _refuse_others(first, part)

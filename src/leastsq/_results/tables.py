@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # so that help() shows types by their names
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,9 +125,12 @@ def to_xarray(self: ManyFits, dims: Sequence[str] | None = None) -> xarray.Datas
     default = ("group",) if self.groups is not None and self.status.ndim == 1 else _names(self.shape)
     if self.coords is not None:
         default = tuple(name for name, _ in self.coords)
+    if isinstance(dims, str) or not isinstance(dims, (Sequence, type(None))):
+        raise TypeError(f"dims must be a sequence of names of dimensions, or None, got {dims!r}")
     names = default if dims is None else tuple(dims)
     taken = (*_OF_PARAMETERS, "popt", "stderr", "pcov", "active_mask", *STATISTICS)
-    if len(names) != self.status.ndim or len({*names, *taken}) != len(names) + len(taken):
+    are_names = all(isinstance(name, Hashable) for name in names)
+    if not are_names or len(names) != self.status.ndim or len({*names, *taken}) != len(names) + len(taken):
         raise ValueError(
             f"dims must be {self.status.ndim} different names of dimensions, none of {', '.join(taken)}; got {names}"
         )

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from .._engines.numerical_jacobian import METHODS, checked_step
-from .._input.validate import MOST_EVALUATIONS, FloatArray, flag
+from .._input.validate import MOST_EVALUATIONS, FloatArray, flag, refuse_other
 from .._solver.losses import with_loss
 from .._solver.problem import Options, checked_options, checked_scale
 from .callback import Notify, checked_callback
@@ -71,7 +71,7 @@ def read_keywords(given: dict[str, Any], jac: Any, method: str | None) -> Keywor
     if not given and (jac is None or callable(jac)):
         return _DEFAULTS
     _refuse_unknown(given)
-    if jac is not None and not callable(jac) and (jac not in METHODS or method == "lm"):
+    if jac is not None and not callable(jac) and (not isinstance(jac, str) or jac not in METHODS or method == "lm"):
         schemes = "" if method == "lm" else f", or one of {', '.join(map(repr, METHODS))}"
         raise ValueError(f"jac must be callable or None{schemes}; got {jac!r} for method {method!r}")
     diff_step = given.get("diff_step")
@@ -117,7 +117,7 @@ def _refuse_unknown(given: dict[str, Any]) -> None:
                 f"{name} is for the trust-region solvers of large sparse problems, which leastsq does not have: "
                 f"leave it out, or use SciPy's curve_fit"
             )
-    if given.get("verbose"):
+    if not isinstance(given.get("verbose"), (int, np.integer, type(None))) or given.get("verbose"):
         raise ValueError(
             f"verbose={given['verbose']!r}: curve_fit prints nothing; full_output=True tells how a fit went, and "
             f"least_squares(verbose=2) prints every iteration"
@@ -131,8 +131,7 @@ def _refuse_unknown(given: dict[str, Any]) -> None:
 
 
 def _checked_covariance(covariance: Any) -> str:
-    if covariance not in ("curvature", "sandwich"):
-        raise ValueError(f"covariance must be 'curvature' or 'sandwich', got {covariance!r}")
+    refuse_other(covariance, "covariance", ("curvature", "sandwich"))
     return str(covariance)
 
 
@@ -140,6 +139,7 @@ def _checked_limit(max_nfev: Any) -> int | None:
     """Return the most evaluations, None where nothing is said."""
     if max_nfev is None:
         return None
-    if isinstance(max_nfev, (bool, np.bool_)) or not hasattr(max_nfev, "__index__") or max_nfev <= 0:
+    whole = isinstance(max_nfev, (int, np.integer)) and not isinstance(max_nfev, bool)
+    if not whole or max_nfev <= 0:
         raise ValueError(f"max_nfev must be None or a positive integer, got {max_nfev!r}")
     return int(max_nfev)

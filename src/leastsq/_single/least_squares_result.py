@@ -82,7 +82,7 @@ class Report:
         notify: Callable[[LeastSquaresResult], Any] | None,
         verbose: int,
     ) -> None:
-        if verbose not in (0, 1, 2):
+        if not isinstance(verbose, (int, np.integer)) or verbose not in (0, 1, 2):
             raise ValueError(f"verbose must be 0, 1 or 2, got {verbose!r}")
         self.loss, self.f_scale, self.bounds, self.gtol = loss, f_scale, bounds, gtol
         self.notify = notify

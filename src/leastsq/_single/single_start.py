@@ -7,7 +7,7 @@ import numpy as np
 
 from .._input.bounds import Bounds, checked_bounds, middle, refuse_infeasible
 from .._input.parameters import checked_start, positional_arguments
-from .._input.validate import FloatArray, refuse_not_finite, starting_point
+from .._input.validate import FloatArray, refuse_not_finite, refuse_other, starting_point
 from .._models.model import Model
 from .._models.start_of_counts import positive_start
 from .._solver.data import Data
@@ -32,8 +32,8 @@ def beginning(
 ) -> Beginning:
     """Return where a fit starts and its bounds, from `p0`, `bounds` and `fixed` as users give them."""
     counts = isinstance(loss, str) and loss == "poisson"
-    if method not in (None, "lm", "trf", "dogbox"):
-        raise ValueError(f"method must be None, 'lm', 'trf' or 'dogbox', got {method!r}")
+    if method is not None:
+        refuse_other(method, "method", (None, "lm", "trf", "dogbox"))
     by_name = type(p0) is not np.ndarray and isinstance(p0, Mapping)
     start = None if p0 is None or by_name else _given(f, p0)
     if bounds is UNBOUNDED and fixed is None and not by_name:

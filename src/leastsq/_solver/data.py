@@ -6,7 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._input.missing import missing_in, plain_array, points_first, take_points
-from .._input.validate import FLOAT64, MOST_DATA, FloatArray, as_array, real_array, refuse_not_finite, refuse_unreal
+from .._input.validate import (
+    FLOAT64,
+    MOST_DATA,
+    FloatArray,
+    as_array,
+    real_array,
+    refuse_not_finite,
+    refuse_other,
+    refuse_unreal,
+)
 from . import kernel
 
 # Below this the reciprocal overflows.
@@ -64,10 +73,10 @@ def weighted(values: FloatArray, weights: FloatArray) -> FloatArray:
 
 def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: str | None) -> Data:
     """Check and weight the data of a fit; leave out missing points if `nan_policy` says so."""
-    if nan_policy == "propagate":
+    if isinstance(nan_policy, str) and nan_policy == "propagate":
         raise ValueError("`nan_policy='propagate'` is not supported by this function.")
-    if nan_policy not in (None, "raise", "omit"):
-        raise ValueError(f"nan_policy must be one of {{None, 'raise', 'omit'}}, got {nan_policy!r}")
+    if nan_policy is not None:
+        refuse_other(nan_policy, "nan_policy", (None, "raise", "omit"))
     if check_finite is None:
         check_finite = nan_policy is None
     y = as_numbers(y, "ydata")
@@ -129,7 +138,7 @@ def as_numbers(value: Any, name: str) -> FloatArray:
         return real_array(array, name)
     try:
         numbers: FloatArray = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name}: expected real numbers, got {array.dtype} ({error})") from error
     return numbers
 

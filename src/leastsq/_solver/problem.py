@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._input.validate import MOST_EVALUATIONS, FloatArray, real_array
+from .._input.validate import MOST_EVALUATIONS, FloatArray, number_of, real_array
 
 
 class Options(NamedTuple):
@@ -98,41 +98,27 @@ def _options_of(
     factor: float,
 ) -> Options:
     """Return options that numbers make."""
-    try:
-        usable = ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < math.inf
-        usable = usable and (epsfcn is None or epsfcn < math.inf)
-    except (TypeError, ValueError):
-        usable = False
-    if not usable:
-        _refuse_options({"ftol": ftol, "xtol": xtol, "gtol": gtol}, factor, epsfcn)
-    default = (100 if analytic else 200) * (n + 1)
-    limit = _evaluation_limit(maxfev, default) if maxfev else min(default, MOST_EVALUATIONS)
-    relative_error = None if epsfcn is None else float(epsfcn)
-    return Options(float(ftol), float(xtol), float(gtol), float(factor), limit, relative_error)
-
-
-def _refuse_options(tolerances: dict[str, Any], factor: Any, epsfcn: Any) -> None:
-    """Say which of the options cannot be used, and why."""
-
-    def number(value: Any) -> float:
-        return float(value) if isinstance(value, (int, float, np.number)) else math.nan
-
-    for name, value in tolerances.items():
-        if not number(value) >= 0:
-            raise TypeError(f"{name} must be a number and not negative, got {value!r}; 0 switches the test off")
-    if not 0 < number(factor) < math.inf:
+    tolerances = number_of(ftol), number_of(xtol), number_of(gtol)
+    for name, tolerance, given in zip(("ftol", "xtol", "gtol"), tolerances, (ftol, xtol, gtol), strict=True):
+        if not tolerance >= 0:
+            raise TypeError(f"{name} must be a number and not negative, got {given!r}; 0 switches the test off")
+    longest = number_of(factor)
+    if not 0 < longest < math.inf:
         raise TypeError(f"factor must be a positive number, usually between 0.1 and 100, got {factor!r}")
-    raise TypeError(f"epsfcn must be the relative error of the residuals, or None, got {epsfcn!r}")
+    relative_error = None if epsfcn is None else number_of(epsfcn)
+    if relative_error is not None and not relative_error < math.inf:
+        raise TypeError(f"epsfcn must be the relative error of the residuals, or None, got {epsfcn!r}")
+    limit = _evaluation_limit(maxfev, (100 if analytic else 200) * (n + 1))
+    return Options(*tolerances, longest, limit, relative_error)
 
 
-def _evaluation_limit(maxfev: float, default: int) -> int:
-    try:
-        usable = maxfev > 0 and maxfev == int(maxfev)
-    except (TypeError, ValueError, OverflowError):
-        usable = False
-    if not usable:
+def _evaluation_limit(maxfev: float | None, default: int) -> int:
+    if maxfev is None:
+        return min(default, MOST_EVALUATIONS)
+    number = number_of(maxfev)
+    if not number >= 0 or not (isinstance(maxfev, int) or number.is_integer()):
         raise TypeError(f"maxfev must be a positive whole number, or 0 for the default of {default}, got {maxfev!r}")
-    return min(int(maxfev), MOST_EVALUATIONS)
+    return int(min(number or default, MOST_EVALUATIONS))
 
 
 def _scale_factors(diag: Any, n: int) -> FloatArray:

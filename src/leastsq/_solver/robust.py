@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .._input.validate import FloatArray, real_array
+from .._input.validate import FloatArray, number_of, real_array
 
 # The number by which the compiled code knows each, see minpack/options.f90.
 LOSS_CODES: Final = {"linear": 0, "soft_l1": 1, "huber": 2, "cauchy": 3, "arctan": 4}
@@ -61,10 +61,7 @@ def checked_loss(loss: Any) -> str | Loss:
 
 def checked_f_scale(f_scale: Any) -> float:
     """Return the residual from which on a loss differs from squares."""
-    try:
-        scale = float(f_scale)
-    except (TypeError, ValueError):
-        scale = np.nan
+    scale = number_of(f_scale)
     if not 0 < scale < np.inf:
         raise ValueError(f"f_scale must be a positive number, in the units of the residuals, got {f_scale!r}")
     return scale
