@@ -8,7 +8,7 @@ SOURCES := $(wildcard minpack/* minpack/lanes/* src/leastsq/*)
 # The build looks for meson and ninja there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test quick bench wheel docs lint metadata fortran aarch64 sanitize setup clean
+.PHONY: demo test quick python bench wheel docs lint metadata fortran aarch64 sanitize setup clean
 
 # The demo needs the package and matplotlib, so that it need not wait for the rest.
 demo: $(VENV)/demo-installed
@@ -31,6 +31,21 @@ test: setup
 # What is not marked `slow`: less than a minute.
 quick: setup
 	$(BIN)/python -m pytest -m "not slow"
+
+# The tests with another Python, in an environment of its own: `make python PYTHON=python3.13t`. Tests of packages that
+# have no wheels for it skip. A free-threaded one keeps its lock off, whatever is imported.
+OTHER := build/$(notdir $(PYTHON))
+
+python:
+	.ci/system-packages $(PYTHON)
+	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install --quiet --upgrade pip
+	$(OTHER)/bin/python -m pip install --quiet --group build --group wheels-test --group release mypy
+	sed -n 's/^test = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",' \
+		| xargs -n 1 $(OTHER)/bin/python -m pip install --quiet --only-binary :all: || true
+	PATH="$(CURDIR)/$(OTHER)/bin:$$PATH" $(OTHER)/bin/python -m pip install --quiet --no-build-isolation --no-deps .
+	unlocked=$$($(OTHER)/bin/python -c 'import sysconfig; print(sysconfig.get_config_var("Py_GIL_DISABLED") or "")'); \
+		$${unlocked:+env PYTHON_GIL=0} $(OTHER)/bin/python -m pytest
 
 # What is installed besides are peers to measure against; the programs in Fortran evaluate models alone.
 bench: setup
