@@ -44,6 +44,13 @@ def assert_same(ours, theirs, errors):
     assert np.all(np.abs(ours.parameters - theirs.parameters) <= SOLVED * errors)
 
 
+def assert_same_covariance(ours, theirs):
+    """In units of the standard errors: older astropy takes derivatives by coarser differences."""
+    errors = np.sqrt(np.diag(theirs))
+    assert ours.shape == theirs.shape
+    assert np.all(np.abs(ours - theirs) <= SOLVED * np.outer(errors, errors))
+
+
 # --- One data set ---
 
 
@@ -104,9 +111,9 @@ def test_tied_parameters():
     ours = fitter(two_lines(), X, y)
     theirs, info = reference(LevMarLSQFitter, two_lines(), X, y)
     assert ours.mean_1.value == ours.mean_0.value + 3
-    assert fitter.fit_info["param_cov"].shape == info["param_cov"].shape == (5, 5)
+    assert fitter.fit_info["param_cov"].shape == (5, 5)
     np.testing.assert_allclose(ours.parameters, theirs.parameters, rtol=1e-5)
-    np.testing.assert_allclose(fitter.fit_info["param_cov"], info["param_cov"], rtol=2e-3, atol=1e-9)
+    assert_same_covariance(fitter.fit_info["param_cov"], info["param_cov"])
 
 
 def test_two_inputs():
@@ -232,7 +239,7 @@ def test_cube_as_astropy_fits_its_spectra(weights):
         # trf stays inside of bounds, so that it ends beside them; the standard errors are about 0.05.
         np.testing.assert_allclose(values, theirs.parameters, rtol=1e-4, atol=1e-4)
         if 4.01 < theirs.mean_0.value < 5.99:
-            np.testing.assert_allclose(fitter.fit_info["param_cov"][i, j], info["param_cov"], rtol=5e-3, atol=1e-7)
+            assert_same_covariance(fitter.fit_info["param_cov"][i, j], info["param_cov"])
             assert ours.mean_0.std[i, j] == pytest.approx(np.sqrt(info["param_cov"][1, 1]), rel=5e-3)
 
 

@@ -1,4 +1,4 @@
-"""Threads that share models, data and results get the numbers that one thread gets, with the interpreter lock or not."""
+"""Threads that share models, data and results get the numbers that one thread gets, with or without the lock."""
 
 import os
 import subprocess
