@@ -37,9 +37,9 @@ def make(shape=(4,), f=models.exponential, noise=0.05, sigma=None, seed=1, **opt
 @pytest.mark.parametrize("dof", [0.5, 1, 2, 3, 4, 7, 10, 30, 100, 999, 2000, 2001, 30_000, 10**9, 2**62])
 @pytest.mark.parametrize("level", [0.01, 0.1, 0.5, 0.6827, 0.9, 0.95, 0.99, 0.9999, 1 - 1e-9])
 def test_quantiles_are_those_of_scipy(level, dof):
-    # SciPy's own are good to about 1e-12 for many degrees of freedom.
+    # SciPy's own are good to 4e-11, newer ones to 1e-12.
     wanted = scipy.special.stdtrit(dof, 0.5 + level / 2) if level < 0.999 else scipy.stats.t.isf((1 - level) / 2, dof)
-    assert t_quantile(level, dof) == pytest.approx(wanted, rel=1e-11)
+    assert t_quantile(level, dof) == pytest.approx(wanted, rel=1e-10)
 
 
 def test_quantiles_in_closed_form():
