@@ -86,7 +86,8 @@ def test_going_on_counts_against_maxfev(maxfev):
         nfev = int(str(error).split("after ")[1].split()[0])
     # The start is evaluated for its shape, too.
     assert nfev <= calls <= nfev + 1
-    assert calls <= maxfev + 1
+    # A fit that ends within its limit is looked at, by derivatives along each parameter, whatever is left.
+    assert calls <= maxfev + 1 + 4 * len(start)
 
 
 def test_an_ellipse_from_a_round_start():
