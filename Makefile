@@ -40,8 +40,8 @@ python:
 	.ci/system-packages $(PYTHON)
 	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
 	$(OTHER)/bin/python -m pip install --quiet --upgrade pip
-	$(OTHER)/bin/python -m pip install --quiet --group build --group wheels-test --group release mypy
-	sed -n 's/^test = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",' \
+	$(OTHER)/bin/python -m pip install --quiet --prefer-binary --group build --group wheels-test --group release
+	sed -n 's/^test = \[\(.*\)\]/\1 mypy/p' pyproject.toml | tr -d '",' \
 		| xargs -n 1 $(OTHER)/bin/python -m pip install --quiet --only-binary :all: || true
 	PATH="$(CURDIR)/$(OTHER)/bin:$$PATH" $(OTHER)/bin/python -m pip install --quiet --no-build-isolation --no-deps .
 	unlocked=$$($(OTHER)/bin/python -c 'import sysconfig; print(sysconfig.get_config_var("Py_GIL_DISABLED") or "")'); \
