@@ -22,7 +22,7 @@ module lm
     use rows, only: keep_values, cost_norm, gather_slopes
     use solver_options, only: loss_poisson
     use active, only: box_difference
-    use lm_state, only: lm_fit, lm_layout, layout, by_differences, by_caller, folded_by_caller, &
+    use lm_state, only: lm_fit, lm_layout, layout, lay_out, by_differences, by_caller, folded_by_caller, &
         stage_start, stage_difference, is_fixed
     use lm_begin, only: lm_start
     use lm_factor, only: factor, factor_block, fold_all, leave_all_fixed, copy
@@ -47,8 +47,11 @@ contains
         real(wp), intent(out) :: x(n)               !! where to evaluate next, or the solution
         integer, intent(out) :: task                !! what the machine wants next
 
+        type(lm_layout) :: at
+
         if (fit%loss == loss_poisson) fit%info = info_improper_input
-        call take_kept(m, n, f, none, .false., none, layout_of(fit), fit, ipvt, work, x, task)
+        call find_arrays(fit, at)
+        call take_kept(m, n, f, none, .false., none, at, fit, ipvt, work, x, task)
     end subroutine lm_residuals
 
     !> Take in the values of a model that the machine asked for, and say what it wants next.
@@ -66,8 +69,11 @@ contains
         real(wp), intent(out) :: x(n)               !! where to evaluate next, or the solution
         integer, intent(out) :: task                !! what the machine wants next
 
+        type(lm_layout) :: at
+
         call keep_values(m, values, y, weighted, weights, fit%loss, f)
-        call take_kept(m, n, f, y, weighted, weights, layout_of(fit), fit, ipvt, work, x, task)
+        call find_arrays(fit, at)
+        call take_kept(m, n, f, y, weighted, weights, at, fit, ipvt, work, x, task)
     end subroutine lm_values
 
     !> Take in what was kept of values, or residuals.
@@ -126,9 +132,11 @@ contains
         real(wp), intent(out) :: x(n)               !! where to evaluate next, or the solution
         integer, intent(out) :: task                !! what the machine wants next
 
+        type(lm_layout) :: at
         logical :: accepted
 
-        call take_norm(n, fnorm, layout_of(fit), fit, ipvt, work, x, task, accepted)
+        call find_arrays(fit, at)
+        call take_norm(n, fnorm, at, fit, ipvt, work, x, task, accepted)
     end subroutine lm_norm
 
     !> Take in a Jacobian and its residuals, or the triangle they were folded into, and say what is wanted next.
@@ -146,7 +154,7 @@ contains
 
         type(lm_layout) :: at
 
-        at = layout_of(fit)
+        call find_arrays(fit, at)
         fit%njev = fit%njev + 1
         fit%nfev = fit%nfev + evaluations
         call factor(count, n, rows, at, fit, ipvt, work)
@@ -224,7 +232,7 @@ contains
 
         type(lm_layout) :: at
 
-        at = layout_of(fit)
+        call find_arrays(fit, at)
         fit%njev = fit%njev + 1
         if (m <= row_block) then
             call gather_slopes(m, n, int(at%height), slopes, row_stride, column_stride, weighted, weights, &
@@ -249,18 +257,18 @@ contains
 
         type(lm_layout) :: at
 
-        at = layout_of(fit)
+        call find_arrays(fit, at)
         fit%info = -code
         call finish(n, work(at%x), x, task)
     end subroutine lm_stop
 
     !> Where the arrays of a fit begin.
-    pure function layout_of(fit) result(at)
+    pure subroutine find_arrays(fit, at)
         type(lm_fit), intent(in) :: fit
-        type(lm_layout) :: at
+        type(lm_layout), intent(out) :: at
 
-        at = layout(fit%m, fit%n, fit%analytic, logical(fit%bounded))
-    end function layout_of
+        call lay_out(fit%m, fit%n, fit%analytic, logical(fit%bounded), at)
+    end subroutine find_arrays
 
     !> Distance between differenced columns.
     pure integer(long) function column_length(m, at) result(length)

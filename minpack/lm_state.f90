@@ -7,7 +7,7 @@ module lm_state
     use kinds, only: wp, long, row_block
     implicit none (type, external)
     private
-    public :: layout, is_fixed
+    public :: layout, lay_out, is_fixed
 
     !> The scalars of a fit under way.
     type, public, bind(c) :: lm_fit
@@ -78,13 +78,25 @@ contains
         logical, intent(in), optional :: bounded    !! whether there are bounds
         type(lm_layout) :: at
 
+        if (present(bounded)) then
+            call lay_out(m, n, analytic, bounded, at)
+        else
+            call lay_out(m, n, analytic, .false., at)
+        end if
+    end function layout
+
+    !> The same in place: to copy what has just been written takes longer than to write it.
+    pure subroutine lay_out(m, n, analytic, bounded, at)
+        integer, intent(in) :: m, n, analytic
+        logical, intent(in) :: bounded
+        type(lm_layout), intent(out) :: at
+
         integer(long) :: rows, columns, bounds
 
         rows = m
         if (analytic == folded_by_caller) rows = 0
         columns = n
-        bounds = 0
-        if (present(bounded)) bounds = merge(columns, 0_long, bounded)
+        bounds = merge(columns, 0_long, bounded)
         at%x = 1
         at%trial = at%x + columns
         at%diag = at%trial + columns
@@ -113,7 +125,7 @@ contains
             at%jacobian = at%size + 1
             at%size = at%size + rows*(columns - 1)
         end if
-    end function layout
+    end subroutine lay_out
 
     !> Whether a parameter is fixed: its bounds are equal.
     pure function is_fixed(j, fit, at, work) result(fixed)

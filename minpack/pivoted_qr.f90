@@ -119,7 +119,6 @@ contains
         k = 1
         do while (k <= columns)
             width = min(4, columns - k + 1)
-            if (width == 3) width = 2
             call inner_products(m, width, j, v, a(1, k), products)
             do group = 1, width
                 do i = j, m
@@ -130,7 +129,7 @@ contains
         end do
     end subroutine reflect
 
-    !> Inner products of v with one, two or four columns, entries j to m, each in the plain order.
+    !> Inner products of v with up to four columns, entries j to m, each in the plain order.
     pure subroutine inner_products(m, width, j, v, a, products)
         integer, intent(in) :: m
         integer, intent(in) :: width
@@ -155,6 +154,12 @@ contains
             do i = j, m
                 one = one + v(i)*a(i, 1)
                 two = two + v(i)*a(i, 2)
+            end do
+        case (3)
+            do i = j, m
+                one = one + v(i)*a(i, 1)
+                two = two + v(i)*a(i, 2)
+                three = three + v(i)*a(i, 3)
             end do
         case default
             do i = j, m
