@@ -127,8 +127,8 @@ def data_sets(
     tail = tuple([y.shape[a] for a in axes])
     predictors = xdata if isinstance(xdata, tuple) else (xdata,)
     arranged = {"ydata": move(y, axes)}
-    for i, x in enumerate(predictors):
-        name = f"xdata[{i}]" if len(predictors) > 1 else "xdata"
+    names = ["xdata"] if len(predictors) == 1 else [f"xdata[{i}]" for i in range(len(predictors))]
+    for name, x in zip(names, predictors, strict=True):
         arranged[name] = arrange(real_numbers(x, name), axes, tail, name)
     if sigma is not None:
         if y.ndim == len(axes) and np.shape(sigma) == (y.size, y.size) and y.size > 1:
@@ -153,7 +153,7 @@ def data_sets(
     return DataSets(
         lead,
         math.prod(tail),
-        tuple([rows[name] for name in rows if name.startswith("xdata")]),
+        tuple([rows[name] for name in names]),
         rows["ydata"],
         None if mask is None else Rows(move(mask, axes), lead, tail),
         rows.get("sigma"),

@@ -73,15 +73,13 @@ class Settler:
         box: Bounds | None = None,
     ) -> None:
         count, n = solutions.popt.shape
-        self.evaluator, self.solutions, self.start, self.points = evaluator, solutions, start, points
-        self.box = box
+        self.evaluator, self.solutions, self.start, self.points, self.box = evaluator, solutions, start, points, box
         self.options, self.exact, self.absolute, self.interrupt = options, exact, absolute, interrupt
         self.error = options.epsfcn or 0.0
         self.slopes = Slopes(evaluator, solutions, exact, self.error, box)
         # Residuals and derivatives of the fit that was looked at last.
         self.last = (np.empty(0), np.empty(0))
-        rank = np.empty(count, dtype=np.intc)
-        rank.fill(n)
+        rank = np.zeros(count, dtype=np.intc) + n
         unused, combined = np.zeros((count, n), dtype=np.bool_), np.zeros((count, n), dtype=np.bool_)
         # There is room for covariances and offsets once it is known whether there are any.
         self.settled = Statistics(np.empty((0, n, n)), rank, unused, combined, np.empty(0))
@@ -90,7 +88,7 @@ class Settler:
         """Judge the fits that were solved, take derivatives afresh where that needs them, and go on where it pays."""
         self._refuse_overflow()
         solved = self._solved()
-        some = np.count_nonzero(solved) > 0
+        some = np.count_nonzero(solved)
         # Of robust losses, derivatives at hand have been multiplied by what the iteration wants, not covariances.
         refolded = is_robust(self.options) and not self.exact
         if refolded or not some:
@@ -98,14 +96,16 @@ class Settler:
             self.settled = self.settled._replace(pcov=np.full((count, n, n), np.nan), offset=np.full(count, np.nan))
         if not some:
             return self.settled
-        doubtful = np.flatnonzero(solved) if refolded else self._judge_by_last_jacobian(solved)
-        step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
-        for first in range(0, len(doubtful), step):
-            if self.interrupt[0]:
-                self.solutions.status[doubtful[first:]] = TO_FIT
-                break
-            self._settle_afresh(doubtful[first : first + step])
-        self._close(self._solved() if doubtful.size else solved)
+        doubtful = np.flatnonzero(solved) if refolded else self._judge_by_last_jacobian(solved, some == len(solved))
+        if doubtful.size:
+            step = max(1, _NUMBERS_AT_ONCE // max(1, self.evaluator.m * self.solutions.popt.shape[1]))
+            for first in range(0, len(doubtful), step):
+                if self.interrupt[0]:
+                    self.solutions.status[doubtful[first:]] = TO_FIT
+                    break
+                self._settle_afresh(doubtful[first : first + step])
+            solved = self._solved()
+        self._close(solved)
         return self.settled
 
     def _refuse_overflow(self) -> None:
@@ -117,14 +117,15 @@ class Settler:
     def _solved(self) -> NDArray[np.bool_]:
         return codes.is_solved(self.solutions.status)
 
-    def _judge_by_last_jacobian(self, solved: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Take the statistics of fits from the last Jacobian, and return the fits for which it does not do."""
+    def _judge_by_last_jacobian(self, solved: NDArray[np.bool_], every: bool) -> NDArray[np.intp]:
+        """Take the statistics of fits, `every` one or some, from the last Jacobian; return those it does not do for."""
         accuracy, found = ANALYTIC if self.exact else FORWARD, self.solutions
         limits = (1 / accuracy.singular, SATURATED)
         pcov, offset, marks = kernel.take_statistics(
             self.absolute, limits, found.popt, found.fnorm, self.points, found.triangle
         )
-        offset[~solved] = np.nan
+        if not every:
+            offset[~solved] = np.nan
         self.settled = Statistics(pcov, *self.settled[1:4], offset)
         held = None if self.box is None else self.box.holds(found.popt)
         near = kernel.all_below(offset, FAR / math.sqrt(found.popt.shape[1]))
