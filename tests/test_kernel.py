@@ -1,5 +1,6 @@
 """Python and the compiled code speak in the same codes."""
 
+import math
 import re
 from pathlib import Path
 
@@ -60,3 +61,16 @@ def test_options_are_packed_in_the_order_of_the_compiled_code():
     options = checked_options(3, False, 1e-1, 1e-2, 1e-3, 7, 1e-5, 50.0, None)
     np.testing.assert_array_equal(options.packed(), [1e-1, 1e-2, 1e-3, 50.0, 7, 1e-5, 0, 1.0])
     assert options._replace(epsfcn=None).packed()[5] == 0
+
+
+@pytest.mark.parametrize("bound", [math.inf, 1e300, 2.0])
+def test_all_below_is_what_numpy_says(bound):
+    odd = [0.0, -0.0, 5e-324, 1.0, np.nextafter(2, 0), 2.0, -2.0, 1e300, -1e308, np.inf, -np.inf, np.nan, -np.nan]
+    for value in odd:
+        for place in (0, 17, 36):
+            numbers = np.ones(37)
+            numbers[place] = value
+            assert kernel.all_below(numbers, bound) is bool((np.abs(numbers) < bound).all())
+    assert kernel.all_below(np.empty((0, 3)), bound) is True
+    # Of what is no plain array of doubles nothing is said.
+    assert kernel.all_below(np.ones(6)[::2], bound) is False
