@@ -1,7 +1,9 @@
 """Fixed parameters of compiled models: fitted as the model without them, with the results of fits that hold them."""
 
 import importlib
+import multiprocessing
 
+import dask.array
 import numpy as np
 import pytest
 
@@ -151,6 +153,20 @@ def test_open_parameters_and_lost_fits_are_what_they_were(monkeypatch):
     few = curve_fit_many(models.gaussian, X, y, p0, fixed={"offset": 0.5}, maxfev=2)
     assert_same(few, held(monkeypatch, models.gaussian, X, y, p0, fixed={"offset": 0.5}, maxfev=2))
     assert (few.status == 5).all()
+
+
+def test_threads_processes_and_dask_give_the_same():
+    y, p0 = peaks(12)
+    given = {"fixed": {"offset": 0.5}, "bounds": {"sigma": (0.9, 1.2)}}
+    p0 = np.clip(p0, [-9, -9, 0.9, 0], [9, 9, 1.2, 9])
+    expected = curve_fit_many(models.gaussian, X, y, p0, **given)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        others = [curve_fit_many(models.gaussian, X, y, p0, workers=workers, **given) for workers in (2, pool.map)]
+    lazy = dask.array.from_array(y, chunks=(5, 50))
+    others.append(curve_fit_many(models.gaussian, X, lazy, p0, **given).compute(scheduler="threads"))
+    for fits in others:
+        for name in NAMES:
+            np.testing.assert_array_equal(getattr(fits, name), getattr(expected, name))
 
 
 def test_native_models_hold_their_parameters():
