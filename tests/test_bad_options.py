@@ -40,7 +40,7 @@ def by_leastsq(**options):
 # What is no number, no word, no answer, and nothing that can be called.
 NOTHING = [
     object(),
-    np.ones((1, 2)),
+    np.ones((2, 2)),
     {"a": 1},
     1j,
     [1, 2, 3],

@@ -193,3 +193,33 @@ def test_the_offset_is_part_of_the_result():
         # Residuals after a fit to rounding have no scatter to compare with.
         exact = leastsq.curve_fit(f, x, gaussian(x, *p0), p0 * 1.1, full_output=True)[2]
         assert exact["offset"] == 0
+
+
+def test_where_a_fit_ran_away_words_name_the_cure():
+    """From ones, large data are met by a straight line first, and the fit follows it to infinity."""
+    x = np.linspace(0, 4, 50)
+    y = 2e12 * np.exp(-1.3 * x)
+    with pytest.raises(
+        RuntimeError, match=r"maxfev = 400\)\..* Or leave p0 out, and exponential guesses where to start"
+    ):
+        leastsq.curve_fit(models.exponential, x, y, [1, 1, 1])
+    cure = r"only in combination, none on its own; if the fit ran away, leave p0 out, and exponential guesses"
+    with pytest.warns(leastsq.OptimizeWarning, match=cure):
+        leastsq.curve_fit(models.exponential, x, y, [1, 1, 1], maxfev=4000)
+    fits = leastsq.curve_fit_many(models.exponential, x, y[None], [1, 1, 1], maxfev=4000)
+    assert fits.message(0).endswith(" amplitude, rate, offset open. If the fit ran away, start elsewhere.")
+    np.testing.assert_allclose(leastsq.curve_fit(models.exponential, x, y)[0][:2], [2e12, 1.3], rtol=1e-9)
+
+
+def test_what_is_said_of_maxfev_agrees_with_the_evaluations():
+    x = np.linspace(0, 4, 50)
+    y = 2e12 * np.exp(-1.3 * x)
+    said = set()
+    for maxfev in range(3, 40):
+        fits = leastsq.curve_fit_many(lambda x, a, b: a * np.exp(-b * x), x, y[None], [1.0, 1.0], maxfev=maxfev)
+        if fits.status[0] == 5:
+            nfev, words = int(fits.nfev[0]), fits.message(0)
+            assert ("looked at once a step" in words) == (nfev > maxfev)
+            assert ("too few for a further step" in words) == (nfev < maxfev)
+            said.add(np.sign(nfev - maxfev))
+    assert len(said) >= 2

@@ -373,7 +373,7 @@ def test_default_maxfev():
     # The bound is tested once a step, and a step may take an evaluation for the derivative too.
     assert ier == 5
     assert info["nfev"] in (400, 401)
-    assert f"{info['nfev']} evaluations of the residuals (maxfev = 400)" in mesg
+    assert f"{info['nfev']} evaluations of the residuals (maxfev = 400" in mesg
     _, _, info, _, ier = leastsq(
         never, [0.0], full_output=True, ftol=0, xtol=0, gtol=0, Dfun=lambda x: -never(x)[:, None]
     )

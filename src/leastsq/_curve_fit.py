@@ -248,11 +248,10 @@ def curve_fit(
     absolute_sigma = absolute_sigma or is_counts(options)
     scheme = keywords.scheme, keywords.relative_step(n)
     one = single(f, derivatives, keywords.col_deriv and not compiled, scheme, data, begin, options)
-    sandwich = keywords.covariance == "sandwich"
-    first = one.fit(compiled, keywords.notify)
-    judged = _judged(first, one.judge, absolute_sigma, sandwich)
+    first, advice = one.fit(compiled, keywords.notify), _advice(f, p0)
+    judged = _judged(first, advice, one.judge, absolute_sigma, keywords.covariance == "sandwich")
     fit, pcov = judged.fit, judged.pcov
-    reasons = _reasons(f, judged, begin, data.points(fit.m), data.weights is not None, absolute_sigma)
+    reasons = _reasons(f, judged, begin, data.points(fit.m), data.weights is not None, absolute_sigma, advice)
     if reasons:
         _warn_of_open(reasons, 3)
     if full_output:
@@ -285,9 +284,10 @@ def _fit_large(
     one, seen = large_fit(f, jac, source, begin, keywords, sigma)
     absolute_sigma = absolute_sigma or is_counts(one.options)
     first = one.iterated(begin.start, one.options, watch=shown(keywords.notify)).fit
-    judged = _judged(first, one.judge, seen, absolute_sigma, keywords.covariance == "sandwich")
+    advice = _advice(f, p0)
+    judged = _judged(first, advice, one.judge, seen, absolute_sigma, keywords.covariance == "sandwich")
     fit = judged.fit
-    reasons = _reasons(f, judged, begin, seen.points, sigma is not None, absolute_sigma)
+    reasons = _reasons(f, judged, begin, seen.points, sigma is not None, absolute_sigma, advice)
     if reasons:
         _warn_of_open(reasons, 4)
     if full_output:
@@ -304,24 +304,31 @@ def _warn_of_open(reasons: list[str], level: int) -> None:
     warnings.warn(text, OptimizeWarning, stacklevel=level)
 
 
-def _judged(fit: Fit, judge: Callable[..., Judged], *given: Any) -> Judged:
+def _advice(f: Callable[..., Any], p0: Any) -> str:
+    """Say how to start elsewhere, of a model that can do that by itself."""
+    can_guess = p0 is not None and isinstance(f, Model) and f.guess is not None
+    return f"leave p0 out, and {f.__name__} guesses where to start" if can_guess else "start elsewhere"
+
+
+def _judged(fit: Fit, advice: str, judge: Callable[..., Judged], *given: Any) -> Judged:
     """Judge a fit, or raise if it found no minimum; one that its callback stopped is returned as it is."""
     if fit.info == codes.CALLBACK:
         n = fit.x.size
         return Judged(fit, np.zeros((n, n)), n, np.nan)
     if fit.info not in codes.SOLVED:
-        raise RuntimeError(_not_found(fit))
+        raise RuntimeError(_not_found(fit, advice))
     judged = judge(fit, *given)
     if judged.fit.info not in codes.SOLVED:
-        raise RuntimeError(_not_found(judged.fit))
+        raise RuntimeError(_not_found(judged.fit, advice))
     return judged
 
 
-def _not_found(fit: Fit) -> str:
+def _not_found(fit: Fit, advice: str) -> str:
     """Say what stopped a fit, and where."""
     so_far = ", ".join(f"{value:.6g}" for value in fit.x.tolist())
     reason = fit.message().removeprefix("Not solved: ").removeprefix("Not fitted: ")
-    return f"Optimal parameters not found: {reason} Parameters so far: [{so_far}]"
+    more = "" if advice == "start elsewhere" else f" Or {advice}."
+    return f"Optimal parameters not found: {reason}{more} Parameters so far: [{so_far}]"
 
 
 def _count(number: int, noun: str) -> str:
@@ -329,7 +336,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _reasons(
-    f: Callable[..., Any], judged: Judged, begin: Beginning, points: int, weighted: bool, absolute: bool
+    f: Callable[..., Any], judged: Judged, begin: Beginning, points: int, weighted: bool, absolute: bool, advice: str
 ) -> list[str]:
     """Say which parameters have no covariance, and why."""
     reasons: list[str] = []
@@ -345,9 +352,11 @@ def _reasons(
         return [f"callback stopped the fit after {judged.fit.nfev} evaluations; the parameters are the best so far"]
     if judged.unused:
         names = _names(f, judged.unused, n)
-        reasons.append(f"{names} never changed the model near the solution; leave it out, or start elsewhere")
+        reasons.append(f"{names} never changed the model near the solution; leave it out of the model, or {advice}")
     if judged.combined:
-        reasons.append(f"{_names(f, judged.combined, n)} are determined only in combination")
+        ran_away = len(judged.combined) + len(judged.unused) == begin.free
+        more = f", none on its own; if the fit ran away, {advice}" if ran_away else ""
+        reasons.append(f"{_names(f, judged.combined, n)} are determined only in combination{more}")
     if not absolute and points <= judged.rank:
         judged.pcov[of_free] = np.inf
         reasons.append(

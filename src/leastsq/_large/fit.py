@@ -15,14 +15,11 @@ from .._solver import codes, kernel
 from .._solver.kernel import DONE, FOLDED_BY_CALLER, JACOBIAN, OF_CURVATURE, OF_GRADIENTS, RESIDUALS
 from .._solver.losses import is_counts, is_robust, sandwich
 from .._solver.problem import Options
-from .._verdict.ends import FAR, is_tolerant
+from .._verdict.ends import FAR, is_tolerant, options_further
 from .._verdict.judge import Judged, judge_at_once
 from .._verdict.statistics import ANALYTIC, CENTRAL, Statistics, statistics
 from .fold import OF_STEPS, BlockFunction, Fold, Folded, Source, of_no_block, together
 from .points import Survey
-
-# Steps that a fit may take further, for each parameter and one.
-_MOST_FURTHER = 40
 
 
 class Step(NamedTuple):
@@ -150,9 +147,8 @@ class LargeFit:
             if found is not None:
                 return found
         judged, far = self._afresh(fit, absolute)
-        if far:
-            most = min(fit.options.maxfev, _MOST_FURTHER * (fit.x.size + 1))
-            options = fit.options._replace(ftol=0.0, xtol=0.0, gtol=0.0, maxfev=most)
+        if far and judged.fit.nfev < fit.options.maxfev:
+            options = options_further(fit.options, fit.x.size, self.exact, 0.0, spent=judged.fit.nfev)
             further = self.iterated(fit.x, options, both=True).fit
             nfev = judged.fit.nfev + further.nfev
             moved = further._replace(nfev=nfev, info=fit.info, options=fit.options)

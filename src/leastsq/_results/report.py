@@ -66,7 +66,10 @@ def message(self: ManyFits, index: Any = ()) -> str:
     left = open_parameters(self, index)
     if left and int(self.dof[index]) <= 0 and not self.problem.absolute_sigma:
         return f"{sentence} No degrees of freedom are left to estimate errors from."
-    return f"{sentence} The data leave {', '.join(left)} open." if left else sentence
+    if left:
+        sentence += f" The data leave {', '.join(left)} open."
+        sentence += " If the fit ran away, start elsewhere." if len(left) == int(count_free(self)[index]) else ""
+    return sentence
 
 
 def _all_held(fits: ManyFits, index: tuple[int, ...]) -> bool:

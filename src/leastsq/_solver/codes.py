@@ -59,7 +59,7 @@ _SENTENCES: Final = {
         "If the parameters did not move, check that the residuals depend on them."
     ),
     5: (
-        "Not solved: stopped after {nfev} evaluations of the residuals (maxfev = {maxfev}). "
+        "Not solved: stopped after {nfev} evaluations of the residuals (maxfev = {maxfev}{beside}). "
         "Try a better start, or a larger maxfev."
     ),
     6: (
@@ -191,8 +191,22 @@ def message(
     if info in SOLVED:
         return _solved(info, ftol, xtol, gtol)
     return _SENTENCES[info].format(
-        ftol=ftol, xtol=xtol, gtol=gtol, nfev=nfev, maxfev=maxfev, points=points, parameters=parameters
+        ftol=ftol,
+        xtol=xtol,
+        gtol=gtol,
+        nfev=nfev,
+        maxfev=maxfev,
+        beside=_beside(nfev, maxfev),
+        points=points,
+        parameters=parameters,
     )
+
+
+def _beside(nfev: int, maxfev: int) -> str:
+    """Say why a fit that maxfev stopped has made more evaluations, or fewer."""
+    if nfev > maxfev:
+        return ", which is looked at once a step"
+    return ", which leaves too few for a further step" if nfev < maxfev else ""
 
 
 @functools.lru_cache(maxsize=64)

@@ -15,6 +15,8 @@ FAR = 0.45
 LARGEST_NORM = float(np.sqrt(np.finfo(np.float64).max))
 # Tolerances from which on a fit is to end where they say, wherever that is.
 _TIGHT = 1e-6
+# Further evaluations for each parameter and one, of a fit by differences that goes on.
+_MOST_FURTHER = 40
 # Of a squared standard error, the gain that ftol may leave.
 SHARP = 1e-3
 
@@ -22,6 +24,14 @@ SHARP = 1e-3
 def is_tolerant(options: Options) -> bool:
     """Return whether the user asked for less than a minimum."""
     return max(options.ftol, options.xtol) > _TIGHT or options.gtol > 0
+
+
+def options_further(options: Options, n: int, exact: bool, ftol: float, spent: int = 0) -> Options:
+    """Return the options of a fit that goes on after so many evaluations, until nothing more is gained."""
+    most = options.maxfev - spent
+    if not exact:  # whose derivatives are evaluations, too
+        most = min(most, _MOST_FURTHER * (n + 1))
+    return options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=max(most, 1))
 
 
 def ends_by_reductions(status: Any, points: Any, n: int, options: Options) -> Any:

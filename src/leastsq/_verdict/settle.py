@@ -20,7 +20,7 @@ from .._solver.losses import fold, is_robust, scaled_rows
 from .._solver.norms import EPS, row_norms
 from .._solver.problem import Options
 from .derivatives import Scales, one_steps_are_good, scales, steps_are_good
-from .ends import FAR, LARGEST_NORM, SHARP, Evaluator, ends_by_reductions, is_tolerant
+from .ends import FAR, LARGEST_NORM, SHARP, Evaluator, ends_by_reductions, is_tolerant, options_further
 from .further import go_on
 from .held import held_offsets
 from .slopes import Slopes
@@ -49,8 +49,6 @@ _BY_REDUCTIONS = (1, 6)
 _MANY = 10
 # A factor that bounds no step.
 _UNBOUNDED = 1e100
-# Further steps for each parameter and one, of a fit that goes on.
-_MOST_FURTHER = 40
 # Up to so many fits are quicker looked at one by one.
 _FEW = 4
 # Numbers of the Jacobians that are held at once.
@@ -377,12 +375,10 @@ class Settler:
         """
         status, x = self.solutions.status[fits], self.solutions.popt[fits]
         short = self.exact & (status != codes.XTOL) & x.any(axis=1)
-        steps, most = np.zeros(len(fits), dtype=np.intp), self.options.maxfev
-        if not self.exact:  # whose derivatives are evaluations, too
-            most = min(most, _MOST_FURTHER * (x.shape[1] + 1))
+        steps, further = np.zeros(len(fits), dtype=np.intp), options_further(self.options, x.shape[1], self.exact, ftol)
         for which, factor in ((short, self.options.factor), (~short, _UNBOUNDED)):
             if which.any():
-                options = self.options._replace(ftol=ftol, xtol=0.0, gtol=0.0, maxfev=most, factor=factor)
+                options = further._replace(factor=factor)
                 some = fits[which]
                 box = None if self.box is None else self.box.rows(some)
                 given = (options, box, self._is_over, self.interrupt)
