@@ -86,3 +86,31 @@ subroutine sum_products(level, n, m, tables, fits, functions, weights, sums, wor
         call sum_products_v4(n, m, tables, fits, functions, weights, sums, work, work(most_width*2*m + 1))
     end select
 end subroutine sum_products
+
+!> Fit waves of known frequencies to data sets.
+subroutine fit_waves(level, rates, m, x_sets, fits, x, y, cycles, allowed_sets, allowed, waves, work)
+    use kinds, only: wp
+    use lane_levels, only: fit_waves_baseline, fit_waves_v3, fit_waves_v4
+    implicit none (type, external)
+    integer, intent(in) :: level                            !! which level
+    integer, intent(in) :: rates                            !! rates to try, see lane_oscillations
+    integer, intent(in) :: m                                !! points of a data set
+    integer, intent(in) :: x_sets                           !! 1: the predictor is shared; or fits
+    integer, intent(in) :: fits                             !! data sets
+    real(wp), intent(in) :: x(m, x_sets)                    !! the predictor, from 0 to 1
+    real(wp), intent(in) :: y(m, fits)                      !! observations; those that are not finite are missing
+    real(wp), intent(in) :: cycles(fits)                    !! cycles per range of the predictor
+    integer, intent(in) :: allowed_sets                     !! 1: shared; or fits
+    real(wp), intent(in) :: allowed(rates, allowed_sets)    !! 1, or 0 for rates that are ruled out
+    real(wp), intent(inout) :: waves(5, fits)               !! out: see lane_oscillations
+    real(wp), intent(inout) :: work(*)                      !! most_width*m*3 numbers
+
+    select case (level)
+    case default
+        call fit_waves_baseline(rates, m, x_sets, fits, x, y, cycles, allowed_sets, allowed, waves, work)
+    case (2)
+        call fit_waves_v3(rates, m, x_sets, fits, x, y, cycles, allowed_sets, allowed, waves, work)
+    case (3)
+        call fit_waves_v4(rates, m, x_sets, fits, x, y, cycles, allowed_sets, allowed, waves, work)
+    end select
+end subroutine fit_waves

@@ -1,13 +1,14 @@
 ! SPDX-License-Identifier: BSD-3-Clause
 ! Copyright (c) The leastsq developers
 
-!> Where fits start: peaks and functions on grids that are known, alone and in company, complete and with gaps.
+!> Where fits start: peaks, functions on grids and waves that are known, alone and in company, complete and with gaps.
 program test_guesses
     use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan
     use kinds, only: wp, eps
     use lane_widths_baseline, only: width
     use lane_beyond_half_baseline, only: find_peaks
     use lane_grids_baseline, only: choose_functions, sum_products
+    use lane_oscillations_baseline, only: fit_waves
     use testing, only: check, check_at_most, check_equal, finish
     implicit none (type, external)
 
@@ -21,6 +22,7 @@ program test_guesses
     call check_ruled_out()
     call check_products(3)
     call check_products(11)
+    call check_waves()
     call finish()
 
 contains
@@ -177,6 +179,37 @@ contains
             end do
         end do
     end subroutine check_products
+
+    !> Waves that die away at each of the rates, complete or with gaps.
+    subroutine check_waves()
+        integer, parameter :: m = 120, fits = 20
+        real(wp), parameter :: rates(5) = [0.0_wp, 1.0_wp, 3.0_wp, 9.0_wp, 27.0_wp]
+        real(wp) :: x(m, fits), y(m, fits), cycles(fits), allowed(5), waves(5, fits), own(5, fits), work(width*m*3)
+        real(wp) :: angle(m)
+        integer :: i, k
+
+        do k = 1, fits
+            x(:, k) = [(i/(m - 1.0_wp), i = 0, m - 1)]
+            cycles(k) = 0.5_wp + 0.7_wp*k
+            angle = 8.0_wp*atan(1.0_wp)*cycles(k)*x(:, k)
+            y(:, k) = 7.0_wp + exp(-rates(mod(k, 5) + 1)*x(:, k))*(3.0_wp*cos(angle) - 2.0_wp*k*sin(angle))
+            if (k > 10) y(k:m:9, k) = ieee_value(1.0_wp, ieee_quiet_nan)
+        end do
+        allowed = 1.0_wp
+        call fit_waves(5, m, 1, fits, x(:, 1), y, cycles, 1, allowed, waves, work)
+        call fit_waves(5, m, fits, fits, x, y, cycles, 1, allowed, own, work)
+        call check(all(waves == own), "waves over each set's own predictor")
+        do k = 1, fits
+            call check_equal(nint(waves(1, k)), mod(k, 5), "the rate of a wave")
+            call check_at_most(abs(waves(2, k) - 3.0_wp), 1.0e-10_wp, "the amplitude of its cosine")
+            call check_at_most(abs(waves(3, k) + 2.0_wp*k), 1.0e-10_wp, "the amplitude of its sine")
+            call check_at_most(abs(waves(4, k) - 7.0_wp), 1.0e-10_wp, "its offset")
+            call check_at_most(abs(waves(5, k) - 1.0_wp), 1.0e-10_wp, "all of the variance is explained")
+        end do
+        allowed(2) = 0.0_wp
+        call fit_waves(5, m, 1, fits, x(:, 1), y, cycles, 1, allowed, waves, work)
+        call check(all(nint(waves(1, 1:fits:5)) /= 1), "a rate that is ruled out")
+    end subroutine check_waves
 
     pure real(wp) function sign_of(value)
         real(wp), intent(in) :: value

@@ -11,7 +11,7 @@ _RATES = 0.4 * 2.0 ** np.arange(16.0)
 _RATES_OF_PAIRS = _RATES[::2]
 _FAST, _SLOW = np.tril_indices(_RATES_OF_PAIRS.size, -1)
 # What rate * x may be, so that no exponential overflows.
-_LARGEST_EXPONENT = 600.0
+LARGEST_EXPONENT = 600.0
 
 
 def _decays(units: FloatArray) -> FloatArray:
@@ -23,9 +23,9 @@ def _decays(units: FloatArray) -> FloatArray:
     return decays.reshape(*units.shape[:-2], -1, units.shape[-1])
 
 
-def without_overflow(gain: FloatArray, rate: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _without_overflow(gain: FloatArray, rate: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Rule out rates for which an exponential at x, where it is largest, is out of range; rate 0 stands for them."""
-    possible = np.abs(rate * x) < _LARGEST_EXPONENT
+    possible = np.abs(rate * x) < LARGEST_EXPONENT
     return np.where(possible, gain, -1), np.where(possible, rate, 0)
 
 
@@ -46,7 +46,7 @@ def exponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     rate = np.repeat(_RATES, 2) * np.tile([1, -1], _RATES.size) / length[..., None]
     # A decay is largest at the start, growth at the end.
     largest = np.tile(np.stack([start, start + length], axis=-1), _RATES.size)
-    possible = np.abs(rate * largest) < _LARGEST_EXPONENT
+    possible = np.abs(rate * largest) < LARGEST_EXPONENT
     best, amplitude, offset = best_function(functions, y, possible)
     rate, largest = taken(best, np.where(possible, rate, 0), largest)
     return amplitude * np.exp(rate * largest), rate, offset
@@ -59,8 +59,8 @@ def biexponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     data = scaled(y)
     fast, slow, offset, gain = fit_planes(_decays(unit[..., None, :])[..., ::2, :], _FAST, _SLOW, data)
     rate1, rate2 = (_RATES_OF_PAIRS[pair] / length[..., None] for pair in (_FAST, _SLOW))
-    _, rate2 = without_overflow(gain, rate2, start[..., None])
-    gain, rate1 = without_overflow(gain, rate1, start[..., None])
+    _, rate2 = _without_overflow(gain, rate2, start[..., None])
+    gain, rate1 = _without_overflow(gain, rate1, start[..., None])
     fast, rate1, slow, rate2, offset = choose_best(gain, fast, rate1, slow, rate2, offset)
     amplitude1, amplitude2 = data.height * fast * np.exp(rate1 * start), data.height * slow * np.exp(rate2 * start)
     return amplitude1, rate1, amplitude2, rate2, data.middle + data.height * offset

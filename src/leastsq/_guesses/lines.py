@@ -154,19 +154,19 @@ def scaled(y: FloatArray) -> Scaled:
     m = y.shape[-1]
     if all_below(y, math.inf):
         lowest, highest = 0.5 * np.minimum.reduce(y, axis=-1), 0.5 * np.maximum.reduce(y, axis=-1)
-        middle, height = lowest + highest, _or_one(highest - lowest)
+        middle, height = lowest + highest, or_one(highest - lowest)
         return Scaled((y - middle[:, None]) / height[:, None], np.ones((1, m)), np.array([float(m)]), middle, height)
     usable = np.isfinite(y)
     seen = np.where(usable, y, np.nan)
     lowest, highest = 0.5 * np.fmin.reduce(seen, axis=-1), 0.5 * np.fmax.reduce(seen, axis=-1)
-    middle, height = lowest + highest, _or_one(highest - lowest)
+    middle, height = lowest + highest, or_one(highest - lowest)
     middle = np.where(np.isnan(middle), 0.0, middle)
     left = np.where(usable, (seen - middle[:, None]) / height[:, None], 0.0)
     present = usable.astype(np.float64)
     return Scaled(left, present, np.maximum(present.sum(axis=-1), 1), middle, height)
 
 
-def _or_one(lengths: FloatArray) -> FloatArray:
+def or_one(lengths: FloatArray) -> FloatArray:
     """Return lengths that are positive, and 1 in the place of others."""
     return np.where(lengths > 0, lengths, 1.0)
 
@@ -176,7 +176,7 @@ def unit_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     if not all_below(x, math.inf):
         x = np.where(np.isfinite(x), x, np.nan)
     start = np.fmin.reduce(x, axis=-1)
-    length = _or_one(np.fmax.reduce(x, axis=-1) - start)
+    length = or_one(np.fmax.reduce(x, axis=-1) - start)
     unit = (x - start[..., None]) / length[..., None]
     return unit if all_below(unit, math.inf) else np.where(np.isfinite(unit), unit, 0.0), start, length
 

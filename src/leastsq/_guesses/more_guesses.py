@@ -18,7 +18,7 @@ from .lines import (
     unit_of,
 )
 from .peaks import HALF_WIDTH, find_peak
-from .waves import frequency_of
+from .waves import fit_waves, frequency_of
 
 # Half the width at half height of a Moffat profile with beta 2.5, the usual seeing, in units of gamma.
 _BETA = 2.5
@@ -131,26 +131,21 @@ def logistic5(x: FloatArray, y: FloatArray) -> FloatArray:
     return np.concatenate([found, np.ones((*found.shape[:-1], 1))], axis=-1)
 
 
-@for_all_fits(4, functions=2, arrays=1, most=2 * MOST_POINTS)
+@for_all_fits(4, arrays=2, most=2 * MOST_POINTS)
 def sine(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess amplitude, frequency, phase and offset of an oscillation.
 
     The frequency is that of the largest value of the periodogram, at most half the number of points per range of `x`.
     """
     unit, start, length = unit_of(x[0])
-    data = scaled(y)
-    cycles = frequency_of(unit, data)
-    angle = 2 * np.pi * cycles[:, None] * unit
-    waves = np.stack([np.cos(angle), np.sin(angle)], axis=-2)
-    cos, sin, offset, _ = fit_planes(waves, np.array([0]), np.array([1]), data)
+    cycles = frequency_of(unit, y)
+    _, cos, sin, offset, _ = fit_waves(unit, y, cycles)
     frequency = cycles / length
-    turns = np.arctan2(cos[:, 0], sin[:, 0]) / (2 * np.pi) - frequency * start
-    phase = 2 * np.pi * (turns - np.rint(turns))
-    amplitude = data.height * np.hypot(cos[:, 0], sin[:, 0])
-    return amplitude, frequency, phase, data.middle + data.height * offset[:, 0]
+    turns = np.arctan2(cos, sin) / (2 * np.pi) - frequency * start
+    return np.hypot(cos, sin), frequency, 2 * np.pi * (turns - np.rint(turns)), offset
 
 
-@for_all_fits(7, functions=4, arrays=1, most=2 * MOST_POINTS)
+@for_all_fits(7, functions=4, arrays=2, most=2 * MOST_POINTS)
 def harmonics(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess offset, trend, frequency, cosine1, sine1, cosine2 and sine2 of a cycle about a straight trend.
 
@@ -159,7 +154,7 @@ def harmonics(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     unit, start, length = unit_of(x[0])
     _, rise, low = best_function(unit[..., None, :], y)
     left = y - rise[:, None] * unit - low[:, None]
-    cycles = frequency_of(unit, scaled(left))
+    cycles = frequency_of(unit, left)
     angle = 2 * np.pi * (cycles / length)[:, None] * (start[..., None] + length[..., None] * unit)
     # The waves are nearly orthogonal to each other over whole cycles: one after the other will do.
     found = []

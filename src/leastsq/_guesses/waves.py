@@ -4,8 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
-from .decays import without_overflow
-from .lines import CHUNK, MOST_POINTS, Predictors, Scaled, choose_best, fit_planes, for_all_fits, ratio, scaled, unit_of
+from .._solver import kernel
+from .._solver.kernel import all_below
+from .decays import LARGEST_EXPONENT
+from .lines import CHUNK, MOST_POINTS, Indices, Predictors, for_all_fits, or_one, ratio, taken, unit_of
 
 # How far to look beyond half the mean rate, in units of it, and when not: where a wave explains this much already, or
 # where there are so few points that some frequency explains them all.
@@ -18,44 +20,68 @@ _CHANCE = 0.01
 _ALL = 1 - 1e-12
 # Distances from equal spacing, in units of it, that leave frequencies beyond half the rate as good as those below.
 _EVEN = 0.01
+# Rates in units of the reciprocal range of x, those of the compiled code.
 _DAMPING = np.array([0.0, 1.0, 3.0, 9.0, 27.0])
 
 
-def frequency_of(unit: FloatArray, data: Scaled) -> FloatArray:
+def frequency_of(unit: FloatArray, y: FloatArray) -> FloatArray:
     """Return the frequency where the periodogram is largest, in cycles per range of x.
 
     Below half the number of points it is looked for everywhere. Where x is not equally spaced, the points also tell
     frequencies above from those below (Lomb, "Least-squares frequency analysis of unequally spaced data", Astrophysics
     and Space Science 39, 1976, pp. 447-462): one is taken if chance alone would hardly explain that much more.
     """
-    left = (data.y - (data.y.sum(axis=-1) / data.points)[:, None]) * data.present
-    cycles = _largest(unit, left, 1)
-    explained = _explained(cycles, unit, left, data.points)
-    rows = np.flatnonzero(_is_uneven(unit) & (explained < _ENOUGH) & (data.points > _FEW_POINTS))
+    left, points = _deviations(y)
+    uneven = np.broadcast_to(_is_uneven(unit), len(y))
+    cycles = np.empty(len(y))
+    for rows, finer in ((np.flatnonzero(~uneven), 1), (np.flatnonzero(uneven), 2)):
+        if rows.size:
+            cycles[rows] = _largest(_of(rows, unit), _of(rows, left), finer, 1)
+    rows = np.flatnonzero(uneven & (points > _FEW_POINTS))
     step = max(1, CHUNK // (4 * _BEYOND * unit.shape[-1]))
     for first in range(0, rows.size, step):
         some = rows[first : first + step]
-        own = unit if unit.ndim == 1 else unit[some]
-        points = np.broadcast_to(data.points, len(left))[some]
-        higher = _largest(own, left[some], _BEYOND)
-        gain = np.log((1 - explained[some]) / (1 - _explained(higher, own, left[some], points)))
-        # The chance that noise explains as much at any of so many frequencies (Scargle, 1982).
-        surprising = 0.5 * (points - 3) * gain > np.log(_BEYOND * points / _CHANCE)
-        cycles[some] = np.where(surprising, higher, cycles[some])
+        explained = _explained(cycles[some], _of(some, unit), _of(some, y))
+        some, explained = some[explained < _ENOUGH], explained[explained < _ENOUGH]
+        if some.size:
+            higher = _largest(_of(some, unit), left[some], 2, _BEYOND)
+            gain = np.log((1 - explained) / (1 - _explained(higher, _of(some, unit), y[some])))
+            count = np.broadcast_to(points, len(y))[some]
+            # The chance that noise explains as much at any of so many frequencies (Scargle, 1982).
+            surprising = 0.5 * (count - 3) * gain > np.log(_BEYOND * count / _CHANCE)
+            cycles[some] = np.where(surprising, higher, cycles[some])
     return cycles
 
 
-def _largest(unit: FloatArray, left: FloatArray, beyond: int) -> FloatArray:
+def _of(rows: Indices, array: FloatArray) -> FloatArray:
+    """Return some rows of an array, or all of one that has no others."""
+    return array if array.ndim == 1 or rows.size == len(array) else array[rows]
+
+
+def _deviations(y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return observations without their mean, scaled so that sums cannot overflow, and how many there are."""
+    there = None if all_below(y, np.inf) else np.isfinite(y)
+    seen = y if there is None else np.where(there, y, 0.0)
+    points = np.array([float(y.shape[-1])]) if there is None else np.maximum(there.sum(axis=-1, dtype=np.float64), 1)
+    left: FloatArray = seen / or_one(np.maximum(seen.max(axis=-1), -seen.min(axis=-1)))[:, None]
+    left -= (left.sum(axis=-1) / points)[:, None]
+    if there is not None:
+        left *= there
+    return left, points
+
+
+def _largest(unit: FloatArray, left: FloatArray, finer: int, beyond: int) -> FloatArray:
     """Return the frequency with the largest power: up to half the number of points, or from there to `beyond` times it.
 
-    Observations go to the nearest of equally spaced places, so that a fast Fourier transform will do; equally spaced
-    ones stay where they are. Frequencies are half a cycle apart.
+    Observations go to the nearest of equally spaced places, so that a fast Fourier transform will do, which are so much
+    `finer` than the mean distance; equally spaced ones stay where they are. Frequencies are half a cycle apart.
     """
     b, m = left.shape
-    range_, size = beyond * (2 * m - 2), 4 * m * beyond
+    range_, size = finer * beyond * (m - 1), 2 * finer * beyond * m
     places = np.rint(unit * range_).astype(np.intp) + size * np.arange(b)[:, None]
     series = np.bincount(places.ravel(), left.ravel(), minlength=b * size).reshape(b, size)
-    power = np.abs(np.fft.rfft(series)[:, : m * beyond + 1]) ** 2
+    transform = np.fft.rfft(series)[:, : m * beyond + 1]
+    power = transform.real**2 + transform.imag**2
     power[:, : 1 if beyond == 1 else m + 1] = 0
     # The vertex of the parabola through the largest value and its neighbours.
     last = m * beyond
@@ -66,11 +92,20 @@ def _largest(unit: FloatArray, left: FloatArray, beyond: int) -> FloatArray:
     return cycles
 
 
-def _explained(cycles: FloatArray, unit: FloatArray, left: FloatArray, points: FloatArray) -> FloatArray:
+def _explained(cycles: FloatArray, unit: FloatArray, y: FloatArray) -> FloatArray:
     """Return which part of the variance a wave of that frequency explains."""
-    angle = 2 * np.pi * cycles[:, None] * unit
-    power = (left * np.cos(angle)).sum(axis=-1) ** 2 + (left * np.sin(angle)).sum(axis=-1) ** 2
-    return np.minimum(ratio(2 * power, points * np.square(left).sum(axis=-1)), _ALL)
+    return np.minimum(fit_waves(unit, y, cycles)[4], _ALL)
+
+
+def fit_waves(
+    unit: FloatArray, y: FloatArray, cycles: FloatArray, allowed: NDArray[np.bool_] | None = None
+) -> tuple[Indices, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Fit waves of so many cycles that die away at the rates `allowed`, shape (K,) or (B, K), by default at none.
+
+    Returns at which, amplitudes of cosine and sine, the offset, and the share of the variance that is explained.
+    """
+    possible = np.ones((1, 1)) if allowed is None else allowed.reshape(-1, _DAMPING.size).astype(np.float64)
+    return kernel.fit_waves(unit.reshape(-1, unit.shape[-1]), y, cycles, possible)
 
 
 def _is_uneven(unit: FloatArray) -> NDArray[np.bool_]:
@@ -81,7 +116,7 @@ def _is_uneven(unit: FloatArray) -> NDArray[np.bool_]:
     return uneven
 
 
-@for_all_fits(5, functions=2 * _DAMPING.size, arrays=1, most=2 * MOST_POINTS)
+@for_all_fits(5, arrays=2, most=2 * MOST_POINTS)
 def damped_sine(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess amplitude, rate, frequency, phase and offset of an oscillation that dies away.
 
@@ -89,17 +124,14 @@ def damped_sine(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     or ten times that where they are not equally spaced.
     """
     unit, start, length = unit_of(x[0])
-    data = scaled(y)
-    cycles = frequency_of(unit, data)
-    angle = 2 * np.pi * cycles[:, None] * unit
-    decays = np.exp(-_DAMPING[:, None] * unit[..., None, :])
-    waves = np.concatenate([decays * np.cos(angle)[:, None, :], decays * np.sin(angle)[:, None, :]], axis=-2)
-    pairs = np.arange(_DAMPING.size)
-    cos, sin, offset, gain = fit_planes(waves, pairs, pairs + _DAMPING.size, data)
-    gain, rate = without_overflow(gain, _DAMPING / length[..., None], start[..., None])
-    cos, sin, rate, offset = choose_best(gain, cos, sin, rate, offset)
+    cycles = frequency_of(unit, y)
+    rate = _DAMPING / length[..., None]
+    # No exponential may overflow at zero.
+    possible = np.abs(rate * start[..., None]) < LARGEST_EXPONENT
+    which, cos, sin, offset, _ = fit_waves(unit, y, cycles, possible)
+    (rate,) = taken(which, np.where(possible, rate, 0))
     frequency = cycles / length
-    amplitude = data.height * np.hypot(cos, sin) * np.exp(rate * start)
     # Modulo one turn, because the phase at the start of the data may be many turns from that at zero.
     turns = np.arctan2(cos, sin) / (2 * np.pi) - frequency * start
-    return amplitude, rate, frequency, 2 * np.pi * (turns - np.rint(turns)), data.middle + data.height * offset
+    phase = 2 * np.pi * (turns - np.rint(turns))
+    return np.hypot(cos, sin) * np.exp(rate * start), rate, frequency, phase, offset

@@ -204,3 +204,17 @@ def sum_products(functions: FloatArray, weights: FloatArray) -> FloatArray:
     work = _minpack.aligned(MOST_WIDTH * (2 * weights.shape[1] + functions.shape[1]))
     _minpack.sum_products(LEVEL, functions, weights, sums, work)
     return sums
+
+
+def fit_waves(
+    x: FloatArray, y: FloatArray, cycles: FloatArray, allowed: FloatArray
+) -> tuple[NDArray[np.intp], FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return for each row of `y` at which rate a wave dies away, amplitudes of its cosine and sine, offset and share.
+
+    The rates that may be `allowed`, (1, K) or (B, K), are 0, 1, 3, 9 and 27 per range of the predictor, (1, M) or
+    (B, M), which is from 0 to 1; `cycles` are per range, too. The share is that of the variance that is explained.
+    """
+    waves = np.empty((len(y), 5))
+    _minpack.fit_waves(LEVEL, x, y, cycles, allowed, waves, _minpack.aligned(MOST_WIDTH * y.shape[1] * 3))
+    which, cosine, sine, offset, share = waves.T
+    return which.astype(np.intp), cosine, sine, offset, share
