@@ -41,8 +41,7 @@ def fit(model, jac, y, x0, loss, scale=1.0, weights=None, bounds=None, tol=1e-12
             break
     assert task == kernel.DONE
     info, nfev, _, _, fnorm = kernel.outcome(state)
-    cov = np.empty((x.size, x.size))
-    kernel.covariance_matrix(state, 1.0, cov, np.empty(x.size))
+    cov = kernel.covariance_matrix(state, x.size, 1.0)[0]
     return x, info, nfev, fnorm**2, cov
 
 

@@ -275,9 +275,9 @@ def leastsq(
     if Dfun is not None:
         callable_argument(Dfun, "Dfun")
     full_output, by_columns = flag(full_output, "full_output"), flag(col_deriv, "col_deriv")
-    if full_output and np.size(x0) == 0:
+    start = starting_point(x0, "x0", may_be_empty=full_output)
+    if start.size == 0:
         return _nothing_to_fit(func, args if isinstance(args, tuple) else (args,))
-    start = starting_point(x0, "x0")
     analytic = Dfun is not None or (isinstance(func, NativeModel) and func.jac is not None)
     options = checked_options(start.size, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
     box = checked_bounds(bounds, start.size, may_fix=False)

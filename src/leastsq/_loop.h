@@ -217,24 +217,35 @@ static PyObject *outcome(PyObject *module, PyObject *state)
 
 static PyObject *covariance_matrix(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    PyArrayObject *const *arrays = (PyArrayObject *const *)arguments;
+    PyObject *cov, *norms;
     double deviation, least_ratio, tangent, changes[2], share;
+    npy_intp shape[2];
     int n;
 
-    if (count != 4 || !is_ready_as_state(arguments[0]) || !is_ready(arguments[2], 2)
-        || !is_ready_for_point(arguments[3]) || PyArray_DIM(arrays[2], 0) != PyArray_DIM(arrays[3], 0)
-        || PyArray_DIM(arrays[2], 1) != PyArray_DIM(arrays[3], 0) || !PyArray_ISWRITEABLE(arrays[2])) {
-        PyErr_SetString(PyExc_TypeError, "expected covariance_matrix(state, deviation, cov, norms)");
+    if (count != 3 || !is_ready_as_state(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "expected covariance_matrix(state, n, deviation)");
         return NULL;
     }
-    deviation = PyFloat_AsDouble(arguments[1]);
+    n = (int)PyLong_AsLong(arguments[1]);
+    deviation = PyFloat_AsDouble(arguments[2]);
     if (PyErr_Occurred()) {
         return NULL;
     }
-    n = (int)PyArray_DIM(arrays[3], 0);
-    F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(&n, PyArray_DATA(arrays[0]), &deviation,
-        PyArray_DATA(arrays[2]), PyArray_DATA(arrays[3]), &least_ratio, &tangent, changes, &share);
-    return Py_BuildValue("ddddd", least_ratio, tangent, changes[0], changes[1], share);
+    shape[0] = shape[1] = n;
+    cov = PyArray_SimpleNew(2, shape, NPY_DOUBLE);
+    norms = PyArray_SimpleNew(1, shape, NPY_DOUBLE);
+    if (cov == NULL || norms == NULL) {
+        Py_XDECREF(cov);
+        Py_XDECREF(norms);
+        return NULL;
+    }
+    F_FUNC(covariance_matrix, COVARIANCE_MATRIX)(&n, PyArray_DATA((PyArrayObject *)arguments[0]), &deviation,
+        PyArray_DATA((PyArrayObject *)cov), PyArray_DATA((PyArrayObject *)norms), &least_ratio, &tangent, changes,
+        &share);
+    if (least_ratio == 0.0) {
+        Py_SETREF(cov, Py_NewRef(Py_None));
+    }
+    return Py_BuildValue("NNddddd", cov, norms, least_ratio, tangent, changes[0], changes[1], share);
 }
 
 static PyObject *positions(PyObject *module, PyObject *const *arguments, Py_ssize_t count)

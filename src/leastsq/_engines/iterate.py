@@ -123,10 +123,7 @@ class Fit(NamedTuple):
 
     def inverse(self, deviation: float = 1.0) -> Inverse:
         """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
-        n = self.x.size
-        cov, norms = np.empty((n, n)), np.empty(n)
-        least_ratio, *found = kernel.covariance_matrix(self.state, deviation, cov, norms)
-        return Inverse(cov if least_ratio else None, norms, least_ratio, *found)
+        return Inverse(*kernel.covariance_matrix(self.state, self.x.size, deviation))
 
 
 _NAMES = Names()
