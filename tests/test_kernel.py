@@ -10,6 +10,7 @@ import pytest
 import leastsq
 from leastsq._solver import codes as _status
 from leastsq._solver import kernel
+from leastsq._solver.norms import row_norms
 from leastsq._solver.problem import checked_options
 
 KINDS = Path(__file__).parents[1] / "minpack" / "kinds.f90"
@@ -74,3 +75,20 @@ def test_all_below_is_what_numpy_says(bound):
     assert kernel.all_below(np.empty((0, 3)), bound) is True
     # Of what is no plain array of doubles nothing is said.
     assert kernel.all_below(np.ones(6)[::2], bound) is False
+
+
+def test_norms_of_rows_of_any_size():
+    rows = np.array([[3.0, 4.0], [3e300, 4e300], [3e-300, 4e-300], [0.0, 0.0], [1.0, np.inf], [np.nan, 1.0]])
+    np.testing.assert_allclose(row_norms(rows), [5.0, 5e300, 5e-300, 0.0, np.inf, np.inf], rtol=1e-15)
+    np.testing.assert_array_equal(row_norms(rows[::-1, ::-1]), row_norms(rows)[::-1])
+    assert row_norms(np.empty((0, 3))).shape == (0,)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_work_begins_on_a_line_of_the_cache(size):
+    for _ in range(5):
+        work = kernel.aligned(size)
+        assert work.shape == (size,)
+        assert work.dtype == np.float64
+        assert work.ctypes.data % 64 == 0
+        work[...] = 1.0

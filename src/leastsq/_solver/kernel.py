@@ -47,6 +47,7 @@ TO_FIT: Final = -1000
 
 # What is called for every evaluation or step goes through no further Python function.
 all_below = _minpack.all_below
+aligned = _minpack.aligned
 row_norms = _minpack.row_norms
 run = _minpack.run
 take_residuals = _minpack.take_residuals
@@ -114,7 +115,7 @@ def fit_models(
 
     Bounds, shape (rows, 2, N), have no rows, one for all, or one for each fit; equal ones fix a parameter.
     """
-    work = _minpack.aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
+    work = aligned(model_sizes(model, p0.shape[1], x.shape[1], x.shape[2])[0])
     scaled, diag = options.scaling(p0[0])
     given = (model, x, y, weights, p0, scaled, diag, bounds, options.packed(), interrupt)
     arguments: tuple[Any, ...] = (LEVEL, *given, *outcome, work)
@@ -146,7 +147,7 @@ def refold_models(
     bounds: FloatArray,
 ) -> None:
     """Evaluate a compiled model once at `points`, and fill in triangles of the fits `wanted`, for a purpose."""
-    work = _minpack.aligned(model_sizes(model, points.shape[1], x.shape[1], x.shape[2])[0])
+    work = aligned(model_sizes(model, points.shape[1], x.shape[1], x.shape[2])[0])
     given = (LEVEL, model, x, y, weights, points, bounds, options.packed())
     _minpack.refold_models(*given, purpose, wanted, interrupt, triangle, work)
 
@@ -181,7 +182,7 @@ def find_peaks(shape: int, x: FloatArray, y: FloatArray) -> FloatArray:
     """
     predictors, m = x.shape[1:]
     peaks = np.empty((len(y), 2 * predictors + 3))
-    _minpack.find_peaks(LEVEL, shape, x, y, peaks, _minpack.aligned(MOST_WIDTH * m * (predictors + 2)))
+    _minpack.find_peaks(LEVEL, shape, x, y, peaks, aligned(MOST_WIDTH * m * (predictors + 2)))
     return peaks
 
 
@@ -193,7 +194,7 @@ def choose_functions(
     Functions are (1, K, M) or (B, K, M), and `allowed` is (1, K) or (B, K).
     """
     chosen = np.empty((len(y), 3))
-    work = _minpack.aligned(MOST_WIDTH * (3 * y.shape[1] + 7 * functions.shape[1]))
+    work = aligned(MOST_WIDTH * (3 * y.shape[1] + 7 * functions.shape[1]))
     _minpack.choose_functions(LEVEL, int(with_offset), functions, y, allowed, chosen, work)
     return chosen[:, 0].astype(np.intp), chosen[:, 1], chosen[:, 2]
 
@@ -201,7 +202,7 @@ def choose_functions(
 def sum_products(functions: FloatArray, weights: FloatArray) -> FloatArray:
     """Return sums of functions, (1, K, M) or (B, K, M), with each row of `weights`."""
     sums = np.empty((len(weights), functions.shape[1]))
-    work = _minpack.aligned(MOST_WIDTH * (2 * weights.shape[1] + functions.shape[1]))
+    work = aligned(MOST_WIDTH * (2 * weights.shape[1] + functions.shape[1]))
     _minpack.sum_products(LEVEL, functions, weights, sums, work)
     return sums
 

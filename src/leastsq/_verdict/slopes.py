@@ -24,7 +24,7 @@ class Slopes:
         # Evaluations that derivatives took last.
         self.price = np.zeros(count, dtype=np.intc)
         # Whether differences taken last have shown straight lines, and by which parameters they are next to nothing.
-        self.smooth, self.weak = np.ones(count, dtype=np.bool_), np.zeros((count, n), dtype=np.bool_)
+        self.smooth, self.weak = ~np.zeros(count, dtype=np.bool_), np.zeros((count, n), dtype=np.bool_)
 
     def at(self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray) -> tuple[FloatArray, Scales, NDArray[np.bool_]]:
         """Return derivatives, exact ones or differences that are counted; scales; and which see all directions."""
