@@ -8,16 +8,26 @@ program test_products
     use lane_kinds, only: lane_rows
     use lane_widths_baseline, only: width
     use lane_fold_baseline, only: fold_rows
+    use lane_models_baseline, only: evaluate, ends_in_offset
     use lane_products_baseline, only: add_products
+    use lane_offset_products_baseline, only: add_offset_products
     use lane_cholesky_baseline, only: factor_products, take_others
     use testing, only: check, check_at_most, finish, digits_of
     implicit none (type, external)
 
-    integer :: columns
+    !> Of each model.
+    integer, parameter :: parameters(25) = [4, 4, 5, 3, 5, 4, 2, 3, 5, 5, 7, 1, 2, 3, 5, 5, 5, 4, 3, 6, 5, 4, 7, 6, 5]
+    integer :: columns, model
 
     call random_init(repeatable=.true., image_distinct=.false.)
     do columns = 1, 13
         call check_products(columns)
+    end do
+    do columns = 3, 5
+        call check_ones(columns)
+    end do
+    do model = 1, size(parameters)
+        call check_offset(model)
     end do
     call finish()
 
@@ -62,5 +72,40 @@ contains
                        "rows by reflections")
         end do
     end subroutine check_products
+
+    !> Products with ones are the same bits.
+    subroutine check_ones(n)
+        integer, intent(in) :: n
+
+        real(wp) :: block(width, lane_rows, n + 1), products(width, n, n + 1), sums(width, n, n + 1)
+        integer :: j
+
+        call random_number(block)
+        block = block - 0.5_wp
+        block(:, :, n) = 1.0_wp
+        products = 0.0_wp
+        sums = 0.0_wp
+        call add_products(lane_rows, n, block, products)
+        call add_offset_products(lane_rows, n, block, sums)
+        do j = 1, n + 1
+            call check(all(products(:, 1:min(j, n), j) == sums(:, 1:min(j, n), j)), "sums among "//digits_of(n))
+        end do
+    end subroutine check_ones
+
+    !> The last derivative is one where it is said to be, and nowhere else among models of as many parameters.
+    subroutine check_offset(model)
+        integer, intent(in) :: model
+
+        real(wp) :: x(width, lane_rows, 2), p(width, parameters(model)), f(width, lane_rows)
+        real(wp) :: slopes(width, lane_rows, parameters(model))
+        integer :: n
+
+        n = parameters(model)
+        call random_number(x)
+        call random_number(p)
+        call evaluate(model, lane_rows, 2, n, x, p + 0.5_wp, f, slopes)
+        call check(ends_in_offset(model) .eqv. (n >= 3 .and. n <= 5 .and. all(slopes(:, :, n) == 1.0_wp)), &
+                   "whether model "//digits_of(model)//" ends in an offset")
+    end subroutine check_offset
 
 end program test_products
