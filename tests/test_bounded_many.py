@@ -1,6 +1,5 @@
 """Bounds and fixed parameters in `curve_fit_many`: every kind of model, in any company, as alone."""
 
-import dask.array
 import numpy as np
 import pytest
 from many_problems import CASES
@@ -264,7 +263,7 @@ def test_an_amplitude_held_at_zero_leaves_the_rest_open():
     assert np.isfinite(fits.stderr[0, 3])
 
 
-def test_groups_and_dask_take_bounds_too(kind):
+def test_groups_take_bounds_too(kind):
     f, options = kind
     y = decays(6)
     expected = curve_fit_many(f, T, y, [1, 1, 1], bounds=(LOWER, UPPER), **options)
@@ -272,8 +271,15 @@ def test_groups_and_dask_take_bounds_too(kind):
     grouped = curve_fit_many(f, np.tile(T, 6), y.ravel(), [1, 1, 1], bounds=(LOWER, UPPER), groups=labels, **options)
     np.testing.assert_allclose(grouped.popt, expected.popt, rtol=1e-7, atol=1e-9)
     np.testing.assert_array_equal(grouped.active_mask, expected.active_mask)
-    lazy = dask.array.from_array(y, chunks=(2, -1))
-    lower = dask.array.from_array(np.tile(LOWER, (6, 1)), chunks=(2, -1))
+
+
+def test_dask_takes_bounds_too(kind):
+    array = pytest.importorskip("dask.array")
+    f, options = kind
+    y = decays(6)
+    expected = curve_fit_many(f, T, y, [1, 1, 1], bounds=(LOWER, UPPER), **options)
+    lazy = array.from_array(y, chunks=(2, -1))
+    lower = array.from_array(np.tile(LOWER, (6, 1)), chunks=(2, -1))
     fits = curve_fit_many(f, T, lazy, [1, 1, 1], bounds=(lower, UPPER), **options).compute(scheduler="sync")
     np.testing.assert_array_equal(fits.popt, expected.popt)
     np.testing.assert_array_equal(fits.active_mask, expected.active_mask)
