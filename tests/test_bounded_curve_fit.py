@@ -23,17 +23,12 @@ def decay(t, amplitude, rate, offset):
     return amplitude * np.exp(-rate * t) + offset
 
 
-def kinds():
-    yield "NumPy", decay
-    yield "compiled", models.exponential
-    yield "native", native.jit(decay)
-
-
 @pytest.fixture(params=["NumPy", "compiled", "native"])
 def model(request):
     if request.param == "native":
         pytest.importorskip("numba")
-    return dict(kinds())[request.param]
+        return native.jit(decay)
+    return {"NumPy": decay, "compiled": models.exponential}[request.param]
 
 
 @pytest.mark.slow
