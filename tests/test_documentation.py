@@ -36,7 +36,8 @@ PAGES_NEED = {
     "astropy": ["astropy"],
     "dates": ["pandas"],
     "lmfit": ["lmfit"],
-    "pipelines": ["xarray", "dask", "pandas"],
+    "native_models": ["numba"],
+    "pipelines": ["xarray", "dask", "pandas", "joblib"],
     "saving": ["xarray", "pandas"],
 }
 FUNCTIONS = [name for name in leastsq.__all__ if name not in ("OptimizeWarning", "models", "native")]
