@@ -7,6 +7,7 @@ from .lines import Predictors, best_function, choose_best, fit_planes, for_all_f
 
 # Rates in units of the reciprocal range of x, from nearly straight lines to what only x spaced by powers can resolve.
 _RATES = 0.4 * 2.0 ** np.arange(16.0)
+_BOTH_RATES = np.concatenate([_RATES, -_RATES])  # of decay and of growth
 # Fewer for pairs of decays: rates that are close to each other do hardly better than one.
 _RATES_OF_PAIRS = _RATES[::2]
 _FAST, _SLOW = np.tril_indices(_RATES_OF_PAIRS.size, -1)
@@ -14,13 +15,13 @@ _FAST, _SLOW = np.tril_indices(_RATES_OF_PAIRS.size, -1)
 LARGEST_EXPONENT = 600.0
 
 
-def _decays(units: FloatArray) -> FloatArray:
-    """Tabulate decays over rows of places with all rates: each is the square of the one before, which is fast."""
-    decays = np.empty((*units.shape[:-2], _RATES.size, *units.shape[-2:]))
-    decays[..., 0, :, :] = np.exp(-_RATES[0] * units)
+def _decays(unit: FloatArray) -> FloatArray:
+    """Tabulate decays with all rates: each is the square of the one before, much faster than an exponential."""
+    decays = np.empty((*unit.shape[:-1], _RATES.size, unit.shape[-1]))
+    decays[..., 0, :] = np.exp(-_RATES[0] * unit)
     for k in range(1, _RATES.size):
-        np.square(decays[..., k - 1, :, :], out=decays[..., k, :, :])
-    return decays.reshape(*units.shape[:-2], -1, units.shape[-1])
+        np.square(decays[..., k - 1, :], out=decays[..., k, :])
+    return decays
 
 
 def _without_overflow(gain: FloatArray, rate: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -42,10 +43,10 @@ def exponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     [0.4, 1.6]
     """
     unit, start, length = unit_of(x[0])
-    functions = _decays(np.stack([unit, 1 - unit], axis=-2))
-    rate = np.repeat(_RATES, 2) * np.tile([1, -1], _RATES.size) / length[..., None]
+    functions = _decays(np.stack([unit, 1 - unit], axis=-2)).reshape(*unit.shape[:-1], -1, unit.shape[-1])
+    rate = _BOTH_RATES / length[..., None]
     # A decay is largest at the start, growth at the end.
-    largest = np.tile(np.stack([start, start + length], axis=-1), _RATES.size)
+    largest = np.where(_BOTH_RATES > 0, start[..., None], (start + length)[..., None])
     possible = np.abs(rate * largest) < LARGEST_EXPONENT
     best, amplitude, offset = best_function(functions, y, possible)
     rate, largest = taken(best, np.where(possible, rate, 0), largest)
@@ -57,7 +58,7 @@ def biexponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess amplitude1, rate1, amplitude2, rate2 and offset of the sum of two decays, the faster one first."""
     unit, start, length = unit_of(x[0])
     data = scaled(y)
-    fast, slow, offset, gain = fit_planes(_decays(unit[..., None, :])[..., ::2, :], _FAST, _SLOW, data)
+    fast, slow, offset, gain = fit_planes(_decays(unit)[..., ::2, :], _FAST, _SLOW, data)
     rate1, rate2 = (_RATES_OF_PAIRS[pair] / length[..., None] for pair in (_FAST, _SLOW))
     _, rate2 = _without_overflow(gain, rate2, start[..., None])
     gain, rate1 = _without_overflow(gain, rate1, start[..., None])
