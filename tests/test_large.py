@@ -334,3 +334,19 @@ def test_memory_does_not_grow_with_the_data(tmp_path):
     peak_of_memory, *popt = map(float, done.stdout.split())
     assert peak_of_memory < 90  # the process alone takes 40
     np.testing.assert_allclose(popt, [2, 0.7, 0.3], atol=1e-3)
+
+
+def test_large_origins_are_no_trouble(tmp_path):
+    """Steps relative to Unix time lead from the peak; the fit goes on with others, and counts them against maxfev."""
+    seconds = 1.7e9 + np.linspace(0, 60, M)
+    y = peak(seconds, 5.0, 1.7e9 + 31.3, 6.0, 1.0) + 0.1 * np.cos(9 * np.arange(M))
+    start = [4.0, 1.7e9 + 28, 5.0, 0.5]
+    given = mapped(tmp_path, seconds), mapped(tmp_path, y)
+    popt, pcov, info, _, _ = curve_fit(peak, *given, start, full_output=True)
+    expected, expected_pcov = curve_fit(peak, seconds, y, start)
+    errors = np.sqrt(np.diag(expected_pcov))
+    assert np.all(np.abs(popt - expected) < 0.1 * errors)
+    np.testing.assert_allclose(np.sqrt(np.diag(pcov)), errors, rtol=1e-3)
+    assert info["offset"] < 0.1
+    with pytest.raises(RuntimeError, match=r"\(maxfev = 20, which is looked at once a step\)"):
+        curve_fit(peak, *given, start, maxfev=20)

@@ -14,12 +14,19 @@ from .._input.validate import MOST_RESIDUALS, FloatArray
 from .._solver import codes, kernel
 from .._solver.kernel import DONE, FOLDED_BY_CALLER, JACOBIAN, OF_CURVATURE, OF_GRADIENTS, RESIDUALS
 from .._solver.losses import is_counts, is_robust, sandwich
+from .._solver.norms import EPS
 from .._solver.problem import Options
 from .._verdict.ends import FAR, is_tolerant, options_further
 from .._verdict.judge import Judged, judge_at_once
 from .._verdict.statistics import ANALYTIC, CENTRAL, Statistics, statistics
 from .fold import OF_STEPS, BlockFunction, Fold, Folded, Source, of_no_block, together
 from .points import Survey
+
+# Steps are sought so many times, change by these factors at most, and are fair where one would change them by less.
+_MOST_TRIES = 6
+_GROWTH = 1e4
+_SHRINKAGE = 1e6
+_FAIR = 100.0
 
 
 class Step(NamedTuple):
@@ -77,13 +84,16 @@ class LargeFit:
         """Say how many evaluations derivatives take."""
         return fold.evaluations(n if self.box is None else self.free)
 
-    def fold(self, both: bool) -> Fold:
-        """Return how blocks are folded, with differences as the iteration has them, or longer ones to both sides."""
+    def fold(self, both: bool, steps: FloatArray | None = None) -> Fold:
+        """Return how blocks are folded, with differences as the iteration has them, or longer ones to both sides.
+
+        `steps` are those to both sides, relative to the parameters, where their scales are known.
+        """
         if self.exact:
             return Fold(self.function, self.options, None)
         differences = Differences(of_no_block, "2-point", None, self.options.epsfcn or 0.0, self.box)
         if both:
-            differences = differences._replace(method="3-point")
+            differences = differences._replace(method="3-point", relative_step=steps)
         elif self.chosen is not None:
             differences = self.chosen
         return Fold(self.function, self.options, differences)
@@ -93,9 +103,16 @@ class LargeFit:
         found: Folded = self.source.reduced(partial(fold, p.copy(), purpose, lenient), together)
         return found
 
-    def iterated(self, start: FloatArray, options: Options, both: bool = False, watch: Watch | None = None) -> Iterated:
+    def iterated(
+        self,
+        start: FloatArray,
+        options: Options,
+        both: bool = False,
+        watch: Watch | None = None,
+        steps: FloatArray | None = None,
+    ) -> Iterated:
         """Minimise the cost."""
-        m, fold = min(self.points, MOST_RESIDUALS), self.fold(both)
+        m, fold = min(self.points, MOST_RESIDUALS), self.fold(both, steps)
         of_each = self.evaluations(start.size, fold)
         # Differences that the user chose count, but not towards maxfev: as derivatives do.
         counted = 0 if self.chosen is not None and not both else of_each
@@ -146,21 +163,46 @@ class LargeFit:
             found = judge_at_once(fit, self.points, lambda: seen.size, lambda: seen.spread, self.exact, absolute)
             if found is not None:
                 return found
-        judged, far = self._afresh(fit, absolute)
+        steps, spent = (None, 0) if self.exact else self._steps(fit, seen)
+        fit = fit._replace(nfev=fit.nfev + spent)
+        judged, far = self._afresh(fit, absolute, steps)
         if far and judged.fit.nfev < fit.options.maxfev:
             options = options_further(fit.options, fit.x.size, self.exact, 0.0, spent=judged.fit.nfev)
-            further = self.iterated(fit.x, options, both=True).fit
+            further = self.iterated(fit.x, options, both=True, steps=steps).fit
             nfev = judged.fit.nfev + further.nfev
             moved = further._replace(nfev=nfev, info=fit.info, options=fit.options)
-            judged, far = self._afresh(moved, absolute)
+            judged, far = self._afresh(moved, absolute, steps)
         if far:
             info = codes.MAXFEV if judged.fit.nfev >= fit.options.maxfev else codes.NOT_AT_MINIMUM
             return judged._replace(fit=judged.fit._replace(info=info))
-        return self._with_gradients(judged, absolute) if of_gradients else judged
+        return self._with_gradients(judged, absolute, steps) if of_gradients else judged
 
-    def _afresh(self, fit: Fit, absolute: bool) -> tuple[Judged, bool]:
+    def _steps(self, fit: Fit, seen: Survey) -> tuple[FloatArray, int]:
+        """Return relative steps that change residuals by what central differences want, and the evaluations they took.
+
+        A step relative to a parameter is too long where that has a large origin: the peak leaves the data.
+        """
+        n, scale = fit.x.size, fit.fnorm + seen.size
+        error = max(fit.options.epsfcn or 0.0, EPS)
+        wanted = error ** (1 / 3) * scale
+        steps, spent = np.full(n, error ** (1 / 3)), 0
+        for _ in range(_MOST_TRIES):
+            tried = Differences(of_no_block, "2-point", steps, error, self.box)
+            fold = Fold(self.function, self.options, tried)
+            triangle = self.evaluated(fit.x, fold, lenient=True).triangle
+            spent += 1 + self.evaluations(n, fold)
+            change = np.linalg.norm(triangle[:-1], axis=1) * np.abs(tried.steps(fit.x))
+            with np.errstate(all="ignore"):
+                factor = np.clip(np.where(change > 0, wanted / change, _GROWTH), 1 / _SHRINKAGE, _GROWTH)
+            again = (fit.x != 0) & self._is_free(n) & ((factor < 1 / _FAIR) | (factor > _FAIR))
+            if not again.any():
+                break
+            steps = np.where(again, steps * np.where(np.isfinite(factor), factor, 1 / _SHRINKAGE), steps)
+        return steps, spent
+
+    def _afresh(self, fit: Fit, absolute: bool, steps: FloatArray | None) -> tuple[Judged, bool]:
         """Judge a fit by its last exact derivatives, or afresh at the solution; return whether it is far, too."""
-        n, nfev, fold = fit.x.size, fit.nfev, self.fold(both=True)
+        n, nfev, fold = fit.x.size, fit.nfev, self.fold(both=True, steps=steps)
         triangle: FloatArray = fit.triangle().T
         if not self.exact or is_robust(fit.options):
             triangle = self.evaluated(fit.x, fold, OF_CURVATURE, lenient=True).triangle
@@ -184,9 +226,9 @@ class LargeFit:
         judged = Judged(fit._replace(nfev=nfev), pcov, rank, float(offset), unused, combined)
         return judged, not offset * np.sqrt(max(rank, 1)) <= FAR and not is_tolerant(fit.options)
 
-    def _with_gradients(self, judged: Judged, absolute: bool) -> Judged:
+    def _with_gradients(self, judged: Judged, absolute: bool, steps: FloatArray | None) -> Judged:
         """Return a judgement whose covariance is a sandwich, made of the gradients of single points."""
-        fit, fold = judged.fit, self.fold(both=True)
+        fit, fold = judged.fit, self.fold(both=True, steps=steps)
         n = fit.x.size
         triangle = self.evaluated(fit.x, fold, OF_GRADIENTS, lenient=True).triangle[:-1]
         free = self._is_free(n)
