@@ -14,6 +14,7 @@ from leastsq._solver.norms import row_norms
 from leastsq._solver.problem import checked_options
 
 KINDS = Path(__file__).parents[1] / "minpack" / "kinds.f90"
+LANES = KINDS.parent / "lanes"
 PACKAGE = Path(leastsq.__file__).parent
 
 
@@ -47,6 +48,13 @@ def test_every_exit_code_of_the_compiled_code_has_its_sentence(constants):
 def test_sizes_are_those_of_the_compiled_code(constants):
     assert constants["row_block"] == kernel.MOST_ROWS
     assert 1 <= kernel.LANE_WIDTH <= kernel.MOST_WIDTH
+
+
+def test_shapes_of_peaks_are_those_of_the_compiled_code():
+    line = re.search(r"integer, parameter :: (gaussian = .*)", (LANES / "lane_beyond_half.f90.in").read_text())
+    codes = dict(re.findall(r"(\w+) = (\d)", line[1]))
+    assert len(codes) == 5
+    assert codes == {name: str(getattr(kernel, name.upper())) for name in codes}
 
 
 def test_one_module_imports_the_compiled_code():
