@@ -201,11 +201,10 @@ class LargeFit:
         return steps, spent
 
     def _afresh(self, fit: Fit, absolute: bool, steps: FloatArray | None) -> tuple[Judged, bool]:
-        """Judge a fit by its last exact derivatives, or afresh at the solution; return whether it is far, too."""
+        """Judge a fit by derivatives at the solution; return whether it is far, too."""
         n, nfev, fold = fit.x.size, fit.nfev, self.fold(both=True, steps=steps)
-        triangle: FloatArray = fit.triangle().T
-        if not self.exact or is_robust(fit.options):
-            triangle = self.evaluated(fit.x, fold, OF_CURVATURE, lenient=True).triangle
+        triangle = self.evaluated(fit.x, fold, OF_CURVATURE, lenient=True).triangle
+        if not self.exact or is_robust(fit.options):  # else not counted, as in memory
             nfev += 1 + self.evaluations(n, fold)
         free = self._is_free(n)
         rows = np.asarray(np.linalg.qr(triangle.T[:, np.append(free, True)], mode="r"))[: int(free.sum())]
