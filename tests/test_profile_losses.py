@@ -2,7 +2,6 @@
 
 import io
 
-import dask.array
 import numpy as np
 import pytest
 import scipy.optimize
@@ -254,11 +253,12 @@ def test_joined_and_saved_results_keep_them_too():
 
 
 def test_bounds_that_were_dask_arrays_are_given_again():
+    array = pytest.importorskip("dask.array")
     y, bounds = bounded()
-    lazy = dask.array.from_array(y, chunks=(2, 8))
+    lazy = array.from_array(y, chunks=(2, 8))
     shared = curve_fit_many(models.michaelis_menten, DOSE, lazy, bounds={"km": (0, 1.1)}).compute()
     assert shared.bounds.upper.tolist() == [np.inf, 1.1]
-    upper = dask.array.from_array(bounds[1], chunks=(2, 2))
+    upper = array.from_array(bounds[1], chunks=(2, 2))
     fits = curve_fit_many(models.michaelis_menten, DOSE, lazy, bounds=(np.array(bounds[0]), upper)).compute()
     assert fits.bounds is None
     with pytest.raises(ValueError, match="had bounds that were dask arrays; give those of the call again"):
