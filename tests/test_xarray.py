@@ -196,6 +196,8 @@ def test_bounds_that_do_not_matter_give_what_xarray_gives():
 @pytest.mark.parametrize("model", [decay, models.exponential], ids=["NumPy", "compiled"])
 @pytest.mark.parametrize("lazy", [False, True], ids=["at once", "dask"])
 def test_bounds_of_each_pixel_are_kept(model, lazy):
+    if lazy:
+        pytest.importorskip("dask")
     data = cube()
     free = curvefit(data, "time", model)["curvefit_coefficients"].sel(param="rate")
     limit = xarray.DataArray(np.linspace(0.8, 1.6, 6), dims="y")
