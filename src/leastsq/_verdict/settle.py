@@ -238,13 +238,13 @@ class Settler:
     ) -> None:
         """Take the statistics of fits: covariances with all columns, offsets without those that are dead.
 
-        By differences, those tell which way residuals change, not how fast. Parameters that are `dim`, whose own size
-        is next to nothing, have no errors beside others of which nothing is seen: these may do the same to the model.
+        Those tell which way residuals change, and have no errors: by differences, it is not known how fast, and by
+        exact derivatives next to not at all. Parameters that are `dim`, whose own size is next to nothing, have no
+        errors beside others of which nothing is seen: these may do the same to the model.
         """
         fnorm, points = self.solutions.fnorm[fits], self.points[fits]
         found = statistics(rows, fnorm, points, accuracy, self.absolute)
-        if not self.exact:
-            found.unused[dead], found.combined[dead] = True, False
+        found.unused[dead], found.combined[dead] = True, False
         found.combined[dim & ~found.unused & np.any(found.unused, axis=1, keepdims=True)] = True
         no_error: NDArray[np.bool_] = found.unused | found.combined
         found.pcov[no_error[:, :, None] | no_error[:, None, :]] = np.inf
