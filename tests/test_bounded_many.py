@@ -318,6 +318,8 @@ def test_results_say_what_is_on_a_bound_and_what_is_fixed():
     assert "on a bound: rate" not in fits.summary()
     for i in range(8):
         assert ("On a bound: offset." in fits.message(i)) == on[i]
+    pytest.importorskip("pandas")
+    pytest.importorskip("xarray")
     np.testing.assert_array_equal(fits.to_dataframe()["offset_active"], fits.active_mask[:, 2])
     np.testing.assert_array_equal(fits.to_xarray()["active_mask"], fits.active_mask)
     free = curve_fit_many(models.exponential, T, y, [1, 1, 1])

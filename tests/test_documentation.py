@@ -103,7 +103,7 @@ def test_docstrings_of_native(name):
 
 
 def test_docstrings_of_xarray():
-    xarray = pytest.importorskip("leastsq.xarray")
+    xarray = pytest.importorskip("leastsq.xarray", exc_type=ImportError)
     assert run(examples(xarray.curvefit.__doc__, "curvefit", {})) > 0
 
 
