@@ -4,12 +4,12 @@
 ! The routines for where fits start that Python sees; for levels, see interface_lanes.
 
 !> Find a peak in each data set.
-subroutine find_peaks(level, shape, predictors, m, x_sets, fits, x, y, peaks, work)
+subroutine find_peaks(level, profile, predictors, m, x_sets, fits, x, y, peaks, work)
     use kinds, only: wp
     use lane_levels, only: find_peaks_baseline, find_peaks_v3, find_peaks_v4
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
-    integer, intent(in) :: shape                            !! of the peaks, see lane_beyond_half
+    integer, intent(in) :: profile                          !! of the peaks, see lane_beyond_half
     integer, intent(in) :: predictors                       !! 1 or 2
     integer, intent(in) :: m                                !! points of a data set
     integer, intent(in) :: x_sets                           !! 1: the predictors are shared; or fits
@@ -21,11 +21,11 @@ subroutine find_peaks(level, shape, predictors, m, x_sets, fits, x, y, peaks, wo
 
     select case (level)
     case default
-        call find_peaks_baseline(shape, predictors, m, x_sets, fits, x, y, peaks, work)
+        call find_peaks_baseline(profile, predictors, m, x_sets, fits, x, y, peaks, work)
     case (2)
-        call find_peaks_v3(shape, predictors, m, x_sets, fits, x, y, peaks, work)
+        call find_peaks_v3(profile, predictors, m, x_sets, fits, x, y, peaks, work)
     case (3)
-        call find_peaks_v4(shape, predictors, m, x_sets, fits, x, y, peaks, work)
+        call find_peaks_v4(profile, predictors, m, x_sets, fits, x, y, peaks, work)
     end select
 end subroutine find_peaks
 

@@ -10,13 +10,13 @@ from .lines import MOST_POINTS_OF_PEAKS, Predictors, for_all_fits
 HALF_WIDTH = np.sqrt(2 * np.log(2))
 
 
-def find_peak(shape: int, x: Predictors, y: FloatArray) -> FloatArray:
+def find_peak(profile: int, x: Predictors, y: FloatArray) -> FloatArray:
     """Return amplitude, offset, centre and what says how wide it is of a peak in each data set, shape (..., B).
 
     What is beyond half height tells where a peak is and how wide; it may point downwards. See minpack/lanes.
     """
     stacked = x[0][..., None, :] if len(x) == 1 else np.stack(np.broadcast_arrays(*x), axis=-2)
-    return kernel.find_peaks(shape, stacked.reshape(-1, *stacked.shape[-2:]), y).T
+    return kernel.find_peaks(profile, stacked.reshape(-1, *stacked.shape[-2:]), y).T
 
 
 @for_all_fits(4, most=MOST_POINTS_OF_PEAKS)

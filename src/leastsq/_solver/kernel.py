@@ -35,7 +35,7 @@ FOLDED_BY_CALLER: Final = 2
 OF_CURVATURE: Final = 1
 OF_GRADIENTS: Final = 2
 
-# Shapes of peaks to look for.
+# Profiles of peaks to look for.
 GAUSSIAN: Final = 1
 LORENTZIAN: Final = 2
 MIXED: Final = 3  # half of both
@@ -174,7 +174,7 @@ def take_statistics(
     return matrices, offsets, marks
 
 
-def find_peaks(shape: int, x: FloatArray, y: FloatArray) -> FloatArray:
+def find_peaks(profile: int, x: FloatArray, y: FloatArray) -> FloatArray:
     """Return amplitude, offset and centre of a peak in each row of `y`, and what says how wide it is.
 
     For one predictor these are the half width at half height and the skewness, for two the covariances xx, xy and yy as
@@ -182,7 +182,7 @@ def find_peaks(shape: int, x: FloatArray, y: FloatArray) -> FloatArray:
     """
     predictors, m = x.shape[1:]
     peaks = np.empty((len(y), 2 * predictors + 3))
-    _minpack.find_peaks(LEVEL, shape, x, y, peaks, aligned(MOST_WIDTH * m * (predictors + 2)))
+    _minpack.find_peaks(LEVEL, profile, x, y, peaks, aligned(MOST_WIDTH * m * (predictors + 2)))
     return peaks
 
 
