@@ -98,7 +98,7 @@ REFUSED = {
     "other method": (
         dict(method="newton"),
         ValueError,
-        "method must be one of None, 'lm', 'trf', 'dogbox', got 'newton'",
+        "method must be one of {None, 'lm', 'trf', 'dogbox'}, got 'newton'",
     ),
     "scheme for jac": (dict(jac="2-point", method="lm"), ValueError, "jac must be callable or None; got '2-point'"),
     "no scheme for jac": (dict(jac="4-point"), ValueError, "callable or None, or one of '2-point', '3-point', 'cs'"),

@@ -64,7 +64,7 @@ def flag(value: Any, name: str) -> bool:
 def refuse_other(value: Any, name: str, choices: tuple[str | None, ...]) -> None:
     """Raise unless a value is one of some words, or None where that is one of them."""
     if not (value is None or isinstance(value, str)) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise ValueError(f"{name} must be one of {{{', '.join(map(repr, choices))}}}, got {value!r}")
 
 
 def number_of(value: Any) -> float:
