@@ -18,7 +18,7 @@ from .._solver.norms import EPS
 from .._solver.problem import Options
 from .._verdict.ends import FAR, is_tolerant, options_further
 from .._verdict.judge import Judged, judge_at_once
-from .._verdict.statistics import ANALYTIC, CENTRAL, Statistics, statistics
+from .._verdict.statistics import ANALYTIC, CENTRAL, SATURATED, Statistics, statistics
 from .fold import OF_STEPS, BlockFunction, Fold, Folded, Source, of_no_block, together
 from .points import Survey
 
@@ -165,7 +165,7 @@ class LargeFit:
                 return found
         steps, spent = (None, 0) if self.exact else self._steps(fit, seen)
         fit = fit._replace(nfev=fit.nfev + spent)
-        judged, far = self._afresh(fit, absolute, steps)
+        judged, far = self._by_last_derivatives(fit, absolute) or self._afresh(fit, absolute, steps)
         if far and judged.fit.nfev < fit.options.maxfev:
             options = options_further(fit.options, fit.x.size, self.exact, 0.0, spent=judged.fit.nfev)
             further = self.iterated(fit.x, options, both=True, steps=steps).fit
@@ -200,12 +200,25 @@ class LargeFit:
             steps = np.where(again, steps * np.where(np.isfinite(factor), factor, 1 / _SHRINKAGE), steps)
         return steps, spent
 
+    def _by_last_derivatives(self, fit: Fit, absolute: bool) -> tuple[Judged, bool] | None:
+        """Judge a fit by the last derivatives of the function's own; None where others have to be taken."""
+        if not self.exact or is_robust(fit.options):
+            return None
+        judged, far = self._judged(fit, fit.triangle().T, absolute)
+        saturated = bool(np.any(np.sqrt(np.diagonal(judged.pcov)) > SATURATED * np.abs(fit.x)))
+        return None if far or judged.unused or judged.combined or saturated else (judged, far)
+
     def _afresh(self, fit: Fit, absolute: bool, steps: FloatArray | None) -> tuple[Judged, bool]:
         """Judge a fit by derivatives at the solution; return whether it is far, too."""
-        n, nfev, fold = fit.x.size, fit.nfev, self.fold(both=True, steps=steps)
+        fold = self.fold(both=True, steps=steps)
         triangle = self.evaluated(fit.x, fold, OF_CURVATURE, lenient=True).triangle
         if not self.exact or is_robust(fit.options):  # else not counted, as in memory
-            nfev += 1 + self.evaluations(n, fold)
+            fit = fit._replace(nfev=fit.nfev + 1 + self.evaluations(fit.x.size, fold))
+        return self._judged(fit, triangle, absolute)
+
+    def _judged(self, fit: Fit, triangle: FloatArray, absolute: bool) -> tuple[Judged, bool]:
+        """Judge a fit by a triangle; return whether it is far, too."""
+        n = fit.x.size
         free = self._is_free(n)
         rows = np.asarray(np.linalg.qr(triangle.T[:, np.append(free, True)], mode="r"))[: int(free.sum())]
         accuracy = ANALYTIC if self.exact else CENTRAL
@@ -222,7 +235,7 @@ class LargeFit:
         where = np.flatnonzero(free)
         unused, combined = (tuple(where[which[0]].tolist()) for which in (found.unused, found.combined))
         rank = int(found.rank[0])
-        judged = Judged(fit._replace(nfev=nfev), pcov, rank, float(offset), unused, combined)
+        judged = Judged(fit, pcov, rank, float(offset), unused, combined)
         return judged, not offset * np.sqrt(max(rank, 1)) <= FAR and not is_tolerant(fit.options)
 
     def _with_gradients(self, judged: Judged, absolute: bool, steps: FloatArray | None) -> Judged:
