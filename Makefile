@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-SOURCES := $(wildcard minpack/* minpack/lanes/* src/leastsq/*)
+SOURCES := $(wildcard minpack/* minpack/*/* src/leastsq/* src/leastsq/*/*)
 
 # The build looks for meson and ninja there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)

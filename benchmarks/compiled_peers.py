@@ -1,11 +1,13 @@
 """Loops in C++ over Ceres' TinySolver and over cminpack, where both are installed as system packages.
 
 On Debian they are `libceres-dev` and `libcminpack-dev`. They are compiled when they are first asked for, with
-``-O3 -march=native -ffast-math``, into the folder for temporary files.
+``-O3 -march=native -ffast-math``, into the folder for temporary files; for the level of the processor that
+``LEASTSQ_LEVEL`` names, if it does.
 """
 
 import ctypes
 import functools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +18,9 @@ from typing import Any
 import numpy as np
 
 _SOURCE = Path(__file__).with_name("compiled_peers.cpp")
-_COMPILE = ("g++", "-std=c++17", "-O3", "-march=native", "-ffast-math", "-fPIC", "-I/usr/include/eigen3", "-c")
+_LEVELS = {"baseline": "x86-64", "v3": "x86-64-v3", "v4": "x86-64-v4"}
+_MARCH = "-march=" + _LEVELS.get(os.environ.get("LEASTSQ_LEVEL", ""), "native")
+_COMPILE = ("g++", "-std=c++17", "-O3", _MARCH, "-ffast-math", "-fPIC", "-I/usr/include/eigen3", "-c")
 # Without -ffast-math, which here would flush small numbers to zero in the whole process.
 _LINK = ("g++", "-shared")
 
