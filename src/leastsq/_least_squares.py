@@ -17,6 +17,7 @@ from ._input.validate import (
     MOST_EVALUATIONS,
     FloatArray,
     callable_argument,
+    is_whole,
     number_of,
     real_array,
     refuse_not_finite,
@@ -25,6 +26,7 @@ from ._input.validate import (
 )
 from ._large.least_squares import Arguments, Residuals, fit_large, large_arguments, large_fit
 from ._single.callback import checked_callback
+from ._single.curve_fit_options import checked_limit
 from ._single.least_squares_result import LeastSquaresResult, Report
 from ._single.watched import Accepted, Rows, iterate_watched
 from ._solver.codes import JACOBIAN_NOT_FINITE, START_NOT_FINITE
@@ -333,11 +335,7 @@ def _options(
 ) -> Options:
     """Check the options of the iteration."""
     ftol, xtol, gtol = _checked_tolerances(tolerances, lm)
-    limit = 100 * n * (n + 1 if counts_differences else 1)
-    if max_nfev is not None:
-        if isinstance(max_nfev, bool) or not isinstance(max_nfev, (int, np.integer)) or max_nfev <= 0:
-            raise ValueError(f"max_nfev must be None or a positive integer, got {max_nfev!r}")
-        limit = int(max_nfev)
+    limit = checked_limit(max_nfev) or 100 * n * (n + 1 if counts_differences else 1)
     return Options(
         ftol,
         xtol,
@@ -381,8 +379,7 @@ def _mapper(workers: Any, points: int) -> Iterator[Callable[..., Any]]:
     if workers is None or callable(workers):
         yield map if workers is None else workers
         return
-    whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
-    if not whole or not (workers == -1 or workers >= 1):
+    if not is_whole(workers) or not (workers == -1 or workers >= 1):
         raise ValueError(f"workers must be a number of processes, -1 for all, or map-like, got {workers!r}")
     if workers == 1:
         yield map

@@ -1,6 +1,7 @@
 """Start values for decays."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
 from .lines import Predictors, best_function, choose_best, fit_planes, for_all_fits, scaled, taken, unit_of
@@ -12,7 +13,7 @@ _BOTH_RATES = np.concatenate([_RATES, -_RATES])  # of decay and of growth
 _RATES_OF_PAIRS = _RATES[::2]
 _FAST, _SLOW = np.tril_indices(_RATES_OF_PAIRS.size, -1)
 # What rate * x may be, so that no exponential overflows.
-LARGEST_EXPONENT = 600.0
+_LARGEST_EXPONENT = 600.0
 
 
 def _decays(unit: FloatArray) -> FloatArray:
@@ -24,10 +25,10 @@ def _decays(unit: FloatArray) -> FloatArray:
     return decays
 
 
-def _without_overflow(gain: FloatArray, rate: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rule out rates for which an exponential at x, where it is largest, is out of range; rate 0 stands for them."""
-    possible = np.abs(rate * x) < LARGEST_EXPONENT
-    return np.where(possible, gain, -1), np.where(possible, rate, 0)
+def without_overflow(rate: FloatArray, x: FloatArray) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Return for which rates an exponential at x, where it is largest, is in range, and 0 in the place of others."""
+    possible: NDArray[np.bool_] = np.abs(rate * x) < _LARGEST_EXPONENT
+    return possible, np.where(possible, rate, 0)
 
 
 @for_all_fits(3, functions=2 * _RATES.size)
@@ -44,12 +45,11 @@ def exponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """
     unit, start, length = unit_of(x[0])
     functions = _decays(np.stack([unit, 1 - unit], axis=-2)).reshape(*unit.shape[:-1], -1, unit.shape[-1])
-    rate = _BOTH_RATES / length[..., None]
     # A decay is largest at the start, growth at the end.
     largest = np.where(_BOTH_RATES > 0, start[..., None], (start + length)[..., None])
-    possible = np.abs(rate * largest) < LARGEST_EXPONENT
+    possible, rate = without_overflow(_BOTH_RATES / length[..., None], largest)
     best, amplitude, offset = best_function(functions, y, possible)
-    rate, largest = taken(best, np.where(possible, rate, 0), largest)
+    rate, largest = taken(best, rate, largest)
     return amplitude * np.exp(rate * largest), rate, offset
 
 
@@ -59,9 +59,9 @@ def biexponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     unit, start, length = unit_of(x[0])
     data = scaled(y)
     fast, slow, offset, gain = fit_planes(_decays(unit)[..., ::2, :], _FAST, _SLOW, data)
-    rate1, rate2 = (_RATES_OF_PAIRS[pair] / length[..., None] for pair in (_FAST, _SLOW))
-    _, rate2 = _without_overflow(gain, rate2, start[..., None])
-    gain, rate1 = _without_overflow(gain, rate1, start[..., None])
-    fast, rate1, slow, rate2, offset = choose_best(gain, fast, rate1, slow, rate2, offset)
+    (possible, rate1), (_, rate2) = (
+        without_overflow(_RATES_OF_PAIRS[pair] / length[..., None], start[..., None]) for pair in (_FAST, _SLOW)
+    )
+    fast, rate1, slow, rate2, offset = choose_best(np.where(possible, gain, -1), fast, rate1, slow, rate2, offset)
     amplitude1, amplitude2 = data.height * fast * np.exp(rate1 * start), data.height * slow * np.exp(rate2 * start)
     return amplitude1, rate1, amplitude2, rate2, data.middle + data.height * offset

@@ -77,7 +77,6 @@ def for_all_fits(
                     x_some = tuple([p if p.ndim == 1 else np.ascontiguousarray(p[some]) for p in predictors])
                     for j, found in enumerate(guess(*_finite(x_some, np.ascontiguousarray(y[some])))):
                         values[some, j] = found
-                        values[some, j] = found
             if not all_below(values, math.inf):
                 values[~np.isfinite(values)] = 1.0
             return values.reshape(*fits, parameters)

@@ -18,7 +18,7 @@ from .lines import (
     unit_of,
 )
 from .peaks import HALF_WIDTH, find_peak
-from .waves import fit_waves, frequency_of
+from .waves import fit_waves, frequency_of, phase_at_zero
 
 # Half the width at half height of a Moffat profile with beta 2.5, the usual seeing, in units of gamma.
 _BETA = 2.5
@@ -141,8 +141,7 @@ def sine(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     cycles = frequency_of(unit, y)
     _, cos, sin, offset, _ = fit_waves(unit, y, cycles)
     frequency = cycles / length
-    turns = np.arctan2(cos, sin) / (2 * np.pi) - frequency * start
-    return np.hypot(cos, sin), frequency, 2 * np.pi * (turns - np.rint(turns)), offset
+    return np.hypot(cos, sin), frequency, phase_at_zero(cos, sin, frequency * start), offset
 
 
 @for_all_fits(7, functions=4, arrays=2, most=2 * MOST_POINTS)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from .._input.validate import FloatArray
 from .._solver import kernel
 from .._solver.kernel import all_below
-from .decays import LARGEST_EXPONENT
+from .decays import without_overflow
 from .lines import CHUNK, MOST_POINTS, Indices, Predictors, for_all_fits, or_one, ratio, taken, unit_of
 
 # How far to look beyond half the mean rate, in units of it, and when not: where a wave explains this much already, or
@@ -108,6 +108,16 @@ def fit_waves(
     return kernel.fit_waves(unit.reshape(-1, unit.shape[-1]), y, cycles, possible)
 
 
+def phase_at_zero(cos: FloatArray, sin: FloatArray, turns: FloatArray) -> FloatArray:
+    """Return the phase at x = 0 of a wave with these amplitudes where the data start, so many turns from there.
+
+    Modulo one turn, because these may be many.
+    """
+    there = np.arctan2(cos, sin) / (2 * np.pi) - turns
+    phase: FloatArray = 2 * np.pi * (there - np.rint(there))
+    return phase
+
+
 def _is_uneven(unit: FloatArray) -> NDArray[np.bool_]:
     """Return for each row whether its places differ from equally spaced ones by more than their rounding."""
     m = unit.shape[-1]
@@ -125,13 +135,10 @@ def damped_sine(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """
     unit, start, length = unit_of(x[0])
     cycles = frequency_of(unit, y)
-    rate = _DAMPING / length[..., None]
     # No exponential may overflow at zero.
-    possible = np.abs(rate * start[..., None]) < LARGEST_EXPONENT
+    possible, rate = without_overflow(_DAMPING / length[..., None], start[..., None])
     which, cos, sin, offset, _ = fit_waves(unit, y, cycles, possible)
-    (rate,) = taken(which, np.where(possible, rate, 0))
+    (rate,) = taken(which, rate)
     frequency = cycles / length
-    # Modulo one turn, because the phase at the start of the data may be many turns from that at zero.
-    turns = np.arctan2(cos, sin) / (2 * np.pi) - frequency * start
-    phase = 2 * np.pi * (turns - np.rint(turns))
+    phase = phase_at_zero(cos, sin, frequency * start)
     return np.hypot(cos, sin) * np.exp(rate * start), rate, frequency, phase, offset

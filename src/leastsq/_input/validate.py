@@ -67,6 +67,11 @@ def refuse_other(value: Any, name: str, choices: tuple[str | None, ...]) -> None
         raise ValueError(f"{name} must be one of {{{', '.join(map(repr, choices))}}}, got {value!r}")
 
 
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a whole number, of Python's or NumPy's, and no answer yes or no."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def number_of(value: Any) -> float:
     """Return a number in double precision, infinite where it is too large, NaN for what is none."""
     if isinstance(value, np.ndarray) and value.ndim > 0:

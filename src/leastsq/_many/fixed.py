@@ -12,8 +12,8 @@ from .._input.bounds import Bounds
 from .._input.parameters import Start
 from .._input.pieces import is_dask
 from .._input.validate import FloatArray
-from .._models.model import CompiledModel, Model
-from .._models.sums import SumModel
+from .._models.model import Model
+from .._models.sums import is_of_package
 from .._solver import codes
 from .._solver.problem import Problem
 from .._verdict.statistics import Statistics
@@ -61,7 +61,7 @@ def others_of(problem: Problem, begin: Start, box: Bounds | None) -> Others | No
     model: Any = problem.f
     if (
         (box is None and not np.count_nonzero(begin.fixed))
-        or not _is_compiled(model)
+        or not (isinstance(model, Model) and is_of_package(model))
         or problem.options.rho is not None
     ):
         return None
@@ -76,12 +76,6 @@ def others_of(problem: Problem, begin: Start, box: Bounds | None) -> Others | No
         options = options._replace(diag=options.diag[~held])
     rest = tuple(name for name, is_held in zip(names, held, strict=True) if not is_held)
     return Others(replace(problem, f=fixed, jac=fixed.jac, names=rest, options=options, fixed=()), ~held)
-
-
-def _is_compiled(model: Any) -> bool:
-    """Return whether a model consists of none but those of the package."""
-    leaves = [factor.model for term in model.terms for factor in term] if isinstance(model, SumModel) else [model]
-    return isinstance(model, Model) and all(isinstance(leaf, CompiledModel) for leaf in leaves)
 
 
 def _values(begin: Start, box: Bounds | None, n: int) -> FloatArray:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .._engines.block import Ready
 from .._engines.solution import Fitted
 from .._input.pieces import Piece
+from .._input.validate import is_whole
 
 Work: TypeAlias = Piece | Ready
 Workers: TypeAlias = int | Callable[[Callable[[Work], Fitted], Iterable[Work]], Iterable[Fitted]]
@@ -37,7 +38,7 @@ def checked_workers(workers: Any) -> Workers:
     if callable(workers):
         given: Workers = workers
         return given
-    if isinstance(workers, bool) or not isinstance(workers, (int, np.integer)):
+    if not is_whole(workers):
         raise TypeError(f"workers must be an integer or a map-like callable, got {workers!r}")
     count = int(workers)
     if count == -1:

@@ -6,6 +6,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
+from .._input.validate import is_whole
+
 Layout = Literal["fit", "lanes"]
 
 #: Arguments of a function, and what it returns, as kinds: integers of so many bits, and pointers.
@@ -60,7 +62,7 @@ def native_function(function: Any, layout: Layout, user_data: Any, signature: st
         raise TypeError(f"signature must be a declaration in C, got {signature!r}")
     kind = type(function).__module__.partition(".")[0]
     capsule_data = 0
-    if isinstance(function, (int, np.integer)) and not isinstance(function, bool):
+    if is_whole(function):
         if signature is None:
             raise ValueError(
                 f"an address says nothing about the function there: pass its declaration as signature, expected "

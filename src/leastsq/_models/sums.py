@@ -11,7 +11,7 @@ import numpy as np
 from .._input.validate import FloatArray, number_of
 from .._solver import kernel
 from .._solver.kernel import MOST_PARAMETERS
-from .model import Model
+from .model import CompiledModel, Model
 
 # What the addresses of sums are: functions for groups, and, where a term wants whole data sets, for a fit.
 _FOR_GROUPS, _FOR_A_FIT = kernel.sum_functions(kernel.LEVEL)
@@ -167,6 +167,11 @@ def _direct(columns: list[int], seen: set[int], count: int, factors: int) -> int
 def terms_of(model: Model) -> Terms:
     """Return what a model consists of: of itself, unless it is a sum."""
     return model.terms if isinstance(model, SumModel) else ((Factor(model, model.param_names),),)
+
+
+def is_of_package(model: Model) -> bool:
+    """Return whether a model is one of the package, or made of none but those."""
+    return all(isinstance(factor.model, CompiledModel) for term in terms_of(model) for factor in term)
 
 
 def _replaced(model: Model, of: dict[str, str | float]) -> SumModel:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._input.coordinates import joined
-from .._input.validate import FloatArray
+from .._input.validate import FloatArray, is_whole
 from .._solver.problem import Options
 from . import box
 
@@ -179,7 +179,7 @@ def concatenate(results: Sequence[ManyFits], axis: int = 0) -> ManyFits:
     parts = list(results) if isinstance(results, Iterable) else []
     if not parts or not all(isinstance(part, ManyFits) for part in parts):
         raise TypeError(f"results: expected a sequence of ManyFits, with at least one, got {type(results).__name__}")
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+    if not is_whole(axis):
         raise TypeError(f"axis must be a whole number, got {axis!r}")
     first = parts[0]
     for part in parts[1:]:

@@ -12,7 +12,7 @@ from .. import models
 from .._input.bounds import Bounds
 from .._models.complex import ComplexParts
 from .._models.model import CompiledModel, Model
-from .._models.sums import Factor, SumModel
+from .._models.sums import Factor, SumModel, is_of_package
 from .._solver.problem import Options, Problem
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def save(self: ManyFits, file: Any) -> None:
 
 def _terms(f: Any) -> list[list[tuple[str, tuple[str | float, ...]]]] | None:
     """Return what a sum consists of, by names; None unless all its parts are models of the package."""
-    if not isinstance(f, SumModel) or not all(isinstance(one.model, CompiledModel) for term in f.terms for one in term):
+    if not isinstance(f, SumModel) or not is_of_package(f):
         return None
     return [[(factor.model.__name__, factor.arguments) for factor in term] for term in f.terms]
 

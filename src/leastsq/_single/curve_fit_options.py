@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from .._engines.numerical_jacobian import METHODS, checked_step
-from .._input.validate import MOST_EVALUATIONS, FloatArray, flag, refuse_other
+from .._input.validate import MOST_EVALUATIONS, FloatArray, flag, is_whole, refuse_other
 from .._solver.losses import with_loss
 from .._solver.problem import Options, checked_options, checked_scale
 from .callback import Notify, checked_callback
@@ -93,7 +93,7 @@ def read_keywords(given: dict[str, Any], jac: Any, method: str | None) -> Keywor
         # Forward differences with steps of their own are what the iteration takes by itself.
         None if scheme == "2-point" and diff_step is None else scheme,
         diff_step,
-        _checked_limit(given.get("max_nfev")),
+        checked_limit(given.get("max_nfev")),
         given.get("x_scale"),
         checked_callback(given.get("callback")),
         of_leastsq,
@@ -135,11 +135,10 @@ def _checked_covariance(covariance: Any) -> str:
     return str(covariance)
 
 
-def _checked_limit(max_nfev: Any) -> int | None:
+def checked_limit(max_nfev: Any) -> int | None:
     """Return the most evaluations, None where nothing is said."""
     if max_nfev is None:
         return None
-    whole = isinstance(max_nfev, (int, np.integer)) and not isinstance(max_nfev, bool)
-    if not whole or max_nfev <= 0:
+    if not is_whole(max_nfev) or max_nfev <= 0:
         raise ValueError(f"max_nfev must be None or a positive integer, got {max_nfev!r}")
     return int(max_nfev)
