@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .._input.validate import FloatArray, is_whole
+from .._input.validate import FloatArray
 from .._solver.kernel import MOST_PARAMETERS, MOST_PREDICTORS, evaluate_function
 from .addresses import Layout, Native
 from .model import Model
@@ -18,7 +18,7 @@ _NUMBERS: Final = {"lanes": 0, "fit": -1}
 def parameter_names(param_names: Sequence[str] | int) -> tuple[str, ...]:
     """Return the names of parameters, numbered where only their number is known."""
     names: tuple[Any, ...] = ()
-    if is_whole(param_names):
+    if isinstance(param_names, (int, np.integer)) and not isinstance(param_names, bool):
         count = int(param_names)
     elif isinstance(param_names, str):
         names, count = (param_names,), 1
