@@ -85,6 +85,21 @@ def test_a_short_group_beside_a_long_one_keeps_all_its_points():
     np.testing.assert_allclose(fits.popt[1], alone.popt, rtol=1e-6)
 
 
+def test_predictors_that_are_shared_stay_shared():
+    """So that functions of them are tabulated once, not for each fit; only fits with too few points get their own."""
+    x, y = np.linspace(0, 1, 20_000), np.zeros((5, 20_000))
+    ((rows, (some,), of_some),) = lines.thinned((x,), y, 2048)
+    assert some.shape == (2048,)
+    assert y[rows].shape[:1] == of_some.shape[:1] == (5,)
+    y[1, ::3], y[3, 100:] = np.nan, np.nan
+    (rows, (some,), of_some), (few, (own,), of_few) = lines.thinned((x,), y, 2048)
+    assert rows.tolist() == [0, 1, 2, 4]
+    assert some.shape == (2048,)
+    assert few.tolist() == [3]
+    assert np.isfinite(of_few).sum() == 100
+    np.testing.assert_array_equal(own[0, :100], x[:100])
+
+
 @each_model
 def test_what_is_taken_of_a_fit_does_not_depend_on_others(name, monkeypatch):
     model, x, y, _ = data(name, 70_000)

@@ -63,9 +63,7 @@ def for_all_fits(
         def start_values(x: Any, y: FloatArray) -> FloatArray:
             predictors = x if isinstance(x, tuple) else (x,)
             fits, predictors, y = as_rows(predictors, y)
-            m = y.shape[-1]
-            if m > most:
-                predictors, y, m = *thinned(predictors, y, most), most
+            m = min(y.shape[-1], most)
             values = np.empty((len(y), parameters))
             values.fill(1.0)
             made = arrays + (functions if any([p.ndim == 2 for p in predictors]) else 0)
@@ -74,9 +72,10 @@ def for_all_fits(
             with np.errstate(all="ignore"):
                 for first in range(0, len(y) if m else 0, size):
                     some = slice(first, first + size)
-                    x_some = tuple([p if p.ndim == 1 else np.ascontiguousarray(p[some]) for p in predictors])
-                    for j, found in enumerate(guess(*_finite(x_some, np.ascontiguousarray(y[some])))):
-                        values[some, j] = found
+                    x_some = tuple([p if p.ndim == 1 else p[some] for p in predictors])
+                    for rows, x_of, y_of in thinned(x_some, y[some], most):
+                        for j, found in enumerate(guess(*_finite(x_of, y_of))):
+                            values[some][rows, j] = found
             if not all_below(values, math.inf):
                 values[~np.isfinite(values)] = 1.0
             return values.reshape(*fits, parameters)
@@ -102,28 +101,31 @@ def as_rows(
     return fits, tuple(of_fits), y
 
 
-def thinned(predictors: tuple[FloatArray, ...], y: FloatArray, most: int) -> tuple[tuple[FloatArray, ...], FloatArray]:
-    """Return at most so many points of each fit, NaN where it has fewer."""
-    thin = np.full((len(predictors) + 1, len(y), most), np.nan)
-    for row, observations in enumerate(y):
-        columns = [*(p if p.ndim == 1 else p[row] for p in predictors), observations]
-        places = _some_places(columns, most)
-        thin[:, row, : places.size] = [column[places] for column in columns]
-    return tuple(thin[:-1]), thin[-1]
+def thinned(x: Predictors, y: FloatArray, most: int) -> list[tuple[Any, Predictors, FloatArray]]:
+    """Return at most so many points of each fit: which fits, their predictors and observations, NaN where missing.
 
-
-def _some_places(columns: list[FloatArray], most: int) -> Indices:
-    """Return where to find at most so many points, by what a fit has alone."""
-
-    def usable(where: Any) -> NDArray[np.bool_]:
-        return functools.reduce(np.logical_and, (np.isfinite(column[where]) for column in columns))
-
-    places = _spread(columns[0].size, most)
-    there = usable(places)
-    if 2 * np.count_nonzero(there) >= most:
-        return places[there]
-    places = np.flatnonzero(usable(slice(None)))
-    return places if places.size <= most else places[_spread(places.size, most)]
+    Where enough of the same places of all fits hold points, these are taken; other fits get points of their own.
+    """
+    m = y.shape[-1]
+    if m <= most:
+        return [(slice(None), tuple([np.ascontiguousarray(p) for p in x]), np.ascontiguousarray(y))]
+    places = _spread(m, most)
+    some = tuple([p.take(places, axis=-1) for p in x]), y.take(places, axis=-1)
+    usable = functools.reduce(np.logical_and, map(np.isfinite, some[0]), np.isfinite(some[1]))
+    enough = 2 * np.count_nonzero(usable, axis=-1) >= most
+    if enough.all():
+        return [(slice(None), *some)]
+    groups, others = [], np.flatnonzero(~enough)
+    if others.size < len(y):
+        rows = np.flatnonzero(enough)
+        groups.append((rows, tuple([p if p.ndim == 1 else p[rows] for p in some[0]]), some[1][rows]))
+    thin = np.full((len(x) + 1, others.size, most), np.nan)
+    for k, row in enumerate(others):
+        columns = [*(p if p.ndim == 1 else p[row] for p in x), y[row]]
+        places = np.flatnonzero(functools.reduce(np.logical_and, map(np.isfinite, columns)))
+        places = places if places.size <= most else places[_spread(places.size, most)]
+        thin[:, k, : places.size] = [column[places] for column in columns]
+    return [*groups, (others, tuple(thin[:-1]), thin[-1])]
 
 
 @functools.lru_cache(maxsize=16)

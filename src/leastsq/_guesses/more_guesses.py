@@ -144,7 +144,7 @@ def sine(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     return np.hypot(cos, sin), frequency, phase_at_zero(cos, sin, frequency * start), offset
 
 
-@for_all_fits(7, functions=4, arrays=2, most=2 * MOST_POINTS)
+@for_all_fits(7, arrays=3, most=2 * MOST_POINTS)
 def harmonics(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess offset, trend, frequency, cosine1, sine1, cosine2 and sine2 of a cycle about a straight trend.
 
@@ -154,13 +154,12 @@ def harmonics(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     _, rise, low = best_function(unit[..., None, :], y)
     left = y - rise[:, None] * unit - low[:, None]
     cycles = frequency_of(unit, left)
-    angle = 2 * np.pi * (cycles / length)[:, None] * (start[..., None] + length[..., None] * unit)
-    # The waves are nearly orthogonal to each other over whole cycles: one after the other will do.
     found = []
-    for wave in (np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)):
-        _, coefficient, _ = best_function(wave[:, None, :], left)
-        found.append(coefficient)
-        left = left - coefficient[:, None] * wave
+    for times in (1, 2):  # waves are nearly orthogonal to each other over whole cycles: each by itself will do
+        _, cosine, sine, _, _ = fit_waves(unit, left, times * cycles)
+        turns = times * cycles / length * start
+        angle = 2 * np.pi * (turns - np.rint(turns))
+        found += [cosine * np.cos(angle) - sine * np.sin(angle), cosine * np.sin(angle) + sine * np.cos(angle)]
     trend = rise / length
     return low - trend * start, trend, cycles / length, *found
 

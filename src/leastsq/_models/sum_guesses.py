@@ -9,9 +9,10 @@ from .._input.validate import FloatArray
 from .find_peaks import PEAKS, Spectra, find_peaks, ordered
 from .find_spots import SPOTS, find_spots
 from .sum_terms import curve_of, guess_of, is_free, median_of
+from .term_guesses import start_of_peak, start_of_product
 
 if TYPE_CHECKING:
-    from .sums import Factor, SumModel
+    from .sums import Factor, SumModel, Terms
 
 # The share of the points at either end that background is taken from.
 _EDGE = 8
@@ -26,47 +27,78 @@ def start_of_sum(model: "SumModel", predictors: tuple[FloatArray, ...], y: Float
     fits, xs, y = as_rows(predictors, y)
     m = y.shape[-1]
     start = np.ones((len(y), len(model.param_names)))
+    most = m if model.predictors == 1 and len(model.terms) > 1 and _peaks_of(model.terms, 1) else _MOST
     size = max(1, _BLOCK // min(max(m, 1), _MANY))
     with np.errstate(all="ignore"):
         for first in range(0, len(y) if m else 0, size):
             some = slice(first, first + size)
-            start[some] = _block_start(model, tuple(x if x.ndim == 1 else x[some] for x in xs), y[some])
+            of_some = tuple(x if x.ndim == 1 else x[some] for x in xs)
+            for rows, x_of, y_of in thinned(of_some, y[some], most):
+                start[some][rows] = _block_start(model, x_of, y_of)
     start[~np.isfinite(start)] = 1.0
     return start.reshape(*fits, len(model.param_names))
 
 
+def _peaks_of(terms: "Terms", predictors: int) -> list["Factor"]:
+    """Return which terms are peaks."""
+    kinds = PEAKS if predictors == 1 else SPOTS
+    return [term[0] for term in terms if len(term) == 1 and term[0].model.__name__ in kinds]
+
+
 def _block_start(model: "SumModel", xs: tuple[FloatArray, ...], y: FloatArray) -> FloatArray:
     """Return the start of a block of fits."""
-    alone = [term[0] for term in model.terms if len(term) == 1]
-    kinds = PEAKS if len(xs) == 1 else SPOTS
-    peaks = [factor for factor in alone if factor.model.__name__ in kinds]
-    others = [factor for factor in alone if factor not in peaks]
     found: dict[int, FloatArray] = {}
+    peaks = _peaks_of(model.terms, len(xs))
+    if len(model.terms) == 1:
+        (term,) = model.terms
+        if len(term) > 1:
+            found = start_of_product(term, xs, np.where(np.isfinite(y), y, np.nan))
+        else:
+            on_level = peaks and not is_free(term[0], "offset")
+            found[id(term[0])] = (start_of_peak if on_level else guess_of)(term[0], xs, y)
+        return _collected(model.terms, model.param_names, found, len(y))
+    terms, y = _without_levels(model.terms, peaks, y)
+    peaks = _peaks_of(terms, len(xs))
+    others = [term[0] for term in terms if len(term) == 1 and term[0] not in peaks]
     if peaks and len(xs) == 1:
         data = ordered(xs[0], y)
         xs, left = (data.x,), _peaks_on_others(peaks, others, data, found)
     else:
-        if y.shape[-1] > _MOST:
-            xs, y = thinned(xs, y, _MOST)
         left = np.where(np.logical_and.reduce([np.isfinite(x) for x in xs]) & np.isfinite(y), y, np.nan)
         for factor in others:
             found[id(factor)] = guess_of(factor, xs, left)
             left = left - curve_of(factor, xs, found[id(factor)])
         if peaks:
             found |= find_spots(peaks, xs, left)
-    for term in model.terms:
-        for factor in term if len(term) > 1 else ():
-            found[id(factor)] = guess_of(factor, xs, left)
-    return _collected(model, found, len(y))
+    for term in terms:
+        if len(term) > 1:
+            found |= start_of_product(term, xs, left)
+    return _collected(terms, model.param_names, found, len(y))
 
 
-def _collected(model: "SumModel", found: dict[int, FloatArray], fits: int) -> FloatArray:
-    start = np.ones((fits, len(model.param_names)))
-    for term in model.terms:
+def _without_levels(terms: "Terms", peaks: list["Factor"], y: FloatArray) -> tuple["Terms", FloatArray]:
+    """Return peaks whose offsets, where they are fixed, are zero, and observations without these."""
+    levels: list[float] = []
+    on_zero: dict[int, Factor] = {}
+    for factor in peaks:
+        where = factor.model.param_names.index("offset")
+        level = factor.arguments[where]
+        if not isinstance(level, str) and level != 0.0:
+            levels.append(level)
+            arguments = (*factor.arguments[:where], 0.0, *factor.arguments[where + 1 :])
+            on_zero[id(factor)] = factor._replace(arguments=arguments)
+    if not levels:
+        return terms, y
+    return tuple(tuple(on_zero.get(id(factor), factor) for factor in term) for term in terms), y - sum(levels)
+
+
+def _collected(terms: "Terms", names: tuple[str, ...], found: dict[int, FloatArray], fits: int) -> FloatArray:
+    start = np.ones((fits, len(names)))
+    for term in terms:
         for factor in term:
             for j, name in enumerate(factor.arguments):
                 if isinstance(name, str):
-                    start[:, model.param_names.index(name)] = found[id(factor)][:, j]
+                    start[:, names.index(name)] = found[id(factor)][:, j]
     return start
 
 

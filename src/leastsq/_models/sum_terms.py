@@ -19,7 +19,11 @@ def is_free(factor: "Factor", name: str) -> bool:
 def guess_of(factor: "Factor", xs: tuple[FloatArray, ...], y: FloatArray) -> FloatArray:
     """Guess the parameters of a factor by itself, shape (B, N); what is fixed is as fixed."""
     guess: Any = factor.model.guess
-    start = np.array(guess(xs if len(xs) > 1 else xs[0], y))
+    return with_fixed(factor, np.array(guess(xs if len(xs) > 1 else xs[0], y)))
+
+
+def with_fixed(factor: "Factor", start: FloatArray) -> FloatArray:
+    """Put what is fixed into a start, shape (B, N)."""
     for j, argument in enumerate(factor.arguments):
         if not isinstance(argument, str):
             start[:, j] = argument
