@@ -100,6 +100,7 @@ REFUSED = {
         ValueError,
         "method must be one of {None, 'lm', 'trf', 'dogbox'}, got 'newton'",
     ),
+    "array as method": (dict(method=np.ones(2), jac=np.ones(2)), ValueError, "jac must be callable or None"),
     "scheme for jac": (dict(jac="2-point", method="lm"), ValueError, "jac must be callable or None; got '2-point'"),
     "no scheme for jac": (dict(jac="4-point"), ValueError, "callable or None, or one of '2-point', '3-point', 'cs'"),
     "unknown option": (dict(maxfun=5), TypeError, "unexpected keyword argument 'maxfun'.*maxfev"),

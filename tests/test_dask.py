@@ -329,3 +329,17 @@ def test_covariances_can_be_left_out():
     fits = lazy.compute()
     assert fits.pcov is None
     np.testing.assert_array_equal(lazy.stderr.compute(), fits.stderr)
+
+
+def test_results_in_memory_take_the_values_of_dask_arrays():
+    fits = curve_fit_many(models.gaussian, X, CUBE[5, :3], sigma=0.1)
+    lazy, sigma = da.from_array(X, chunks=20), np.linspace(0.1, 0.2, X.size)
+    np.testing.assert_array_equal(fits.predict(lazy), fits.predict(X))
+    found = fits.predict(lazy, interval="prediction", sigma=da.from_array(sigma))
+    np.testing.assert_array_equal(found, fits.predict(X, interval="prediction", sigma=sigma))
+
+
+def test_models_take_the_values_of_dask_arrays():
+    lazy, y = da.from_array(X, chunks=20), CUBE[5, 0]
+    np.testing.assert_array_equal(models.gaussian.guess(lazy, da.from_array(y)), models.gaussian.guess(X, y))
+    np.testing.assert_array_equal(models.line(lazy, 2.0, 1.0), models.line(X, 2.0, 1.0))

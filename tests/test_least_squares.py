@@ -231,3 +231,20 @@ def test_residuals_that_are_not_finite_at_the_start(bad):
 def test_residuals_that_are_not_finite_later_shorten_the_step():
     result = least_squares(lambda x: np.array([np.log(x[0]) if x[0] > 0 else np.nan]), [9.0])
     np.testing.assert_allclose(result.x, 1, rtol=1e-7)
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
+@pytest.mark.parametrize("size", [1, 5])
+def test_the_number_of_residuals_may_not_change_between_differences(jac, size):
+    calls = iter(range(1, 100))
+
+    def fun(p):
+        return np.resize(p[0] * np.arange(7.0) + p[1] - 1, 7 if next(calls) == 1 else size)
+
+    with pytest.raises(ValueError, match=f"fun returned {size} residuals, but 7 at the starting point"):
+        least_squares(fun, [1.0, 1.0], jac=jac)
+
+
+def test_a_ragged_start_is_refused_in_words():
+    with pytest.raises(ValueError, match="x0: expected an array of real numbers, got rows of unequal length"):
+        least_squares(lambda p: p, [[1, 2], [3]])

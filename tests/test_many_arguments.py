@@ -47,13 +47,13 @@ BAD_ARGUMENTS = [
     ({"p0": lambda x, y: np.ones(3) + 1j}, TypeError, "p0(x, y): got complex numbers"),
     ({"sigma": np.ones(3)}, ValueError, "sigma has (3,) points along the axes that are fitted along, ydata (20,)"),
     ({"sigma": np.ones((7, 20))}, ValueError, "shapes are ydata (200,), xdata (), sigma (7,)"),
-    ({"sigma": "small"}, TypeError, "sigma: got an array of dtype <U5"),
+    ({"sigma": "small"}, TypeError, "sigma: got the text 'small'; if that is the name of a column"),
     ({"sigma": 1j}, TypeError, "sigma: got complex numbers (complex128)"),
     ({"xdata": None}, TypeError, "xdata: got None"),
     ({"xdata": T[:5]}, ValueError, "xdata has (5,) points along the axes that are fitted along, ydata (20,)"),
     ({"xdata": (T, T[:5])}, ValueError, "xdata[1] has (5,) points"),
     ({"xdata": np.ones((7, 20))}, ValueError, "xdata (7,)"),
-    ({"xdata": "abc"}, TypeError, "xdata: got an array of dtype <U3"),
+    ({"xdata": "abc"}, TypeError, "xdata: got the text 'abc'; if that is the name of a column"),
     ({"xdata": T + 1j}, TypeError, "xdata: got complex numbers (complex128)"),
     ({"ydata": DATA + 1j}, TypeError, "float64 numbers for complex ydata"),
     ({"ydata": None}, TypeError, "ydata: got None"),
@@ -71,6 +71,11 @@ BAD_ARGUMENTS = [
     ({"epsfcn": "a"}, TypeError, "epsfcn must be the relative error"),
     ({"diag": [1, 2]}, TypeError, "diag: got 2 scale factors, expected one for each of the 3 parameters"),
     ({"diag": [1, 0, 2]}, TypeError, "diag: scale factors must be positive and finite"),
+    (
+        {"f": models.exponential, "jac": np.ones(2)},
+        ValueError,
+        "exponential has derivatives of its own: leave jac out",
+    ),
     ({"jac": 3}, TypeError, "jac must be callable, got int"),
     ({"f": None}, TypeError, "f must be callable, got NoneType"),
     (
@@ -127,3 +132,10 @@ def test_what_a_function_returns_must_be_its_values(function, values, error, mes
 def test_the_public_names():
     assert {"ManyFits", "curve_fit_many", "models"} <= set(leastsq.__all__)
     assert isinstance(curve_fit_many(models.exponential, T, DATA), ManyFits)
+
+
+@pytest.mark.parametrize("argument", ["xdata", "ydata", "sigma", "groups"])
+def test_names_of_columns_need_their_table(argument):
+    arguments = {"xdata": T, "ydata": DATA[0], argument: "signal"}
+    with pytest.raises(TypeError, match=f"{argument}: got the text 'signal'; if that is the name of a column, pass"):
+        curve_fit_many(decay, p0=START, **arguments)

@@ -458,3 +458,29 @@ def test_what_has_no_value_is_silent():
     assert np.isnan(models.gaussian(0.0, 1.0, 0.0, 0.0, 1.0))
     assert np.isnan(models.michaelis_menten(0.0, 1.0, 0.0))
     assert np.isinf(models.power_law(0.0, 1.0, -1.0, 0.0))
+
+
+def test_predictors_that_are_masked_have_no_value():
+    x = np.ma.array([1.0, 2.0], mask=[False, True])
+    np.testing.assert_array_equal(models.line(x, 2.0, 1.0), [3.0, np.nan])
+    np.testing.assert_array_equal(models.line.jac(x, 2.0, 1.0)[0], [1.0, 1.0])
+
+
+@pytest.mark.parametrize("model", [models.exponential, models.exponential.fix(offset=0.5)], ids=str)
+def test_guesses_leave_out_what_is_masked(model):
+    t = np.linspace(0, 4, 30)
+    y = models.exponential(t, 2.5, 1.3, 0.5)
+    y[4] = 1e3
+    wrong = np.arange(30) == 4
+    masked = model.guess(t, np.ma.array(y, mask=wrong))
+    np.testing.assert_array_equal(masked, model.guess(t, np.where(wrong, np.nan, y)))
+
+
+@pytest.mark.parametrize("value", [None, "text", [1j, 2j], np.array(["2026-03-01"], "M8[D]"), [object(), 1.0]], ids=str)
+def test_what_is_no_number_is_no_predictor_and_no_observation(value):
+    with pytest.raises(TypeError, match=r"x: got .* expected real numbers"):
+        models.line(value, 1.0, 2.0)
+    with pytest.raises(TypeError, match=r"x: got .* expected real numbers"):
+        models.line.jac(value, 1.0, 2.0)
+    with pytest.raises(TypeError, match=r"y: got .* expected real numbers"):
+        models.line.guess([1.0, 2.0], value)

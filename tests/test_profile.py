@@ -74,6 +74,15 @@ def test_residuals_of_tables(vectorized):
         fits.residuals(x, y, groups=np.where(label == "c", "d", label))
 
 
+def test_residuals_without_deviations_are_none():
+    y, fits = make(sigma=np.ones((5, 1)))
+    with pytest.raises(ValueError, match="sigma must be positive, and more than tiny: 6 of 6 standard deviations"):
+        fits.residuals(DOSE, y, sigma=0.0)
+    rest = fits.residuals(DOSE, y, sigma=np.arange(5)[:, None])
+    assert np.isnan(rest[0]).all()
+    assert np.isfinite(rest[1:]).all()
+
+
 def test_residuals_of_other_data_are_refused():
     y, fits = make()
     with pytest.raises(

@@ -200,6 +200,31 @@ def test_fits_by_labels_of_several_columns():
     assert fits.to_dataframe().loc[("A", 1), "amplitude"] == fits.group(("A", 1))["amplitude"]
 
 
+@pytest.mark.parametrize(
+    ("groups", "label"),
+    [
+        (np.array([("B", 7), ("A", 1)], dtype=[("plate", "U2"), ("well", "i8")]), ("B", 7)),
+        (np.array(["2026-03-02", "2026-03-01"], dtype="M8[D]"), np.datetime64("2026-03-02")),
+        ([0.5, 0.25], 0.5),
+    ],
+    ids=["columns", "dates", "numbers that are not whole"],
+)
+def test_labels_of_every_kind_pick_fits(groups, label):
+    fits = grouped(groups)
+    x, y = (np.tile(X, 2), np.concatenate([decay(X, 2.0, 0.5), decay(X, 3.0, 1.0)]) + 0.01 * np.cos(9 * np.tile(X, 2)))
+    for own in (label, fits.groups[1]):  # as it was given, and as the result has it
+        assert fits.group(own).popt.round(1).tolist() == [2.0, 0.5]
+        assert fits.message(own) == fits.message(1)
+        assert fits.report(own) == fits.report(1)
+        interval = fits.profile(own, "rate", x, y, groups=np.repeat(groups, 24))
+        assert interval.value == fits["rate"][1]
+
+
+def test_an_index_that_does_not_fit_is_told_of_the_shape_of_the_fits():
+    with pytest.raises(IndexError, match="1-dimensional, but 2 were indexed"):
+        grouped(["B7", "A01"])[0, 0]
+
+
 def test_results_are_no_arrays():
     for wrong in (np.asarray, np.array, np.sum, lambda fits: np.concatenate([fits, fits])):
         with pytest.raises(TypeError, match="a result is not one array but several"):

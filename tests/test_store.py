@@ -34,6 +34,22 @@ def same(one, other):
     assert one.summary() == other.summary()
 
 
+@pytest.mark.parametrize("model", [models.exponential, models.exponential.fix(offset=0.1), decay], ids=str)
+def test_parts_of_a_run_are_joined_as_they_come_from_files(model):
+    fits = curve_fit_many(model, X, Y, [2.0, 0.5, 0.1] if model is models.exponential else [2.0, 0.5])
+    parts = [through_file(part) for part in (fits[:2], fits[2:])]
+    np.testing.assert_array_equal(ManyFits.concatenate(parts).popt, fits.popt)
+
+
+def test_parts_of_other_models_are_not_joined():
+    def other(x, amplitude, rate):
+        return decay(x, amplitude, rate)
+
+    parts = [through_file(curve_fit_many(model, X, Y, [2.0, 0.5])) for model in (decay, other)]
+    with pytest.raises(ValueError, match="results of different fits: f is"):
+        ManyFits.concatenate(parts)
+
+
 @pytest.mark.parametrize("options", [{}, {"sigma": 0.1, "absolute_sigma": True}, {"diag": [1, 2, 3], "ftol": 1e-3}])
 def test_compiled_models_come_back_whole(tmp_path, options):
     fits = curve_fit_many(models.exponential, X, Y, **options)

@@ -246,6 +246,15 @@ def in_another_process(model):
     return curve_fit(model, X, noisy(model, TRUTH)[0], p0=TRUTH * 1.05)[0]
 
 
+def test_models_of_the_same_parts_are_equal():
+    for twin in (pickle.loads(pickle.dumps(two_peaks)), copy.deepcopy(two_peaks), bare.prefix("")):
+        original = bare if twin.param_names == bare.param_names else two_peaks
+        assert twin == original
+        assert hash(twin) == hash(original)
+    for other in (bare.prefix("left_"), models.gaussian.fix(offset=0.1), models.gaussian, None):
+        assert bare != other
+
+
 def test_pickles_travel():
     expected = in_another_process(two_peaks)
     for twin in (pickle.loads(pickle.dumps(two_peaks)), copy.copy(two_peaks), copy.deepcopy(two_peaks)):

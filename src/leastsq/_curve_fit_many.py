@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._input.bounds import Bounds, bounds_of_many, refuse_infeasible
 from ._input.coordinates import coordinates_of
-from ._input.frames import columns_of
+from ._input.frames import columns_of, refuse_names
 from ._input.groups import grouped_sets
 from ._input.parameters import Start, checked_start
 from ._input.pieces import data_sets, is_dask
@@ -270,6 +270,7 @@ def curve_fit_many(
     f = understood(f)
     if data is not None:
         xdata, ydata, sigma, groups = columns_of(data, xdata, ydata, sigma, groups)
+    refuse_names(xdata, ydata, sigma, groups)
     observed, along = ydata, axis
     if is_complex(ydata):
         xdata, ydata, sigma, axis, groups, lengths = many_complex(xdata, ydata, sigma, axis, groups, lengths)
@@ -360,7 +361,7 @@ def _fit_lazily(call: Call, progress: Any, workers: Any, *arguments: Any) -> Laz
 
 
 def _jacobian_of_model(model: Model, jac: Any) -> Callable[..., Any] | None:
-    if jac is not None and jac != model.jac:
+    if jac is not None and not (callable(jac) and jac == model.jac):
         own = "derivatives" if model.jac is not None else "differences, taken in compiled code,"
         raise ValueError(f"{model.__name__} has {own} of its own: leave jac out")
     return model.jac

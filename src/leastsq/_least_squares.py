@@ -16,6 +16,7 @@ from ._input.bounds import Bounds, checked_bounds, refuse_infeasible
 from ._input.validate import (
     MOST_EVALUATIONS,
     FloatArray,
+    as_array,
     callable_argument,
     is_whole,
     number_of,
@@ -296,9 +297,10 @@ class _Bound(NamedTuple):
 
 def _starting_point(x0: Any) -> FloatArray:
     """Return the start, a number or an array of one dimension."""
-    if np.iscomplexobj(x0):
+    given = as_array(x0, "x0")
+    if np.iscomplexobj(given):
         raise ValueError(f"x0 must be real, got complex numbers: {x0!r}")
-    start = np.atleast_1d(real_array(x0, "x0")).copy()
+    start = np.atleast_1d(real_array(given, "x0")).copy()
     if start.ndim != 1 or start.size == 0:
         raise ValueError(f"x0 must be a number or an array of one dimension, got shape {start.shape}")
     refuse_not_finite(start, "x0")

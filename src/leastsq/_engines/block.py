@@ -1,7 +1,7 @@
 """A piece of the data sets made ready to fit: cast, weighted, freed of missing points, with somewhere to start."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,12 +141,17 @@ def _weights(piece: Piece, missing: NDArray[np.bool_] | None, status: NDArray[np
         weights[unusable] = 0.0
         counts = unusable if missing is None else unusable & ~missing
         if len(sigma) == 1 and counts.any():
-            raise ValueError(
-                f"sigma must be positive, and more than tiny: {int(unusable.sum())} of {sigma.size} standard "
-                f"deviations are not, the first is {sigma[unusable][0]}. To leave out a point, make its sigma infinite"
-            )
+            refuse_deviations(sigma, unusable)
         status[np.broadcast_to(counts.any(axis=1), status.shape)] = codes.DATA_NOT_USABLE
     return weights
+
+
+def refuse_deviations(sigma: FloatArray, unusable: NDArray[np.bool_]) -> NoReturn:
+    """Raise because of standard deviations that are none."""
+    raise ValueError(
+        f"sigma must be positive, and more than tiny: {int(unusable.sum())} of {sigma.size} standard deviations are "
+        f"not, the first is {sigma[unusable][0]}. To leave out a point, make its sigma infinite"
+    )
 
 
 def _missing(piece: Piece, x: tuple[FloatArray, ...], y: FloatArray) -> NDArray[np.bool_] | None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._input.bounds import Bounds, steps_inside
-from .._input.validate import FloatArray, as_array, real_array
+from .._input.validate import FloatArray, as_array, real_array, residual_array, same_size
 
 METHODS: Final = ("2-point", "3-point", "cs")
 # Without cancellation, a step cannot be too small.
@@ -33,7 +33,7 @@ class Differences(NamedTuple):
         if self.bounds is not None:
             free = np.flatnonzero(self.bounds.lower < self.bounds.upper)
         if self.method == "cs":
-            columns = self._by_complex_steps(x, free)
+            columns = self._by_complex_steps(x, f.size, free)
         else:
             steps = np.diag(self.steps(x))[free]
             columns = self._by_one_step(x, f, steps) if self.method == "2-point" else self._by_two_steps(x, f, steps)
@@ -61,7 +61,7 @@ class Differences(NamedTuple):
     def _by_one_step(self, x: FloatArray, f: FloatArray, steps: FloatArray) -> FloatArray:
         """Return forward differences, or backward ones."""
         points = self._inside(x + steps)
-        slopes = (self._evaluate(points) - f) / (points - x).sum(axis=1)[:, None]
+        slopes = (self._evaluate(points, f.size) - f) / (points - x).sum(axis=1)[:, None]
         by_columns: FloatArray = slopes.T
         return by_columns
 
@@ -72,7 +72,7 @@ class Differences(NamedTuple):
             outside = ((ends[1] < self.bounds.lower) | (ends[1] > self.bounds.upper)).any(axis=1)
             ends[1, outside] = (x + 0.5 * steps)[outside]
             ends = self._inside(ends)
-        values = self._evaluate(ends.reshape(-1, x.size)).reshape(2, len(steps), -1)
+        values = self._evaluate(ends.reshape(-1, x.size), f.size).reshape(2, len(steps), -1)
         one, two = ((end - x).sum(axis=1) for end in ends)
         first, second = ((v - f) / h[:, None] for v, h in zip(values, (one, two), strict=True))
         # The slope at x of the parabola through x and both ends.
@@ -87,15 +87,17 @@ class Differences(NamedTuple):
         inside: FloatArray = np.clip(points, self.bounds.lower, self.bounds.upper)
         return inside
 
-    def _by_complex_steps(self, x: FloatArray, free: NDArray[np.intp]) -> FloatArray:
+    def _by_complex_steps(self, x: FloatArray, m: int, free: NDArray[np.intp]) -> FloatArray:
         steps = (_COMPLEX_STEP * np.maximum(np.abs(x), 1.0))[free]
         points = np.tile(x.astype(complex), (free.size, 1))
         points[np.arange(free.size), free] += 1j * steps
         columns = [np.ravel(as_array(values, "fun")) for values in self.run(self.func, points)]
+        for column in columns:
+            same_size(column, m, "fun")
         return np.array([values.imag / step for values, step in zip(columns, steps, strict=True)]).T
 
-    def _evaluate(self, points: FloatArray) -> FloatArray:
-        return np.array([np.ravel(real_array(values, "fun")) for values in self.run(self.func, points)])
+    def _evaluate(self, points: FloatArray, m: int) -> FloatArray:
+        return np.array([residual_array(values, m, "fun") for values in self.run(self.func, points)])
 
 
 def checked_step(diff_step: Any, n: int) -> FloatArray:

@@ -9,6 +9,15 @@ from numpy.typing import NDArray
 from .missing import missing_in, plain_array
 
 
+def refuse_names(xdata: Any, ydata: Any, sigma: Any, groups: Any) -> None:
+    """Raise where arguments are names of columns, but there is no table that has them."""
+    for argument, value in (("xdata", xdata), ("ydata", ydata), ("sigma", sigma), ("groups", groups)):
+        if isinstance(value, str):
+            raise TypeError(
+                f"{argument}: got the text {value!r}; if that is the name of a column, pass its table as well, as data="
+            )
+
+
 def columns_of(data: Any, xdata: Any, ydata: Any, sigma: Any, groups: Any) -> tuple[Any, Any, Any, Any]:
     """Return predictors, observations, deviations and labels: columns for names, and anything else as it is.
 

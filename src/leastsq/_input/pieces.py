@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .missing import plain_array
-from .validate import refuse_unreal
+from .validate import FloatArray, refuse_unreal
 
 # Fits of a piece, and points. Few enough for a piece to be a moment's work and a megabyte or two.
 MOST_FITS = 2048
@@ -210,6 +210,11 @@ def real_numbers(value: Any, name: str) -> NDArray[Any]:
         raise ValueError(f"{name}: expected an array of real numbers, got rows of unequal length ({error})") from error
     refuse_unreal(array.dtype, name)
     return array
+
+
+def present_numbers(value: Any, name: str) -> FloatArray:
+    """Return an array of float64, of a dask array the values."""
+    return real_numbers(value.compute() if is_dask(value) else value, name).astype(np.float64, copy=False)
 
 
 def _stand_in(array: Any, name: str) -> NDArray[Any]:

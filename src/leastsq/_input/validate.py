@@ -123,12 +123,18 @@ def residual_array(value: Any, m: int | None, name: str) -> FloatArray:
     residuals = real_array(value, name)
     if residuals.ndim != 1:
         residuals = residuals.reshape(-1)
-    if m is not None and residuals.size != m:
+    if m is not None:
+        same_size(residuals, m, name)
+    return residuals
+
+
+def same_size(residuals: NDArray[Any], m: int, name: str) -> None:
+    """Raise unless there are as many residuals as at the start."""
+    if residuals.size != m:
         raise ValueError(
             f"{name} returned {residuals.size} residuals, but {m} at the starting point; "
             f"the number must not change from call to call. To leave out points, return 0 for them."
         )
-    return residuals
 
 
 def enough_residuals(m: int, n: int, name: str) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._input.missing import plain_array, points_first
-from .._input.validate import FLOAT64, FloatArray, refuse_unreal
+from .._input.missing import points_first
+from .._input.pieces import present_numbers
+from .._input.validate import FLOAT64, FloatArray
 from .._solver import kernel
 
 if TYPE_CHECKING:
@@ -43,11 +44,7 @@ class Model:
             return (x,)
         if self.predictors == 1 and isinstance(x, tuple) and len(x) != 1:
             x = np.asarray(x)  # numbers, not predictors
-        arrays = tuple(plain_array(predictor) for predictor in self.separated(x))
-        for array in arrays:
-            if array.dtype.kind in "cmM":
-                refuse_unreal(array.dtype, "x")
-        return tuple(array.astype(np.float64, copy=False) for array in arrays)
+        return tuple(present_numbers(predictor, "x") for predictor in self.separated(x))
 
     def separated(self, x: Any) -> tuple[Any, ...]:
         """Return the predictors as a tuple, also where they are the rows of an array or the columns of a table."""
@@ -75,7 +72,7 @@ class Model:
     def of_one_size(self, x: Any, y: Any) -> tuple[tuple[FloatArray, ...], FloatArray]:
         """Return predictors and observations as arrays; raise unless they have as many points."""
         predictors = self.predictor_arrays(x)
-        y = np.asarray(y, dtype=np.float64)
+        y = present_numbers(y, "y")
         sizes = [predictor.shape[-1:] for predictor in predictors]
         if y.ndim == 0 or any(size not in ((1,), y.shape[-1:]) for size in sizes):
             raise ValueError(

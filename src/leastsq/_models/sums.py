@@ -108,6 +108,13 @@ class SumModel(Model):
 
         return start_of_sum(self, *self.of_one_size(x, y))
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether another model is made of the same parts: a copy from a file or a process is."""
+        return self.terms == other.terms if isinstance(other, SumModel) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.terms)
+
     def __reduce__(self) -> Any:
         return SumModel, (self.terms,)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._engines.block import refuse_deviations
 from .._input.groups import GroupedSets, grouped_sets
 from .._input.pieces import DataSets, Piece, data_sets, fit_axes, is_dask
 from .._input.validate import FloatArray
@@ -57,13 +58,13 @@ def residuals(
     Returns
     -------
     ndarray of the shape of `y`
-        ``y - model``, divided by `sigma` if that is given, complex if `y` is; NaN for missing points. With more axes
-        where `y` is shared by several fits.
+        ``y - model``, divided by `sigma` if that is given, complex if `y` is; NaN for missing points, and where a
+        `sigma` that differs from fit to fit is not positive. With more axes where `y` is shared by several fits.
 
     Raises
     ------
     ValueError
-        If the data are not for as many fits.
+        If the data are not for as many fits, or a `sigma` for all of them is not positive.
 
     Examples
     --------
@@ -143,7 +144,12 @@ def _as_rows(piece: Piece) -> Rows:
         if left_out is not None:
             y[np.broadcast_to(left_out, y.shape)] = np.nan
     x = tuple(np.asarray(one[0] if len(one) == 1 else one, dtype=np.float64) for one in piece.x)
-    sigma = None if piece.sigma is None else np.asarray(piece.sigma, dtype=np.float64)
+    sigma = None if piece.sigma is None else np.array(piece.sigma, dtype=np.float64)
+    if sigma is not None and not sigma.min(initial=1.0) > 0:
+        unusable = ~(sigma > 0)
+        if len(sigma) == 1 and (unusable & np.isfinite(y)).any():
+            refuse_deviations(sigma, unusable)
+        sigma[unusable] = np.nan  # as data sets of their own, these were not fitted
     popt = np.asarray(piece.p0)
     popt = np.broadcast_to(popt, (piece.fits, popt.shape[-1]))
     return Rows(x, y, sigma, popt)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from .._input.pieces import MOST_POINTS, real_numbers
+from .._input.pieces import MOST_POINTS, present_numbers
 from .._input.validate import NO_VALUE, FloatArray, with_parameter_axis
 from .._models.complex import ComplexParts, both_parts, in_turn, together
 from .._models.model import Model
@@ -103,7 +103,7 @@ def predict(
         raise ValueError("sigma is for interval='prediction', the scatter of a further observation")
     f = self.problem.f
     given = f.separated(x) if isinstance(f, Model) else x if isinstance(x, tuple) else (x,)
-    predictors = tuple(real_numbers(p, "x").astype(np.float64, copy=False) for p in given)
+    predictors = tuple(present_numbers(p, "x") for p in given)
     if not isinstance(f, ComplexParts):
         return _predicted(self, predictors, return_std, interval, level, sigma)
     if sigma is not None:
@@ -196,7 +196,7 @@ def _scatter(fits: ManyFits, sigma: Any) -> FloatArray:
         raise ValueError(
             "sigma is missing: the fits had one, so that the scatter of a further observation follows from its own"
         )
-    deviation = np.asarray(1.0 if sigma is None else real_numbers(sigma, "sigma"), dtype=np.float64)
+    deviation = np.ones(()) if sigma is None else present_numbers(sigma, "sigma")
     if not (deviation > 0).all():
         raise ValueError("sigma: expected standard deviations above zero")
     own = 1.0 if fits.problem.absolute_sigma else fits.redchi[..., None]

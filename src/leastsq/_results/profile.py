@@ -20,7 +20,7 @@ from .._input.validate import FloatArray
 from .._solver.losses import cost, is_counts, name_of
 from .again import Rows, given_again, rows_of_fits
 from .box import rows as rows_of_box
-from .selection import number_of_parameter, position_of
+from .selection import is_label, number_of_parameter, position_of
 from .student import quantiles
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def profile(
 
     Parameters
     ----------
-    index : int, tuple, slice, mask or str
+    index : int, tuple, slice, mask or label
         Which fits, by any index into their shape, or by the label of a group; ``...`` for all. Each takes about ten
         fits on either side, made for all of them together.
     name : str
@@ -127,7 +127,7 @@ def profile(
         raise ValueError(f"{name} is fixed: it has no interval")
     sets = given_again(self, x, y, sigma, axis, groups, lengths)
     box = rows_of_box(self, bounds)
-    if isinstance(index, str):
+    if is_label(self, index):
         index = position_of(self, index)
     numbers = np.arange(self.size).reshape(self.shape)
     chosen = numbers if self.status.ndim == 0 else np.asarray(numbers[index])

@@ -12,7 +12,7 @@ from .._input.validate import number_of
 from .._solver import codes
 from .._solver.losses import is_counts
 from .intervals import count_free
-from .selection import single_index
+from .selection import is_label, single_index
 
 if TYPE_CHECKING:
     from .result import ManyFits
@@ -29,9 +29,9 @@ def message(self: ManyFits, index: Any = ()) -> str:
 
     Parameters
     ----------
-    index : int, tuple of int, array of them, or str, default ()
-        Which fit, by its position, or by the label of its group where that is text; can be left out where there is
-        one.
+    index : int, tuple of int, array of them, or label, default ()
+        Which fit, by its position or by the label of its group; can be left out where there is one. A whole number is
+        a position, also where labels are numbers: ``group`` takes those.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def report(self: ManyFits, index: Any = None, *, level: float = 0.95, min_correl
 
     Parameters
     ----------
-    index : int, tuple, slice, mask or str, optional
+    index : int, tuple, slice, mask or label, optional
         Which fits, by any index into their shape, or by the label of a group; all by default.
     level : float, default 0.95
         The probability of the confidence intervals.
@@ -196,7 +196,7 @@ def report(self: ManyFits, index: Any = None, *, level: float = 0.95, min_correl
     numbers = np.arange(self.size).reshape(self.shape)
     if not number_of(min_correlation) >= 0:
         raise ValueError(f"min_correlation must be a number from 0 on, above 1 to show none, got {min_correlation!r}")
-    if isinstance(index, str):
+    if is_label(self, index):
         index = single_index(self, index, "report")
     chosen = numbers if index is None or self.status.ndim == 0 else numbers[index]
     if chosen.size > _MOST_REPORTS:

@@ -88,6 +88,7 @@ def position_of(fits: ManyFits, label: Any) -> tuple[int, ...]:
         found = np.array([bool(one == label) for one in labels.flat]) if labels.dtype == object else labels == label
     else:
         columns = labels.dtype.names
+        label = label.item() if isinstance(label, np.void) else label
         if not isinstance(label, tuple) or len(label) != len(columns):
             raise KeyError(f"a label of these groups is a tuple ({', '.join(columns)}), got {label!r}")
         found = np.logical_and.reduce([labels[name] == part for name, part in zip(columns, label, strict=True)])
@@ -98,9 +99,19 @@ def position_of(fits: ManyFits, label: Any) -> tuple[int, ...]:
     return tuple(int(i) for i in places[0])
 
 
+def is_label(fits: ManyFits, index: Any) -> bool:
+    """Return whether what picks fits is the label of a group, as text is, and whatever cannot be a position."""
+    if isinstance(index, str) or fits.groups is None:
+        return isinstance(index, str)
+    if isinstance(index, tuple):
+        return fits.groups.dtype.names is not None and len(index) > max(fits.groups.ndim, 1)
+    is_position = index is None or index is Ellipsis or is_whole(index) or isinstance(index, (slice, np.ndarray))
+    return not is_position and np.ndim(index) == 0
+
+
 def single_index(fits: ManyFits, index: Any, what: str) -> tuple[int, ...]:
     """Return the position of one fit, from an index, an array of positions or the label of a group."""
-    if isinstance(index, str):
+    if is_label(fits, index):
         return position_of(fits, index)
     if isinstance(index, np.ndarray):
         index = tuple(index.tolist()) if index.ndim else int(index)
@@ -116,6 +127,7 @@ def parts_of(fits: ManyFits, index: Any, arrays: dict[str, int]) -> dict[str, An
     """Return the arrays of a result at an index into the shape of the fits."""
     if fits.status.ndim == 0:
         raise IndexError("there is one fit, which needs no index")
+    _ = fits.status[index]  # speaks of the shape of the fits where the index does not go with it
     parts: dict[str, Any] = {}
     full = index if isinstance(index, tuple) else (index,)
     full = full if any(i is Ellipsis for i in full) else (*full, Ellipsis)

@@ -31,6 +31,13 @@ class NotSaved:
     def __init__(self, name: str) -> None:
         self.__name__ = name
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether another stands for one of the same name, so that parts of a run can be joined."""
+        return self.__name__ == other.__name__ if isinstance(other, NotSaved) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.__name__)
+
     def __call__(self, *_: Any) -> Any:
         """Say what is missing, by an error that does not pass for a model without value."""
         raise RuntimeError(

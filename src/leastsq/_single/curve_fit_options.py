@@ -71,8 +71,9 @@ def read_keywords(given: dict[str, Any], jac: Any, method: str | None) -> Keywor
     if not given and (jac is None or callable(jac)):
         return _DEFAULTS
     _refuse_unknown(given)
-    if jac is not None and not callable(jac) and (not isinstance(jac, str) or jac not in METHODS or method == "lm"):
-        schemes = "" if method == "lm" else f", or one of {', '.join(map(repr, METHODS))}"
+    lm = isinstance(method, str) and method == "lm"
+    if jac is not None and not callable(jac) and (not isinstance(jac, str) or jac not in METHODS or lm):
+        schemes = "" if lm else f", or one of {', '.join(map(repr, METHODS))}"
         raise ValueError(f"jac must be callable or None{schemes}; got {jac!r} for method {method!r}")
     diff_step = given.get("diff_step")
     scheme: str | None = jac if isinstance(jac, str) else None
