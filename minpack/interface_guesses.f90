@@ -29,63 +29,67 @@ subroutine find_peaks(level, profile, predictors, m, x_sets, fits, x, y, peaks, 
     end select
 end subroutine find_peaks
 
-!> Choose for each data set the function that, with an amplitude and perhaps an offset, fits it best.
-subroutine choose_functions(level, with_offset, n, m, tables, fits, allowed_sets, functions, y, allowed, chosen, work)
+!> Choose for each data set the function of a family that, with an amplitude and perhaps an offset, fits it best.
+subroutine choose_functions(level, family, m, x_sets, fits, x, y, chosen, work)
     use kinds, only: wp
     use lane_kinds, only: most_width
-    use lane_levels, only: choose_functions_baseline, choose_functions_v3, choose_functions_v4
+    use lane_levels, only: functions_of, tile, choose_functions_baseline, choose_functions_v3, choose_functions_v4
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
-    integer, intent(in) :: with_offset                      !! 1: with an offset
-    integer, intent(in) :: n                                !! functions
+    integer, intent(in) :: family                           !! see lane_families
     integer, intent(in) :: m                                !! points of a data set
-    integer, intent(in) :: tables                           !! 1: the functions are shared; or fits
+    integer, intent(in) :: x_sets                           !! 1: the predictor is shared; or fits
     integer, intent(in) :: fits                             !! data sets
-    integer, intent(in) :: allowed_sets                     !! 1: shared; or fits
-    real(wp), intent(in) :: functions(m, n, tables)         !! the functions
+    real(wp), intent(in) :: x(m, x_sets)                    !! the predictor, finite
     real(wp), intent(in) :: y(m, fits)                      !! observations; those that are not finite are missing
-    real(wp), intent(in) :: allowed(n, allowed_sets)        !! 1, or 0 for what is ruled out
-    real(wp), intent(inout) :: chosen(3, fits)              !! out: which, counted from 0; its amplitude; the offset
-    real(wp), intent(inout) :: work(*)                      !! most_width*(3*m + 7*n) numbers
+    real(wp), intent(inout) :: chosen(6, fits)              !! out: see lane_grids
+    real(wp), intent(inout) :: work(*)                      !! most_width*(3*m + 15*n) + m*n numbers, n functions
 
+    integer :: n, moments, lines, possible, f, table
+
+    n = functions_of(family)
+    moments = most_width*3*m + 1
+    lines = moments + most_width*3*n
+    possible = lines + most_width*3*n
+    f = possible + most_width*n
+    table = f + most_width*tile*n
     select case (level)
     case default
-        call choose_functions_baseline(with_offset == 1, n, m, tables, fits, allowed_sets, functions, y, allowed, &
-            chosen, work, work(most_width*3*m + 1), work(most_width*3*(m + n) + 1), work(most_width*(3*m + 6*n) + 1))
+        call choose_functions_baseline(family, n, m, x_sets, fits, x, y, chosen, work, work(moments), work(lines), &
+                                       work(possible), work(f), work(table))
     case (2)
-        call choose_functions_v3(with_offset == 1, n, m, tables, fits, allowed_sets, functions, y, allowed, &
-            chosen, work, work(most_width*3*m + 1), work(most_width*3*(m + n) + 1), work(most_width*(3*m + 6*n) + 1))
+        call choose_functions_v3(family, n, m, x_sets, fits, x, y, chosen, work, work(moments), work(lines), &
+                                 work(possible), work(f), work(table))
     case (3)
-        call choose_functions_v4(with_offset == 1, n, m, tables, fits, allowed_sets, functions, y, allowed, &
-            chosen, work, work(most_width*3*m + 1), work(most_width*3*(m + n) + 1), work(most_width*(3*m + 6*n) + 1))
+        call choose_functions_v4(family, n, m, x_sets, fits, x, y, chosen, work, work(moments), work(lines), &
+                                 work(possible), work(f), work(table))
     end select
 end subroutine choose_functions
 
-!> Sum the products of functions and weights over all points.
-subroutine sum_products(level, n, m, tables, fits, functions, weights, sums, work)
+!> Choose for each data set the pair of functions that, with an amplitude each and an offset, fits it best.
+subroutine choose_planes(level, family, m, x_sets, fits, x, y, planes, work)
     use kinds, only: wp
-    use lane_kinds, only: most_width
-    use lane_levels, only: sum_products_baseline, sum_products_v3, sum_products_v4
+    use lane_levels, only: choose_planes_baseline, choose_planes_v3, choose_planes_v4
     implicit none (type, external)
     integer, intent(in) :: level                            !! which level
-    integer, intent(in) :: n                                !! functions
-    integer, intent(in) :: m                                !! points
-    integer, intent(in) :: tables                           !! 1: the functions are shared; or fits
-    integer, intent(in) :: fits                             !! sets of weights
-    real(wp), intent(in) :: functions(m, n, tables)         !! the functions
-    real(wp), intent(in) :: weights(m, fits)                !! the weights
-    real(wp), intent(inout) :: sums(n, fits)                !! out: the sums
-    real(wp), intent(inout) :: work(*)                      !! most_width*(2*m + n) numbers
+    integer, intent(in) :: family                           !! see lane_planes
+    integer, intent(in) :: m                                !! points of a data set
+    integer, intent(in) :: x_sets                           !! 1: the predictor is shared; or fits
+    integer, intent(in) :: fits                             !! data sets
+    real(wp), intent(in) :: x(m, x_sets)                    !! the predictor, finite
+    real(wp), intent(in) :: y(m, fits)                      !! observations; those that are not finite are missing
+    real(wp), intent(inout) :: planes(7, fits)              !! out: see lane_planes
+    real(wp), intent(inout) :: work(*)                      !! most_width*m*3 numbers
 
     select case (level)
     case default
-        call sum_products_baseline(n, m, tables, fits, functions, weights, sums, work, work(most_width*2*m + 1))
+        call choose_planes_baseline(family, m, x_sets, fits, x, y, planes, work)
     case (2)
-        call sum_products_v3(n, m, tables, fits, functions, weights, sums, work, work(most_width*2*m + 1))
+        call choose_planes_v3(family, m, x_sets, fits, x, y, planes, work)
     case (3)
-        call sum_products_v4(n, m, tables, fits, functions, weights, sums, work, work(most_width*2*m + 1))
+        call choose_planes_v4(family, m, x_sets, fits, x, y, planes, work)
     end select
-end subroutine sum_products
+end subroutine choose_planes
 
 !> Fit waves of known frequencies to data sets.
 subroutine fit_waves(level, rates, m, x_sets, fits, x, y, cycles, allowed_sets, allowed, waves, work)

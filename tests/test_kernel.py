@@ -57,6 +57,16 @@ def test_shapes_of_peaks_are_those_of_the_compiled_code():
     assert codes == {name: str(getattr(kernel, name.upper())) for name in codes}
 
 
+def test_families_of_functions_are_those_of_the_compiled_code():
+    text = (LANES / "lane_families.f90.in").read_text()
+    codes = dict(re.findall(r"(\w+) = (\d)", re.search(r"public :: (straight = .*?seasons = 7)", text, re.DOTALL)[1]))
+    sizes = re.search(r"sizes\(7\) = \[(.*)\]", text)[1].split(", ")
+    assert {int(code): int(size) for code, size in zip(codes.values(), sizes, strict=True)} == kernel.FUNCTIONS
+    planes = re.search(r"integer, parameter :: (parabolas = .*)", (LANES / "lane_planes.f90.in").read_text())[1]
+    for name, code in {**codes, **dict(re.findall(r"(\w+) = (\d)", planes))}.items():
+        assert getattr(kernel, name.upper()) == int(code)
+
+
 def test_one_module_imports_the_compiled_code():
     importers = {
         path.name

@@ -7,21 +7,26 @@ program test_guesses
     use kinds, only: wp, eps
     use lane_widths_baseline, only: width
     use lane_beyond_half_baseline, only: find_peaks
-    use lane_grids_baseline, only: choose_functions, sum_products
+    use lane_families_baseline, only: tile, most_functions, decays, powers, functions_of, has_offset, scale_predictor, &
+        tabulate, grid_point
+    use lane_grids_baseline, only: choose_functions
+    use lane_planes_baseline, only: choose_planes
     use lane_oscillations_baseline, only: fit_waves
     use testing, only: check, check_at_most, check_equal, finish
     implicit none (type, external)
+
+    integer :: family
 
     call random_init(repeatable=.true., image_distinct=.false.)
     call check_peaks_on_line()
     call check_peaks_in_images()
     call check_gaps()
-    call check_choice(5)
-    call check_choice(8)
-    call check_choice(19)
+    do family = 1, 7
+        call check_choice(family)
+    end do
     call check_ruled_out()
-    call check_products(3)
-    call check_products(11)
+    call check_zero()
+    call check_planes()
     call check_waves()
     call finish()
 
@@ -92,93 +97,132 @@ contains
         end do
     end subroutine check_gaps
 
-    !> Of functions that are their own data sets, each is chosen; tables of each set's own give the same bits.
-    subroutine check_choice(n)
-        integer, intent(in) :: n
+    !> Of functions that are their own data sets, each is chosen; predictors of each set's own give the same bits.
+    subroutine check_choice(family)
+        integer, intent(in) :: family
 
-        integer, parameter :: m = 30
-        real(wp) :: functions(m, n, n), y(m, n), allowed(n, n), chosen(3, n), own(3, n), alone(3, 1)
-        integer :: j, k
+        integer, parameter :: m = 61
+        real(wp) :: x(m, most_functions), y(m, most_functions), chosen(6, most_functions), own(6, most_functions)
+        real(wp) :: alone(6, 1), f(width, tile, most_functions), u(width, m), start(width), length(width)
+        real(wp) :: table(m, most_functions), point(2)
+        integer :: i, j, k, n
 
-        call random_number(functions(:, :, 1))
-        do k = 1, n
-            functions(:, :, k) = functions(:, :, 1)
-            y(:, k) = 1.0e3_wp*k*functions(:, k, 1) - 5.0_wp
-            if (mod(k, 3) == 0) y(k:k + 3, k) = ieee_value(1.0_wp, ieee_quiet_nan)
+        n = functions_of(family)
+        do i = 1, m
+            x(i, :) = 2.0_wp + 0.1_wp*i
+            u(:, i) = x(i, 1)
         end do
-        allowed = 1.0_wp
-        call choose(.true., n, m, 1, n, functions, y, allowed, chosen)
-        call choose(.true., n, m, n, n, functions, y, allowed, own)
-        call check(all(chosen == own), "tables of each set's own")
+        call scale_predictor(family, m, u, start, length)
+        do i = 1, m
+            call tabulate(family, 1, start, length, u(1, i), f)
+            table(i, 1:n) = f(1, 1, 1:n)
+            y(i, 1:n) = 1.0e3_wp*table(i, 1:n)
+            if (has_offset(family)) y(i, 1:n) = y(i, 1:n) - 5.0_wp
+        end do
+        do k = 3, n, 3
+            y(k:k + 3, k) = ieee_value(1.0_wp, ieee_quiet_nan)
+        end do
+        call choose(family, n, m, 1, n, x, y, chosen)
+        call choose(family, n, m, n, n, x, y, own)
+        call check(all(chosen(:, 1:n) == own(:, 1:n)), "predictors of each set's own")
         do k = 1, n
-            call check_equal(nint(chosen(1, k)), k - 1, "which function")
-            call check_at_most(abs(chosen(2, k)/(1.0e3_wp*k) - 1.0_wp), 50.0_wp*eps, "its amplitude")
-            call check_at_most(abs(chosen(3, k) + 5.0_wp), 1.0e5_wp*n*eps, "the offset")
-            call choose(.true., n, m, 1, 1, functions, y(:, k), allowed, alone)
+            ! Functions that hardly differ at these points are as good.
+            j = findloc([(all(chosen(3:4, k) == grid_point(family, i)), i = 1, n)], .true., 1)
+            call check(j > 0, "which function")
+            point = grid_point(family, k)
+            if (family /= decays .or. abs(point(1)/length(1)*(start(1) + length(1))) < 600.0_wp) then    ! not ruled out
+                call check_at_most(maxval(abs(chosen(1, k)*table(:, j) + chosen(2, k) - y(:, k)), &
+                                          abs(y(:, k)) < huge(y)), 1.0e-7_wp, "what is left")
+            end if
+            call check(all(chosen(5:6, k) == [start(1), length(1)]), "the scale of its predictor")
+            call choose(family, n, m, 1, 1, x, y(:, k:k), alone)
             call check(all(alone(:, 1) == chosen(:, k)), "no choice depends on the others")
         end do
-        do j = 1, n
-            y(:, j) = 7.0_wp*functions(:, j, 1)
-        end do
-        call choose(.false., n, m, 1, n, functions, y, allowed, chosen)
-        call check_at_most(maxval(abs(chosen(2, :) - 7.0_wp)), 100.0_wp*eps, "amplitude without offset")
-        call check(all(chosen(3, :) == 0.0_wp), "no offset")
+        if (.not. has_offset(family)) call check(all(chosen(2, 1:n) == 0.0_wp), "no offset")
     end subroutine check_choice
 
-    subroutine choose(with_offset, n, m, tables, fits, functions, y, allowed, chosen)
-        logical, intent(in) :: with_offset
-        integer, intent(in) :: n, m, tables, fits
-        real(wp), intent(in) :: functions(m, n, tables), y(m, fits), allowed(n, fits)
-        real(wp), intent(inout) :: chosen(3, fits)
+    subroutine choose(family, n, m, x_sets, fits, x, y, chosen)
+        integer, intent(in) :: family, n, m, x_sets, fits
+        real(wp), intent(in) :: x(m, x_sets), y(m, fits)
+        real(wp), intent(inout) :: chosen(6, fits)
 
-        real(wp) :: work(width*m*3), moments(width*n*3), lines(width*n*3), possible(width*n)
+        real(wp), allocatable :: work(:), moments(:), lines(:), possible(:), f(:), table(:)
 
-        call choose_functions(with_offset, n, m, tables, fits, fits, functions, y, allowed, chosen, work, moments, &
-                              lines, possible)
+        allocate (work(width*m*3), moments(width*n*3), lines(width*n*3), possible(width*n), f(width*tile*n), table(m*n))
+        call choose_functions(family, n, m, x_sets, fits, x, y, chosen, work, moments, lines, possible, f, table)
     end subroutine choose
 
-    !> What is ruled out is not chosen, though it fits best.
+    !> What is ruled out is not chosen, though it fits best: what overflows at zero, and powers infinite at a point.
     subroutine check_ruled_out()
-        integer, parameter :: m = 20, n = 9
-        real(wp) :: functions(m, n, 1), y(m, 2), allowed(n, 2), chosen(3, 2)
+        integer, parameter :: m = 20
+        real(wp) :: x(m, 1), y(m, 2), chosen(6, 2)
+        integer :: i
 
-        call random_number(functions)
-        y = functions(:, 4:5, 1)
-        allowed = 1.0_wp
-        allowed(4, :) = 0.0_wp
-        allowed(1, :) = 0.0_wp
-        call choose(.true., n, m, 1, 2, functions, y, allowed, chosen)
-        call check(nint(chosen(1, 1)) /= 3, "what is ruled out")
-        call check_equal(nint(chosen(1, 2)), 4, "what is not ruled out")
-        y = 2.0_wp
-        call choose(.true., n, m, 1, 2, functions, y, allowed, chosen)
-        call check(all(nint(chosen(1, :)) == 1), "the first that is allowed, where none is better")
-        call check(all(chosen(2, :) == 0.0_wp) .and. all(chosen(3, :) == 2.0_wp), "a constant")
+        x(:, 1) = [(1.0e4_wp + i, i = 1, m)]
+        y(:, 1) = exp(-1.0_wp*[(i, i = 1, m)])
+        y(:, 2) = 2.0_wp
+        call choose(decays, 32, m, 1, 2, x, y, chosen)
+        call check(abs(chosen(3, 1)/chosen(6, 1)*x(1, 1)) < 600.0_wp, "what overflows at zero")
+        call check(chosen(1, 2) == 0.0_wp .and. chosen(2, 2) == 2.0_wp, "a constant")
+        x(:, 1) = [(i, i = 0, m - 1)]
+        y(2:, 1) = 1.0_wp/x(2:, 1)
+        y(1, :) = [2.0_wp, ieee_value(1.0_wp, ieee_quiet_nan)]
+        y(2:, 2) = y(2:, 1)
+        call choose(powers, 18, m, 1, 2, x, y, chosen)
+        call check(chosen(3, 1) > 0.0_wp, "a negative power of zero")
+        call check_at_most(abs(chosen(3, 2) + 1.0_wp), 0.0_wp, "a negative power where zero was not observed")
     end subroutine check_ruled_out
 
-    subroutine check_products(n)
-        integer, intent(in) :: n
+    !> A power of zero is zero, whatever else it is next to.
+    subroutine check_zero()
+        real(wp) :: u(width, 3), f(width, tile, 18), start(width), length(width)
 
-        integer, parameter :: m = 40, fits = 2*width + 1
-        real(wp) :: functions(m, n, fits), weights(m, fits), sums(n, fits), own(n, fits)
-        real(wp) :: work(width*m*2), scratch(width*n)
-        integer :: j, k
+        u(:, 1) = 0.0_wp
+        u(:, 2) = 3.0_wp
+        u(:, 3) = 12.0_wp
+        call scale_predictor(powers, 3, u, start, length)
+        call tabulate(powers, 3, start, length, u, f)
+        call check(all(f(:, 1, 10:18) == 0.0_wp), "powers of zero")
+        call check_at_most(abs(f(1, 2, 13) - 0.25_wp), eps, "the first power")
+        call check_at_most(abs(f(1, 3, 4) - 0.25_wp), 2.0_wp*eps, "the first negative power")
+    end subroutine check_zero
 
-        call random_number(functions(:, :, 1))
-        call random_number(weights)
-        do k = 1, fits
-            functions(:, :, k) = functions(:, :, 1)
+    !> Parabolas, and sums of two decays, complete and with gaps.
+    subroutine check_planes()
+        integer, parameter :: m = 90, fits = 2*width + 3
+        real(wp) :: x(m, fits), y(m, fits), planes(7, fits), own(7, fits), alone(7, 1), work(width*m*3)
+        integer :: i, k
+
+        do i = 1, m
+            x(i, :) = 3.0_wp + 2.0_wp*(i - 1)/(m - 1.0_wp)
         end do
-        call sum_products(n, m, 1, fits, functions, weights, sums, work, scratch)
-        call sum_products(n, m, fits, fits, functions, weights, own, work, scratch)
-        call check(all(sums == own), "products with tables of each set's own")
         do k = 1, fits
-            do j = 1, n
-                call check_at_most(abs(sums(j, k)/dot_product(functions(:, j, k), weights(:, k)) - 1.0_wp), m*eps, &
-                                   "products")
-            end do
+            y(:, k) = k*((x(:, k) - 4.0_wp)*0.5_wp)**2 - 3.0_wp*(x(:, k) - 4.0_wp)*0.5_wp + 7.0_wp
+            if (mod(k, 4) == 0) y(k:m:9, k) = ieee_value(1.0_wp, ieee_quiet_nan)
         end do
-    end subroutine check_products
+        call choose_planes(1, m, 1, fits, x, y, planes, work)
+        call choose_planes(1, m, fits, fits, x, y, own, work)
+        call check(all(planes == own), "parabolas over each set's own predictor")
+        do k = 1, fits
+            call check_at_most(abs(planes(1, k) + 3.0_wp), 1.0e-12_wp, "the slope in the middle")
+            call check_at_most(abs(planes(2, k) - k), 1.0e-11_wp, "the curvature")
+            call check_at_most(abs(planes(3, k) - 7.0_wp), 1.0e-12_wp, "the value in the middle")
+            call choose_planes(1, m, 1, 1, x, y(:, k), alone, work)
+            call check(all(alone(:, 1) == planes(:, k)), "no parabola depends on the others")
+        end do
+        do k = 1, fits
+            y(:, k) = 2.0_wp + k*exp(-25.6_wp*0.5_wp*(x(:, k) - 3.0_wp)) - exp(-1.6_wp*0.5_wp*(x(:, k) - 3.0_wp))
+            if (mod(k, 4) == 0) y(k:m:9, k) = ieee_value(1.0_wp, ieee_quiet_nan)
+        end do
+        call choose_planes(2, m, 1, fits, x, y, planes, work)
+        call choose_planes(2, m, fits, fits, x, y, own, work)
+        call check(all(planes == own), "decays over each set's own predictor")
+        do k = 1, fits
+            call check_at_most(maxval(abs(planes(4:7, k)/[25.6_wp, 1.6_wp, 3.0_wp, 2.0_wp] - 1.0_wp)), 10.0_wp*eps, &
+                               "both rates")
+            call check_at_most(maxval(abs(planes(1:3, k) - [real(k, wp), -1.0_wp, 2.0_wp])), 1.0e-11_wp, "amplitudes")
+        end do
+    end subroutine check_planes
 
     !> Waves that die away at each of the rates, complete or with gaps.
     subroutine check_waves()

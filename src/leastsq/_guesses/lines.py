@@ -14,7 +14,7 @@ on the others. Of very many points, some are enough.
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,18 +29,6 @@ CHUNK = 2**17
 _CHUNK_WITHOUT_ARRAYS = 4  # times that
 # Of more points than these, so many are taken, spread over all of them; peaks, which are narrow, need more.
 MOST_POINTS, MOST_POINTS_OF_PEAKS = 2**11, 2**12
-# Sums of squares smaller than this part of what they are a difference of are rounding.
-_ROUNDING = 1e-11
-
-
-class Scaled(NamedTuple):
-    """Observations that are shifted and scaled so that sums can neither overflow nor cancel: middle + height * y."""
-
-    y: FloatArray  # shape (B, M), from -1 to 1, and 0 where missing
-    present: FloatArray  # 1, or 0 where missing; shape (B, M), or (1, M) where nothing is
-    points: FloatArray  # how many are present, or 1 where nothing is
-    middle: FloatArray  # shape (B,)
-    height: FloatArray
 
 
 Indices: TypeAlias = NDArray[np.intp]
@@ -49,13 +37,12 @@ _Guess: TypeAlias = Callable[[Predictors, FloatArray], tuple[FloatArray, ...]]
 
 
 def for_all_fits(
-    parameters: int, functions: int = 1, arrays: int = 0, most: int = MOST_POINTS
+    parameters: int, arrays: int = 0, most: int = MOST_POINTS
 ) -> Callable[[_Guess], Callable[[Any, FloatArray], FloatArray]]:
     """Turn a function of some fits into one of any `x` and `y`.
 
     It gets predictors, a tuple of arrays (M,) or (B, M) that are finite, and observations (B, M), which are not finite
-    where they are missing. It tabulates so many `functions` of each x and makes so many `arrays` of the size of y. Of
-    more than `most` points, so many are taken.
+    where they are missing. It makes so many `arrays` of the size of y. Of more than `most` points, so many are taken.
     """
 
     def decorate(guess: _Guess) -> Callable[[Any, FloatArray], FloatArray]:
@@ -66,8 +53,7 @@ def for_all_fits(
             m = min(y.shape[-1], most)
             values = np.empty((len(y), parameters))
             values.fill(1.0)
-            made = arrays + (functions if any([p.ndim == 2 for p in predictors]) else 0)
-            numbers = CHUNK // made if made else CHUNK * _CHUNK_WITHOUT_ARRAYS
+            numbers = CHUNK // arrays if arrays else CHUNK * _CHUNK_WITHOUT_ARRAYS
             size = max(1, numbers // m) if m else 1
             with np.errstate(all="ignore"):
                 for first in range(0, len(y) if m else 0, size):
@@ -150,23 +136,6 @@ def _finite(x: Predictors, y: FloatArray) -> tuple[Predictors, FloatArray]:
     return tuple(filled), np.where(functools.reduce(np.logical_and, usable), y, np.nan)
 
 
-def scaled(y: FloatArray) -> Scaled:
-    """Shift and scale observations; those that are not finite are missing."""
-    m = y.shape[-1]
-    if all_below(y, math.inf):
-        lowest, highest = 0.5 * np.minimum.reduce(y, axis=-1), 0.5 * np.maximum.reduce(y, axis=-1)
-        middle, height = lowest + highest, or_one(highest - lowest)
-        return Scaled((y - middle[:, None]) / height[:, None], np.ones((1, m)), np.array([float(m)]), middle, height)
-    usable = np.isfinite(y)
-    seen = np.where(usable, y, np.nan)
-    lowest, highest = 0.5 * np.fmin.reduce(seen, axis=-1), 0.5 * np.fmax.reduce(seen, axis=-1)
-    middle, height = lowest + highest, or_one(highest - lowest)
-    middle = np.where(np.isnan(middle), 0.0, middle)
-    left = np.where(usable, (seen - middle[:, None]) / height[:, None], 0.0)
-    present = usable.astype(np.float64)
-    return Scaled(left, present, np.maximum(present.sum(axis=-1), 1), middle, height)
-
-
 def or_one(lengths: FloatArray) -> FloatArray:
     """Return lengths that are positive, and 1 in the place of others."""
     return np.where(lengths > 0, lengths, 1.0)
@@ -182,27 +151,14 @@ def unit_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return unit if all_below(unit, math.inf) else np.where(np.isfinite(unit), unit, 0.0), start, length
 
 
-def sums_of(functions: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sum K functions of shape (K, M) or (B, K, M) with weights of shape (B, M), or (1, M) for all.
-
-    Not a matrix product: in BLAS, the order of the additions depends on how many fits there are.
-    """
-    if functions.ndim == 3 and len(weights) < len(functions):
-        weights = np.broadcast_to(weights, (len(functions), weights.shape[-1]))
-    return kernel.sum_products(functions.reshape(-1, *functions.shape[-2:]), weights)
+def best_function(family: int, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Fit the functions of a family with an amplitude and an offset, and choose the best; see `kernel`."""
+    return kernel.choose_functions(family, x.reshape(-1, x.shape[-1]), y)
 
 
-def best_function(
-    functions: FloatArray, y: FloatArray, allowed: NDArray[np.bool_] | None = None, with_offset: bool = True
-) -> tuple[Indices, FloatArray, FloatArray]:
-    """Fit each of K functions, of shape (K, M) or (B, K, M), with an amplitude and an offset.
-
-    Returns which of those `allowed`, shape (K,) or (B, K), reduces the sum of squares most, its amplitude, and the
-    offset, shape (B,) each.
-    """
-    k, m = functions.shape[-2:]
-    possible = np.ones((1, k)) if allowed is None else allowed.reshape(-1, k).astype(np.float64)
-    return kernel.choose_functions(functions.reshape(-1, k, m), y, possible, with_offset)
+def best_plane(family: int, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Fit pairs of functions with an amplitude each and an offset, and choose the best; see `kernel`."""
+    return kernel.choose_planes(family, x.reshape(-1, x.shape[-1]), y)
 
 
 def ratio(a: FloatArray, b: FloatArray, least: FloatArray | float = 0.0) -> FloatArray:
@@ -210,37 +166,3 @@ def ratio(a: FloatArray, b: FloatArray, least: FloatArray | float = 0.0) -> Floa
     quotient: FloatArray = a / b
     np.copyto(quotient, 0.0, where=~(b > least))
     return quotient
-
-
-def fit_planes(
-    functions: FloatArray, i: Indices, j: Indices, data: Scaled
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Fit pairs of functions with an amplitude each and an offset.
-
-    Returns both amplitudes, the offset and by how much they reduce the sum of squares.
-    """
-    count, total = data.points[:, None], data.y.sum(axis=-1)[:, None]
-    mean = sums_of(functions, data.present) / count
-    squares = sums_of(functions * functions, data.present)
-    centred = squares - count * mean**2
-    centred = np.where(centred > _ROUNDING * squares, centred, 0)
-    with_y = sums_of(functions, data.y) - total * mean
-    products = sums_of(functions[..., i, :] * functions[..., j, :], data.present)
-    cross = products - count * mean[:, i] * mean[:, j]
-    square_i, square_j, y_i, y_j = centred[:, i], centred[:, j], with_y[:, i], with_y[:, j]
-    determinant, least = square_i * square_j - cross**2, _ROUNDING * square_i * square_j
-    a = ratio(square_j * y_i - cross * y_j, determinant, least)
-    b = ratio(square_i * y_j - cross * y_i, determinant, least)
-    return a, b, total / count - a * mean[:, i] - b * mean[:, j], a * y_i + b * y_j
-
-
-def choose_best(gain: FloatArray, *choices: FloatArray) -> tuple[FloatArray, ...]:
-    """Pick from each of `choices`, shape (K,) or (B, K), where the gain is largest."""
-    best: Indices = np.fmax(gain, -1.0).argmax(axis=-1)  # NaN is none
-    return taken(best, *choices)
-
-
-def taken(which: Indices, *choices: FloatArray) -> tuple[FloatArray, ...]:
-    """Pick from each of `choices`, shape (K,), (1, K) or (B, K), for each fit."""
-    fits = np.arange(which.size)
-    return tuple([c.ravel().take(which) if c.size == c.shape[-1] else c[fits, which] for c in choices])

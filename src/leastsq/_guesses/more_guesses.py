@@ -12,9 +12,8 @@ from .lines import (
     MOST_POINTS_OF_PEAKS,
     Predictors,
     best_function,
-    fit_planes,
+    best_plane,
     for_all_fits,
-    scaled,
     unit_of,
 )
 from .peaks import HALF_WIDTH, find_peak
@@ -25,42 +24,31 @@ _BETA = 2.5
 _HALF_MOFFAT = np.sqrt(2 ** (1 / _BETA) - 1)
 # Of a Voigt profile whose two parts are of one width, in units of that (Olivero and Longbothum, 1977).
 _HALF_VOIGT = 0.5346 + np.sqrt(0.2166 + 1)
-# Times of stretched exponentials in units of the largest x, and their exponents.
-_TIMES = np.tile(2.0 ** np.arange(-9.0, 2.0), 4)
-_STRETCHES = np.repeat([0.4, 0.7, 1.0, 1.6], 11)
-# Begins and ends of seasons in units of the range of x.
-_PLACES = np.linspace(-0.05, 1.05, 12)
-_BEGINS, _ENDS = np.triu_indices(_PLACES.size, 1)
+# How steep a season rises and falls in units of the reciprocal range, as it is compared in compiled code.
 _STEEP = 15.0
 
 
-@for_all_fits(1, arrays=1)
+@for_all_fits(1)
 def constant(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
-    """Guess offset, the mean."""
-    data = scaled(y)
-    return (data.middle + data.height * data.y.sum(axis=-1) / data.points,)
+    """Guess offset, the mean: of a line over one place, which has no slope."""
+    return (best_function(kernel.STRAIGHT, np.zeros(y.shape[-1]), y)[1],)
 
 
 @for_all_fits(2)
 def line(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess slope and intercept of a straight line: the solution."""
-    unit, start, length = unit_of(x[0])
-    _, rise, low = best_function(unit[..., None, :], y)
+    rise, low, _, _, start, length = best_function(kernel.STRAIGHT, x[0], y)
     slope = rise / length
     return slope, low - slope * start
 
 
-@for_all_fits(3, arrays=1)
+@for_all_fits(3)
 def quadratic(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess curvature, slope and intercept of a parabola: the solution."""
-    unit, start, length = unit_of(x[0])
-    data = scaled(y)
-    u = unit - 0.5
-    bend, rise, low, _ = fit_planes(np.stack([u * u, u], axis=-2), np.array([0]), np.array([1]), data)
+    rise, bend, low, _, _, start, length = best_plane(kernel.PARABOLAS, x[0], y)
     middle = start + 0.5 * length
-    curvature, slope = data.height * bend[:, 0] / length / length, data.height * rise[:, 0] / length
-    intercept = data.middle + data.height * low[:, 0] + (curvature * middle - slope) * middle
-    return curvature, slope - 2 * curvature * middle, intercept
+    curvature, slope = bend / length / length, rise / length
+    return curvature, slope - 2 * curvature * middle, low + (curvature * middle - slope) * middle
 
 
 @for_all_fits(5, most=MOST_POINTS_OF_PEAKS)
@@ -93,15 +81,11 @@ def exponential_gaussian(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]
     return amplitude * half_width / HALF_WIDTH / sigma, center - 0.7 * tau, sigma, tau, offset
 
 
-@for_all_fits(4, functions=_TIMES.size)
+@for_all_fits(4)
 def stretched_exponential(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess amplitude, tau, beta and offset of a stretched decay; `x` is not negative."""
-    largest = np.abs(x[0]).max(axis=-1)
-    largest = np.where(largest > 0, largest, 1)
-    unit = np.maximum(x[0] / largest[..., None], 0)[..., None, :]
-    functions = np.exp(-((unit / _TIMES[:, None]) ** _STRETCHES[:, None]))
-    best, amplitude, offset = best_function(functions, y)
-    return amplitude, _TIMES[best] * largest, _STRETCHES[best], offset
+    amplitude, offset, time, beta, _, largest = best_function(kernel.STRETCHED, x[0], y)
+    return amplitude, time * largest, beta, offset
 
 
 def inversion_recovery(x: FloatArray, y: FloatArray) -> FloatArray:
@@ -114,15 +98,12 @@ def inversion_recovery(x: FloatArray, y: FloatArray) -> FloatArray:
     return start
 
 
-@for_all_fits(6, functions=_BEGINS.size)
+@for_all_fits(6)
 def double_logistic(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     """Guess base, height, begin, end, rise and fall of a season."""
-    unit, start, length = unit_of(x[0])
-    steps = 1 / (1 + np.exp(_STEEP * (_PLACES[:, None] - unit[..., None, :])))
-    best, height, base = best_function(steps[..., _BEGINS, :] - steps[..., _ENDS, :], y)
-    steep = np.broadcast_to(_STEEP / length, height.shape)
-    begin, end = (start + length * _PLACES[edges[best]] for edges in (_BEGINS, _ENDS))
-    return base, height, begin, end, steep, steep
+    height, base, begin, end, start, length = best_function(kernel.SEASONS, x[0], y)
+    steep = _STEEP / length
+    return base, height, start + length * begin, start + length * end, steep, steep
 
 
 def logistic5(x: FloatArray, y: FloatArray) -> FloatArray:
@@ -151,7 +132,7 @@ def harmonics(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     The frequency is that of the largest value of the periodogram of what is left without a straight line.
     """
     unit, start, length = unit_of(x[0])
-    _, rise, low = best_function(unit[..., None, :], y)
+    rise, low = best_function(kernel.STRAIGHT, unit, y)[:2]
     left = y - rise[:, None] * unit - low[:, None]
     cycles = frequency_of(unit, left)
     found = []

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from .._input.validate import FloatArray
 from .._solver import kernel
 from .._solver.kernel import all_below
-from .decays import without_overflow
-from .lines import CHUNK, MOST_POINTS, Indices, Predictors, for_all_fits, or_one, ratio, taken, unit_of
+from .decays import LARGEST_EXPONENT
+from .lines import CHUNK, MOST_POINTS, Indices, Predictors, for_all_fits, or_one, ratio, unit_of
 
 # How far to look beyond half the mean rate, in units of it, and when not: where a wave explains this much already, or
 # where there are so few points that some frequency explains them all.
@@ -136,9 +136,9 @@ def damped_sine(x: Predictors, y: FloatArray) -> tuple[FloatArray, ...]:
     unit, start, length = unit_of(x[0])
     cycles = frequency_of(unit, y)
     # No exponential may overflow at zero.
-    possible, rate = without_overflow(_DAMPING / length[..., None], start[..., None])
+    possible = np.abs((start / length)[..., None] * _DAMPING) < LARGEST_EXPONENT
     which, cos, sin, offset, _ = fit_waves(unit, y, cycles, possible)
-    (rate,) = taken(which, rate)
+    rate = _DAMPING[which] / length
     frequency = cycles / length
     phase = phase_at_zero(cos, sin, frequency * start)
     return np.hypot(cos, sin) * np.exp(rate * start), rate, frequency, phase, offset

@@ -42,6 +42,18 @@ MIXED: Final = 3  # half of both
 MOFFAT: Final = 4
 ELLIPTIC: Final = 5
 
+# Families of functions to choose from, and how many functions they have; pairs of functions.
+STRAIGHT: Final = 1
+DECAYS: Final = 2  # or growth
+SATURATIONS: Final = 3
+POWERS: Final = 4
+SIGMOIDS: Final = 5
+STRETCHED: Final = 6
+SEASONS: Final = 7
+FUNCTIONS: Final = {STRAIGHT: 1, DECAYS: 32, SATURATIONS: 17, POWERS: 18, SIGMOIDS: 27, STRETCHED: 44, SEASONS: 66}
+PARABOLAS: Final = 1
+TWO_DECAYS: Final = 2
+
 # The exit code of a fit that is still to be made, or under way.
 TO_FIT: Final = -1000
 
@@ -186,25 +198,26 @@ def find_peaks(profile: int, x: FloatArray, y: FloatArray) -> FloatArray:
     return peaks
 
 
-def choose_functions(
-    functions: FloatArray, y: FloatArray, allowed: FloatArray, with_offset: bool
-) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
-    """Return for each row of `y` which function fits best, its amplitude, and the offset.
+def choose_functions(family: int, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return which function of a family fits each row of `y` best, as six rows.
 
-    Functions are (1, K, M) or (B, K, M), and `allowed` is (1, K) or (B, K).
+    These are its amplitude and the offset, two numbers that enter it nonlinearly, where its scaled predictor is 0, and
+    what 1 stands for; of powers, the smallest and the largest predictor. Predictors are (1, M) or (B, M), and finite.
     """
-    chosen = np.empty((len(y), 3))
-    work = aligned(MOST_WIDTH * (3 * y.shape[1] + 7 * functions.shape[1]))
-    _minpack.choose_functions(LEVEL, int(with_offset), functions, y, allowed, chosen, work)
-    return chosen[:, 0].astype(np.intp), chosen[:, 1], chosen[:, 2]
+    n, m, chosen = FUNCTIONS[family], y.shape[1], np.empty((len(y), 6))
+    _minpack.choose_functions(LEVEL, family, x, y, chosen, aligned(MOST_WIDTH * (3 * m + 15 * n) + m * n))
+    return chosen.T
 
 
-def sum_products(functions: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return sums of functions, (1, K, M) or (B, K, M), with each row of `weights`."""
-    sums = np.empty((len(weights), functions.shape[1]))
-    work = aligned(MOST_WIDTH * (2 * weights.shape[1] + functions.shape[1]))
-    _minpack.sum_products(LEVEL, functions, weights, sums, work)
-    return sums
+def choose_planes(family: int, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return which pair of functions fits each row of `y` best, as seven rows.
+
+    These are both amplitudes and the offset, of decays both rates, the faster one first, where the scaled predictor is
+    0, and what 1 stands for. Predictors are (1, M) or (B, M), and finite.
+    """
+    planes = np.empty((len(y), 7))
+    _minpack.choose_planes(LEVEL, family, x, y, planes, aligned(MOST_WIDTH * 3 * y.shape[1]))
+    return planes.T
 
 
 def fit_waves(
