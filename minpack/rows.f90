@@ -7,6 +7,7 @@
 !> the values themselves. Differences of kept values are weighted derivatives. Points without weight count for nothing,
 !> whatever the model gives there. Without a loss these are residuals, and nothing is done to them.
 module rows
+    use, intrinsic :: iso_fortran_env, only: int64
     use kinds, only: wp, long, row_block, not_a_number
     use norms, only: enorm
     use solver_options, only: loss_linear, loss_soft_l1, loss_huber, loss_cauchy, loss_arctan, loss_poisson, &
@@ -152,19 +153,23 @@ contains
         real(wp), intent(in) :: weights(*)          !! weights (count); only those of counts are looked at
         real(wp), intent(inout) :: block(leading, n + 1)    !! derivatives and kept values; out: J and r
 
-        real(wp) :: costs(row_block), factors(row_block), residuals(row_block)
+        real(wp) :: costs(row_block), factors(row_block)
         integer :: first, part, counted, i, j
 
         if (loss == loss_linear) return
         do first = 1, count, row_block
             part = min(row_block, count - first + 1)
             counted = merge(first, 1, loss == loss_poisson)
-            call loss_rows(part, loss, f_scale, .false., y(counted), block(first, n + 1), costs, factors, residuals)
+            call loss_rows(part, loss, f_scale, .false., y(counted), block(first, n + 1), costs, factors)
+            factors(1:part) = sqrt(factors(1:part))
+            do i = 1, part
+                block(first + i - 1, n + 1) = block(first + i - 1, n + 1)/factors(i)
+            end do
             if (loss == loss_poisson .and. weighted) then
                 do i = 1, part
                     if (weights(first + i - 1) /= 0.0_wp) cycle
                     factors(i) = 0.0_wp
-                    residuals(i) = 0.0_wp
+                    block(first + i - 1, n + 1) = 0.0_wp
                 end do
             end if
             do j = 1, n
@@ -172,17 +177,10 @@ contains
                     block(first + i - 1, j) = block(first + i - 1, j)*factors(i)
                 end do
             end do
-            block(first:first + part - 1, n + 1) = residuals(1:part)
         end do
     end subroutine scale_rows
 
-    elemental function natural_log(x) result(logarithm)
-        real(wp), intent(in) :: x
-        real(wp) :: logarithm
-
-        logarithm = log(x)
-    end function natural_log
-
-    include "losses.inc"
+    include 'lanes/lane_log.inc'
+    include 'losses.inc'
 
 end module rows

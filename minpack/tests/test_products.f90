@@ -11,6 +11,8 @@ program test_products
     use lane_models_baseline, only: evaluate, ends_in_offset
     use lane_products_baseline, only: add_products
     use lane_offset_products_baseline, only: add_offset_products
+    use lane_rows_baseline, only: scale_rows
+    use lane_curved_products_baseline, only: add_curved_products
     use lane_cholesky_baseline, only: factor_products, take_others
     use testing, only: check, check_at_most, finish, digits_of
     implicit none (type, external)
@@ -22,6 +24,7 @@ program test_products
     call random_init(repeatable=.true., image_distinct=.false.)
     do columns = 1, 13
         call check_products(columns)
+        call check_curved(columns)
     end do
     do columns = 3, 5
         call check_ones(columns)
@@ -72,6 +75,36 @@ contains
                        "rows by reflections")
         end do
     end subroutine check_products
+
+    !> Products with second derivatives are those of rows multiplied by roots of these, and gradients the same.
+    subroutine check_curved(n)
+        integer, intent(in) :: n
+
+        real(wp) :: block(width, lane_rows, n + 1), w(width, lane_rows), curved(width, n, n + 1)
+        real(wp) :: products(width, n, n + 1), worst
+        integer :: j, round
+
+        call random_number(block)
+        call random_number(w)
+        block = block - 0.5_wp
+        w(:, ::5) = 0.0_wp                  ! rows that do not count
+        block(:, ::5, n + 1) = 0.0_wp
+        curved = 1.0_wp                     ! what sums are added to
+        products = 1.0_wp
+        do round = 0, 1
+            call add_curved_products(lane_rows - round, n, block, w, curved)
+        end do
+        call scale_rows(lane_rows, n, w, block)
+        do round = 0, 1
+            call add_products(lane_rows - round, n, block, products)
+        end do
+        worst = 0.0_wp
+        do j = 1, n + 1
+            worst = max(worst, maxval(abs(curved(:, 1:min(j, n), j) - products(:, 1:min(j, n), j))))
+        end do
+        ! Two sums of 52 terms of at most a quarter, each rounded.
+        call check_at_most(worst, 2*lane_rows*eps, "products with second derivatives among "//digits_of(n))
+    end subroutine check_curved
 
     !> Products with ones are the same bits.
     subroutine check_ones(n)

@@ -79,33 +79,41 @@ contains
         end do
     end subroutine check_robust_costs
 
-    !> Also where mean and count hardly differ, and the terms of the formula cancel.
+    !> Also where mean and count hardly differ, and the terms of the formula cancel, and where they differ most.
     subroutine check_deviance()
-        real(wp) :: y, mean, worst, step
-        real(quad) :: exact
+        real(wp) :: y, worst, step
         integer :: j, k
 
         worst = 0.0_wp
         do j = 0, 6
             y = 10.0_wp**j
-            do k = -30, 20
-                step = 10.0_wp**(k/4.0_wp)
-                mean = y*(1.0_wp + step)
-                exact = exact_deviance(real(y, quad), real(mean, quad))
-                worst = max(worst, real(abs(cost(loss_poisson, 1.0_wp, y, mean)/exact - 1), wp))
-                if (step >= 1.0_wp) cycle
-                mean = y*(1.0_wp - step)
-                exact = exact_deviance(real(y, quad), real(mean, quad))
-                worst = max(worst, real(abs(cost(loss_poisson, 1.0_wp, y, mean)/exact - 1), wp))
+            do k = -300, 200
+                step = 10.0_wp**(k/40.0_wp)
+                worst = max(worst, error_of_deviance(y, y*(1.0_wp + step)))
+                if (step < 1.0_wp) worst = max(worst, error_of_deviance(y, y*(1.0_wp - step)))
             end do
         end do
-        ! Where the series ends, at t = 0.1, half a unit of y/mean is a hundred units of the deviance.
-        call check_at_most(worst, 100*eps, "deviance")
+        ! Where k is 1, a third above the mean, half a unit of the logarithm is five of the deviance.
+        call check_at_most(worst, 16*eps, "deviance")
+        worst = 0.0_wp
+        do k = -300, 300
+            worst = max(worst, error_of_deviance(1.0_wp, 10.0_wp**k), error_of_deviance(10.0_wp**k, 1.0_wp), &
+                        error_of_deviance(10.0_wp**(k/2), 10.0_wp**(-k)))
+        end do
+        call check_at_most(worst, 4*eps, "deviance of means far from counts")
         call check_at_most(abs(cost(loss_poisson, 1.0_wp, 0.0_wp, 0.3_wp) - 0.6_wp), 2*eps, "deviance of no count")
         call check(cost(loss_poisson, 1.0_wp, 0.0_wp, 0.0_wp) == 0.0_wp, &
                    "nothing expected and nothing counted cost nothing")
         call check(cost(loss_poisson, 1.0_wp, 5.0_wp, 5.0_wp) == 0.0_wp, "a count as expected costs nothing")
     end subroutine check_deviance
+
+    !> Relative.
+    function error_of_deviance(y, mean) result(error)
+        real(wp), intent(in) :: y, mean
+        real(wp) :: error
+
+        error = real(abs(cost(loss_poisson, 1.0_wp, y, mean)/exact_deviance(real(y, quad), real(mean, quad)) - 1), wp)
+    end function error_of_deviance
 
     !> Row times residual is half the derivative of the cost, by differences in quadruple precision.
     subroutine check_gradients()
@@ -146,6 +154,7 @@ contains
         infinity = 2*infinity
         call check(.not. is_finite(cost(loss_poisson, 1.0_wp, 2.0_wp, 0.0_wp)), "no mean where there are counts")
         call check(.not. is_finite(cost(loss_poisson, 1.0_wp, 2.0_wp, -1.0_wp)), "a negative mean of counts")
+        call check(.not. is_finite(cost(loss_poisson, 1.0_wp, 2.0_wp, 1.0e-310_wp)), "a mean too small to divide by")
         call check(.not. is_finite(cost(loss_poisson, 1.0_wp, 0.0_wp, -1.0_wp)), "a negative mean of none")
         call check(.not. is_finite(cost(loss_poisson, 1.0_wp, 2.0_wp, is_nan)), "a mean that is NaN")
         call check(.not. is_finite(cost(loss_poisson, 1.0_wp, 0.0_wp, infinity)), "an infinite mean")
