@@ -10,8 +10,9 @@ program test_products
     use lane_fold_baseline, only: fold_rows
     use lane_models_baseline, only: evaluate, ends_in_offset
     use lane_products_baseline, only: add_products
-    use lane_offset_products_baseline, only: add_offset_products
-    use lane_rows_baseline, only: scale_rows
+    use lane_plain_products_baseline, only: add_plain_products => add_products
+    use lane_rows_baseline, only: make_rows, scale_rows
+    use solver_options, only: loss_linear
     use lane_curved_products_baseline, only: add_curved_products
     use lane_cholesky_baseline, only: factor_products, take_others
     use testing, only: check, check_at_most, finish, digits_of
@@ -27,7 +28,7 @@ program test_products
         call check_curved(columns)
     end do
     do columns = 3, 5
-        call check_ones(columns)
+        call check_plain(columns)
     end do
     do model = 1, size(parameters)
         call check_offset(model)
@@ -42,6 +43,7 @@ contains
 
         real(wp) :: matrix(width, lane_rows, n + 1), block(width, lane_rows, n + 1), head(width, n, n + 1)
         real(wp) :: products(width, n, n + 1), sound(width), work(width, n + 1, 2), wanted(width), worst
+        real(wp) :: squares(width)
         integer :: i, round
 
         call random_number(matrix)
@@ -59,7 +61,9 @@ contains
         products = 0.0_wp
         do round = 1, 2
             block = matrix
-            call add_products(lane_rows - round, n, block, products)
+            squares = 0.0_wp
+            call add_products(lane_rows - round, n, block, block(:, :, n + 1), products, squares)
+            call check(all(squares == 0.0_wp), "costs of rows that are made")
             call fold_rows(lane_rows - round, n, block, head, work)
         end do
         call factor_products(n, products, sound)
@@ -81,7 +85,7 @@ contains
         integer, intent(in) :: n
 
         real(wp) :: block(width, lane_rows, n + 1), w(width, lane_rows), curved(width, n, n + 1)
-        real(wp) :: products(width, n, n + 1), worst
+        real(wp) :: products(width, n, n + 1), squares(width), worst
         integer :: j, round
 
         call random_number(block)
@@ -91,12 +95,13 @@ contains
         block(:, ::5, n + 1) = 0.0_wp
         curved = 1.0_wp                     ! what sums are added to
         products = 1.0_wp
+        squares = 0.0_wp
         do round = 0, 1
             call add_curved_products(lane_rows - round, n, block, w, curved)
         end do
         call scale_rows(lane_rows, n, w, block)
         do round = 0, 1
-            call add_products(lane_rows - round, n, block, products)
+            call add_products(lane_rows - round, n, block, block(:, :, n + 1), products, squares)
         end do
         worst = 0.0_wp
         do j = 1, n + 1
@@ -106,39 +111,52 @@ contains
         call check_at_most(worst, 2*lane_rows*eps, "products with second derivatives among "//digits_of(n))
     end subroutine check_curved
 
-    !> Products with ones are the same bits.
-    subroutine check_ones(n)
+    !> Products and costs of plain rows are the same bits as of rows that are made.
+    subroutine check_plain(n)
         integer, intent(in) :: n
 
-        real(wp) :: block(width, lane_rows, n + 1), products(width, n, n + 1), sums(width, n, n + 1)
-        integer :: j
+        real(wp) :: block(width, lane_rows, n + 1), y(width, lane_rows), none(width, 1)
+        real(wp) :: products(width, n, n + 1), plain(width, n, n + 1), squares(width), costs(width)
+        integer :: rows, j
 
-        call random_number(block)
-        block = block - 0.5_wp
-        block(:, :, n) = 1.0_wp
-        products = 0.0_wp
-        sums = 0.0_wp
-        call add_products(lane_rows, n, block, products)
-        call add_offset_products(lane_rows, n, block, sums)
-        do j = 1, n + 1
-            call check(all(products(:, 1:min(j, n), j) == sums(:, 1:min(j, n), j)), "sums among "//digits_of(n))
+        do rows = 0, lane_rows, 13
+            call random_number(block)
+            call random_number(y)
+            block = block - 0.5_wp
+            block(:, :, n) = 1.0_wp
+            plain = 0.0_wp
+            costs = 1.0_wp
+            call add_plain_products(rows, n, block, y, plain, costs)
+            products = 0.0_wp
+            squares = 1.0_wp
+            call make_rows(rows, n, loss_linear, 1.0_wp, y, .false., none, block, squares)
+            call add_products(rows, n, block, y, products, squares)
+            do j = 1, n + 1
+                call check(all(plain(:, 1:min(j, n), j) == products(:, 1:min(j, n), j)), "sums among "//digits_of(n))
+            end do
+            call check(all(costs == squares), "costs of plain rows")
         end do
-    end subroutine check_ones
+    end subroutine check_plain
 
     !> The last derivative is one where it is said to be, and nowhere else among models of as many parameters.
     subroutine check_offset(model)
         integer, intent(in) :: model
 
         real(wp) :: x(width, lane_rows, 2), p(width, parameters(model)), f(width, lane_rows)
-        real(wp) :: slopes(width, lane_rows, parameters(model))
+        real(wp) :: slopes(width, lane_rows, parameters(model)), raised(width, lane_rows)
         integer :: n
 
         n = parameters(model)
         call random_number(x)
         call random_number(p)
-        call evaluate(model, lane_rows, 2, n, x, p + 0.5_wp, f, slopes)
+        p = p + 0.5_wp
+        call evaluate(model, lane_rows, 2, n, x, p, f, slopes)
+        p(:, n) = p(:, n) + 1.0_wp
+        call evaluate(model, lane_rows, 2, n, x, p, raised, slopes)
         call check(ends_in_offset(model) .eqv. (n >= 3 .and. n <= 5 .and. all(slopes(:, :, n) == 1.0_wp)), &
                    "whether model "//digits_of(model)//" ends in an offset")
+        if (.not. ends_in_offset(model)) return
+        call check_at_most(maxval(abs(raised - f - 1.0_wp)/abs(raised)), 4*eps, "what the offset adds")
     end subroutine check_offset
 
 end program test_products
