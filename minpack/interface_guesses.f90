@@ -118,3 +118,37 @@ subroutine fit_waves(level, rates, m, x_sets, fits, x, y, cycles, allowed_sets, 
         call fit_waves_v4(rates, m, x_sets, fits, x, y, cycles, allowed_sets, allowed, waves, work)
     end select
 end subroutine fit_waves
+
+!> Find where most is left of each data set, and how far to look from there.
+subroutine find_tops(m, fits, y, top, half, work)
+    use kinds, only: wp
+    use tops, only: find => find_tops
+    implicit none (type, external)
+    integer, intent(in) :: m                                !! points of a data set, at least 1
+    integer, intent(in) :: fits                             !! data sets
+    real(wp), intent(in) :: y(m, fits)                      !! what is left, NaN where missing
+    integer, intent(inout) :: top(fits)                     !! where, counted from 0; where it is negative, it is found
+    integer, intent(inout) :: half(fits)                    !! out: how many points to either side to look at
+    real(wp), intent(inout) :: work(m)
+
+    call find(m, fits, y, top, half, work)
+end subroutine find_tops
+
+!> Cut out points around the tops of data sets.
+subroutine cut_windows(points, m, x_sets, fits, x, y, top, half, window_x, window_y)
+    use kinds, only: wp
+    use tops, only: cut => cut_windows
+    implicit none (type, external)
+    integer, intent(in) :: points                           !! how many points, odd
+    integer, intent(in) :: m                                !! points of a data set
+    integer, intent(in) :: x_sets                           !! 1: the predictor is shared; or fits
+    integer, intent(in) :: fits                             !! data sets
+    real(wp), intent(in) :: x(m, x_sets)                    !! the predictor, NaN where missing
+    real(wp), intent(in) :: y(m, fits)                      !! what is left, NaN where missing
+    integer, intent(in) :: top(fits)                        !! where, counted from 0
+    integer, intent(in) :: half(fits)                       !! how many points to either side
+    real(wp), intent(inout) :: window_x(points, fits)       !! out: finite
+    real(wp), intent(inout) :: window_y(points, fits)       !! out: NaN where there is no point
+
+    call cut(points, m, x_sets, fits, x, y, top, half, window_x, window_y)
+end subroutine cut_windows

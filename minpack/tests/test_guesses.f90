@@ -12,6 +12,7 @@ program test_guesses
     use lane_grids_baseline, only: choose_functions
     use lane_planes_baseline, only: choose_planes
     use lane_oscillations_baseline, only: fit_waves
+    use tops, only: find_tops, cut_windows
     use testing, only: check, check_at_most, check_equal, finish
     implicit none (type, external)
 
@@ -28,6 +29,7 @@ program test_guesses
     call check_zero()
     call check_planes()
     call check_waves()
+    call check_tops()
     call finish()
 
 contains
@@ -254,6 +256,30 @@ contains
         call fit_waves(5, m, 1, fits, x(:, 1), y, cycles, 1, allowed, waves, work)
         call check(all(nint(waves(1, 1:fits:5)) /= 1), "a rate that is ruled out")
     end subroutine check_waves
+
+    !> A triangle, how far it is looked at, and what is cut out, at the ends and with gaps, too.
+    subroutine check_tops()
+        integer, parameter :: m = 90, points = 9
+        real(wp) :: x(m, 1), y(m, 3), smooth(m), window_x(points, 3), window_y(points, 3)
+        integer :: i, top(3), half(3)
+
+        x(:, 1) = [(0.5_wp*i, i = 1, m)]
+        y(:, 1) = [(-max(0.0_wp, 10.0_wp - abs(i - 40)), i = 1, m)]
+        y(:, 2) = [(real(i, wp), i = 1, m)]
+        y(:, 3) = y(:, 1)
+        y(41, 3) = ieee_value(1.0_wp, ieee_quiet_nan)
+        top = [-1, -1, 39]
+        call find_tops(m, 3, y, top, half, smooth)
+        call check(all(top == [39, m - 1, 39]), "where most is left")
+        ! Means make 9.5 and 89.75 of 10 and 90; halves of these are passed after 6 and 46 steps.
+        call check(all(half(1:2) == [15, 115]), "how far to look")
+        call cut_windows(points, m, 1, 3, x, y, top, half, window_x, window_y)
+        call check(all(window_x(4:6, 1) == x([36, 40, 44], 1)), "points that are four steps apart")
+        call check(all(window_y(4:6, 1) == y([36, 40, 44], 1)), "and what is there")
+        call check(.not. any(window_y(1, :) == window_y(1, :)) .and. window_x(1, 1) == x(40, 1), "not further away")
+        call check(.not. any(window_y(6:, 2) == window_y(6:, 2)), "nothing beyond the end")
+        call check(all(abs(window_x) <= huge(x)), "places are finite")
+    end subroutine check_tops
 
     pure real(wp) function sign_of(value)
         real(wp), intent(in) :: value

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
+from .._solver import kernel
 from .sum_terms import curve_of, guess_of, in_order, is_free
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 PEAKS = frozenset(("gaussian", "lorentzian", "pseudo_voigt", "voigt", "moffat", "exponential_gaussian"))
 # More points than these are looked at as means of neighbours.
 _MOST = 512
-# How far a peak is looked at, in half widths at half height, and at how many points at most.
-_WINDOW, _POINTS = 2.5, 48
+# At how many points a peak is looked at.
+_POINTS = 49
 # Peaks that so many means are as wide as are seen well enough in them; narrower ones in the points themselves.
 _WELL_SEEN = 8
 
@@ -41,7 +42,7 @@ def ordered(x: FloatArray, y: FloatArray) -> Spectra:
     if not np.all(x[..., 1:] >= x[..., :-1]):
         order = np.argsort(x, axis=-1, kind="stable")  # NaN comes last
         x = np.take_along_axis(x, order, -1)
-        y = y[:, order] if order.ndim == 1 else np.take_along_axis(y, order, -1)
+        y = y.take(order, axis=1) if order.ndim == 1 else np.take_along_axis(y, order, -1)
     together = -(-y.shape[-1] // _MOST)
     if together == 1:
         return Spectra(x, y, complete, 1, x, y)
@@ -65,8 +66,9 @@ def find_peaks(
     left: FloatArray,
     floor: FloatArray,
     below: list[tuple["Factor", FloatArray]],
+    is_last: bool,
 ) -> tuple[dict[int, FloatArray], FloatArray]:
-    """Guess peaks, those with a place of their own first, and return what is left without them.
+    """Guess peaks, those with a place of their own first, and return what is left without them, if nothing is last.
 
     `floor` and the curves `below` have been taken off `left` already.
     """
@@ -78,29 +80,21 @@ def find_peaks(
         start = guess_of(factor, *_surroundings(data, left, floor, known, top, half))
         if is_free(factor, "offset"):
             start[:, factor.model.param_names.index("offset")] = 0.0
-        left = left - curve_of(factor, (data.x,), start)
         found[id(factor)] = start
+        if is_last and len(found) == len(peaks):
+            break
+        left = left - curve_of(factor, (data.x,), start)
         known.append((factor, start))
     return in_order(peaks, found, "center"), left
 
 
-def _most_left(data: Spectra, left: FloatArray, center: float | None) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _most_left(data: Spectra, left: FloatArray, center: float | None) -> tuple[NDArray[np.intc], NDArray[np.intc]]:
     """Return where most is left, or at the centre, and how far to look to either side."""
-    smooth = _smoothed(left if data.complete else np.where(np.isfinite(left), left, 0.0))
-    size = np.abs(smooth)
-    if center is None:
-        top = np.argmax(size, axis=-1)[:, None]
-    else:
+    top = np.full(len(left), -1, dtype=np.intc)
+    if center is not None:
         away = np.abs(data.x - center)
-        top = np.argmin(np.where(np.isfinite(away), away, np.inf), axis=-1)
-        top = np.broadcast_to(top, len(left))[:, None]
-    height = np.take_along_axis(smooth, top, -1)
-    below = smooth * np.sign(height) < 0.5 * np.abs(height)
-    place = np.arange(left.shape[-1], dtype=np.int32)
-    distance = np.where(below, np.abs(place - top.astype(np.int32)), np.int32(place.size))
-    # To the nearer side, because on the other there may be a neighbour.
-    near = np.minimum(distance.min(axis=-1)[:, None], np.maximum(top, place.size - 1 - top) + 1)
-    return top, np.maximum(np.ceil(_WINDOW * near), 4).astype(np.intp)
+        top[:] = np.argmin(np.where(np.isfinite(away), away, np.inf), axis=-1)
+    return top, kernel.find_tops(left, top)
 
 
 def _surroundings(
@@ -108,47 +102,26 @@ def _surroundings(
     left: FloatArray,
     floor: FloatArray,
     known: list[tuple["Factor", FloatArray]],
-    top: NDArray[np.intp],
-    half: NDArray[np.intp],
+    top: NDArray[np.intc],
+    half: NDArray[np.intc],
 ) -> tuple[tuple[FloatArray], FloatArray]:
     """Return predictors and what is left near the top: of means, or of points where means are too coarse."""
     x, y = _window(data.x, left, top, half)
-    narrow = (half < _WELL_SEEN)[:, 0]
-    if data.together > 1 and narrow.any():
-        all_x = data.all_x if data.all_x.ndim == 1 else data.all_x[narrow]
-        middle = top[narrow] * data.together + data.together // 2
-        points, values = _window(all_x, data.all_y[narrow], middle, half[narrow] * data.together)
-        values = values - floor[narrow, None]
-        for factor, start in known:
-            values = values - curve_of(factor, (points,), start[narrow])
-        x[narrow], y[narrow] = points, values
+    if data.together > 1:
+        narrow = half < _WELL_SEEN
+        if narrow.any():
+            all_x = data.all_x if data.all_x.ndim == 1 else data.all_x[narrow]
+            middle = top[narrow] * data.together + data.together // 2
+            points, values = _window(all_x, data.all_y[narrow], middle, half[narrow] * data.together)
+            values = values - floor[narrow, None]
+            for factor, start in known:
+                values = values - curve_of(factor, (points,), start[narrow])
+            x[narrow], y[narrow] = points, values
     return (x,), y
 
 
 def _window(
-    x: FloatArray, y: FloatArray, top: NDArray[np.intp], half: NDArray[np.intp]
+    x: FloatArray, y: FloatArray, top: NDArray[np.intc], half: NDArray[np.intc]
 ) -> tuple[FloatArray, FloatArray]:
     """Return points around the top, at most so far away; NaN where there is none."""
-    side = _POINTS // 2
-    steps = np.arange(-side, side + 1) * -(-half // side)
-    where = top + steps
-    inside = (np.abs(steps) <= half) & (where >= 0) & (where < y.shape[-1])
-    where = np.where(inside, where, top)
-    near = x[where] if x.ndim == 1 else np.take_along_axis(x, where, -1)
-    return np.where(inside, near, np.nan), np.where(inside, np.take_along_axis(y, where, -1), np.nan)
-
-
-def _smoothed(y: FloatArray) -> FloatArray:
-    """Return means over a fiftieth of the points, at least three of them, weighted towards the middle."""
-    half = max(1, y.shape[-1] // 100)
-    padded = np.pad(y, ((0, 0), (half, half)), mode="edge")
-    if half == 1:
-        smooth: FloatArray = padded[:, :-2] + padded[:, 2:]
-        smooth *= 0.25
-        smooth += 0.5 * y
-        return smooth
-    kernel = np.concatenate([np.arange(1.0, half + 2), np.arange(half, 0.0, -1)])
-    total = np.zeros_like(y)
-    for k, weight in enumerate(kernel / kernel.sum()):
-        total += weight * padded[:, k : k + y.shape[-1]]
-    return total
+    return kernel.cut_windows(x.reshape(-1, x.shape[-1]), y, top, half, _POINTS)

@@ -61,13 +61,14 @@ def _block_start(model: "SumModel", xs: tuple[FloatArray, ...], y: FloatArray) -
     peaks = _peaks_of(terms, len(xs))
     others = [term[0] for term in terms if len(term) == 1 and term[0] not in peaks]
     if peaks and len(xs) == 1:
-        data = ordered(xs[0], y)
-        xs, left = (data.x,), _peaks_on_others(peaks, others, data, found)
+        data, is_all = ordered(xs[0], y), len(peaks) + len(others) == len(terms)
+        xs, left = (data.x,), _peaks_on_others(peaks, others, data, found, is_all)
     else:
         left = np.where(np.logical_and.reduce([np.isfinite(x) for x in xs]) & np.isfinite(y), y, np.nan)
         for factor in others:
             found[id(factor)] = guess_of(factor, xs, left)
-            left = left - curve_of(factor, xs, found[id(factor)])
+            if len(found) < len(terms):
+                left = left - curve_of(factor, xs, found[id(factor)])
         if peaks:
             found |= find_spots(peaks, xs, left)
     for term in terms:
@@ -103,26 +104,28 @@ def _collected(terms: "Terms", names: tuple[str, ...], found: dict[int, FloatArr
 
 
 def _peaks_on_others(
-    peaks: list["Factor"], others: list["Factor"], data: Spectra, found: dict[int, FloatArray]
+    peaks: list["Factor"], others: list["Factor"], data: Spectra, found: dict[int, FloatArray], is_all: bool
 ) -> FloatArray:
-    """Guess peaks and what they stand on, and return what is left of the observations."""
-    left = data.y
+    """Guess peaks and what they stand on, and return what is left of the observations, unless that is all."""
+    left, curves = data.y, {}
     x_edges, edges = _edges(data)
     for factor in others:
         found[id(factor)] = guess_of(factor, (x_edges,), edges)
-        left = left - curve_of(factor, (data.x,), found[id(factor)])
+        curves[id(factor)] = curve_of(factor, (data.x,), found[id(factor)])
+        left = left - curves[id(factor)]
         edges = edges - curve_of(factor, (x_edges,), found[id(factor)])
     floor = np.zeros(len(left))
     if any(is_free(factor, "offset") for factor in peaks):
         floor = median_of(edges)
         left = left - floor[:, None]
     below = [(factor, found[id(factor)]) for factor in others]
-    of_peaks, left = find_peaks(peaks, data, left, floor, below)
+    of_peaks, left = find_peaks(peaks, data, left, floor, below, is_all and not others)
     found |= of_peaks
     for factor in others:  # once more, without the peaks that reach to the edges
-        left = left + curve_of(factor, (data.x,), found[id(factor)])
+        left = left + curves[id(factor)]
         found[id(factor)] = guess_of(factor, (data.x,), left)
-        left = left - curve_of(factor, (data.x,), found[id(factor)])
+        if not (is_all and factor is others[-1]):
+            left = left - curve_of(factor, (data.x,), found[id(factor)])
     _share_floor(peaks, found, floor)
     return left
 

@@ -1,5 +1,6 @@
 """What the starts of sums ask single factors: a guess, a curve, and which of their parameters are free."""
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,10 +39,15 @@ def curve_of(factor: "Factor", xs: tuple[FloatArray, ...], start: FloatArray) ->
 
 def median_of(values: FloatArray) -> FloatArray:
     """Return medians along the last axis without what is missing; 0 where everything is."""
-    ranked, count = np.sort(values, axis=-1), np.isfinite(values).sum(axis=-1)[:, None]
-    low, high = (np.take_along_axis(ranked, np.maximum(place, 0), -1) for place in ((count - 1) // 2, count // 2))
+    ranked, count = np.sort(values, axis=-1), np.isfinite(values).sum(axis=-1)
+    if count.size and (count == values.shape[-1]).all() and values.size:
+        low, high = (ranked[:, place] for place in ((values.shape[-1] - 1) // 2, values.shape[-1] // 2))
+        complete: FloatArray = 0.5 * low + 0.5 * high
+        return complete
+    places = (np.maximum(place, 0)[:, None] for place in ((count - 1) // 2, count // 2))
+    low, high = (np.take_along_axis(ranked, place, -1)[:, 0] for place in places)
     middle = 0.5 * low + 0.5 * high
-    return np.where(np.isfinite(middle), middle, 0.0)[:, 0]
+    return np.where(np.isfinite(middle), middle, 0.0)
 
 
 def in_order(peaks: list["Factor"], found: dict[int, FloatArray], place: str) -> dict[int, FloatArray]:
@@ -52,6 +58,9 @@ def in_order(peaks: list["Factor"], found: dict[int, FloatArray], place: str) ->
         kinds.setdefault((factor.model.__name__, pattern), []).append(factor)
     for same in kinds.values():
         where = same[0].model.param_names.index(place)
+        places = [found[id(factor)][:, where] for factor in same]
+        if all((here <= after).all() for here, after in itertools.pairwise(places)):
+            continue
         together = np.stack([found[id(factor)] for factor in same], axis=1)
         placed = np.argsort(together[:, :, where], axis=1)[:, :, None]
         together = np.take_along_axis(together, placed, axis=1)

@@ -198,6 +198,22 @@ def find_peaks(profile: int, x: FloatArray, y: FloatArray) -> FloatArray:
     return peaks
 
 
+def find_tops(y: FloatArray, top: NDArray[np.intc]) -> NDArray[np.intc]:
+    """Return how many points to either side of the tops to look at, which are found where they are negative."""
+    half = np.empty(len(y), dtype=np.intc)
+    _minpack.find_tops(y, top, half, np.empty(y.shape[1]))
+    return half
+
+
+def cut_windows(
+    x: FloatArray, y: FloatArray, top: NDArray[np.intc], half: NDArray[np.intc], points: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return so many points of x, (1, M) or (B, M), and y around the tops, of y NaN where there are none."""
+    windows = np.empty((len(y), points)), np.empty((len(y), points))
+    _minpack.cut_windows(x, y, top, half, *windows)
+    return windows
+
+
 def choose_functions(family: int, x: FloatArray, y: FloatArray) -> FloatArray:
     """Return which function of a family fits each row of `y` best, as six rows.
 
