@@ -14,7 +14,6 @@ from ._input.validate import FloatArray, callable_argument, flag
 from ._large.curve_fit import information_of, large_fit, sampled, shown
 from ._large.data import is_large, source_of
 from ._large.fold import Source
-from ._leastsq import information
 from ._models.complex import is_complex, one_complex, refuse_real
 from ._models.model import Model
 from ._models.sums import understood
@@ -255,7 +254,7 @@ def curve_fit(
     if reasons:
         _warn_of_open(reasons, 3)
     if full_output:
-        infodict = {**information(fit, fit.details(), one.analytic), "offset": judged.offset}
+        infodict = {**fit.information(one.analytic), "offset": judged.offset}
         if options.rho is not None or is_counts(options):
             infodict["fvec"] = final_residuals(options, one.kept(fit.x), data.y)
         if begin.box is not None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._engines.iterate import Details, Fit, Names
+from ._engines.iterate import Fit, Names
 from ._input.bounds import Bounds, checked_bounds, refuse_infeasible
 from ._input.validate import (
     FloatArray,
@@ -17,10 +17,10 @@ from ._input.validate import (
     enough_residuals,
     flag,
     real_array,
-    starting_point,
 )
 from ._models.native import NativeModel
-from ._single.callback import Notify, checked_callback, iterate_model_watched_by, iterate_watched_by
+from ._single.callback import Notify, checked_callback, iterate_model_watched_by, watched_by
+from ._single.single_start import starting_point
 from ._solver import codes
 from ._solver.problem import Options, checked_options
 
@@ -280,7 +280,7 @@ def leastsq(
         return _nothing_to_fit(func, args if isinstance(args, tuple) else (args,))
     analytic = Dfun is not None or (isinstance(func, NativeModel) and func.jac is not None)
     options = checked_options(start.size, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor, diag)
-    box = checked_bounds(bounds, start.size, may_fix=False)
+    box = None if bounds is None else checked_bounds(bounds, start.size, may_fix=False)
     if box is not None:
         refuse_infeasible(start, box, "x0")
     notify = checked_callback(callback)
@@ -289,7 +289,7 @@ def leastsq(
     if isinstance(func, NativeModel):
         fit = _iterate_native(func, start, args, Dfun, options, box, notify)
     else:
-        fit = iterate_watched_by(notify, func, start, args, Dfun, by_columns, options, bounds=box)
+        fit = watched_by(notify)(func, start, args, Dfun, by_columns, options, bounds=box)
     if full_output:
         return _full_output(fit, analytic, box)
     if fit.info not in codes.SOLVED:
@@ -336,26 +336,15 @@ def _iterate_native(
     if bounds is not None and model.jac is None:
         # The compiled code takes the differences of native models without regard to bounds; the iteration itself does.
         predictors = tuple(x) if len(x) > 1 else x[0]
-        return iterate_watched_by(
-            notify, lambda p: model(predictors, *p), start, (), None, False, options, bounds=bounds
-        )
+        return watched_by(notify)(lambda p: model(predictors, *p), start, (), None, False, options, bounds=bounds)
     return iterate_model_watched_by(
         notify, model, x, np.zeros(x.shape[1]), None, start, options, names=Names(), bounds=bounds
     )
 
 
-def information(fit: Fit, details: Details, analytic: bool) -> dict[str, Any]:
-    """Return the dictionary that tells how a fit went."""
-    infodict = {"fvec": details.fvec, "nfev": fit.nfev, "fjac": details.fjac, "ipvt": details.ipvt, "qtf": details.qtf}
-    if analytic:
-        infodict["njev"] = fit.njev
-    return infodict
-
-
 def _full_output(fit: Fit, analytic: bool, bounds: Bounds | None) -> _Full:
-    details = fit.details()
-    cov_x = fit.inverse().cov if fit.info in codes.SOLVED else None
-    infodict = information(fit, details, analytic)
+    infodict = fit.information(analytic)
+    cov_x = fit.covariance() if fit.info in codes.SOLVED else None
     if bounds is not None:
         infodict["active_mask"] = bounds.active(fit.x).astype(int)
     return fit.x, cov_x, infodict, fit.message(bounds), fit.info

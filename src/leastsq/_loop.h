@@ -15,10 +15,9 @@ enum { FEW_ARGUMENTS = 8 };
 
 /* A fit under way: arguments as they came, which the caller keeps, and what the functions returned last. */
 typedef struct {
-    PyObject *func, *dfun, *by_columns, *finish, *finish_jacobian, *names;
+    PyObject *func, *dfun, *by_columns, *look, *finish, *finish_jacobian, *names;
     npy_intp m, n;
-    PyObject *state;                            /* owned */
-    PyObject *point, *residuals, *jacobian;     /* owned; the latter two may be NULL */
+    PyObject *state, *point, *residuals, *jacobian;     /* owned, NULL until there are any */
     PyObject **arguments;                       /* of the functions, after a free place: the point and others */
     size_t count;
 } Loop;
@@ -131,10 +130,39 @@ static int loop_until_done(Loop *loop)
     return task == TASK_DONE || PyErr_Occurred() ? task : refused();
 }
 
-/* Set up a loop and run it. */
-static PyObject *run_loop(Loop *loop, PyObject *others)
+/* Evaluate at the start, if that is still to be done, and set up the packed array for what comes of it, which `watch` is
+   shown if it is not None. */
+static int begin_loop(Loop *loop, PyArrayObject *x0, PyObject *options, PyObject *bounds, PyObject *watch)
 {
-    PyObject *few[FEW_ARGUMENTS], *result = NULL;
+    PyObject *looked, *watched;
+    double epsfcn;
+
+    if (loop->residuals == NULL) {
+        if (own_point(loop) < 0) {
+            return -1;
+        }
+        memcpy(PyArray_DATA((PyArrayObject *)loop->point), PyArray_DATA(x0), PyArray_NBYTES(x0));
+        if (evaluate(loop, loop->func, &loop->residuals) < 0) {
+            return -1;
+        }
+    }
+    looked = PyObject_CallFunctionObjArgs(loop->look, loop->residuals, x0, bounds, loop->names, NULL);
+    if (looked != NULL && PyArg_ParseTuple(looked, "nd:look", &loop->m, &epsfcn)) {
+        loop->state = begun(loop->m, x0, loop->dfun != Py_None, options, epsfcn, bounds);
+    }
+    Py_XDECREF(looked);
+    if (loop->state == NULL || watch == Py_None) {
+        return loop->state == NULL ? -1 : 0;
+    }
+    watched = PyObject_CallOneArg(watch, loop->state);
+    Py_XDECREF(watched);
+    return watched == NULL ? -1 : 0;
+}
+
+/* Set up a loop and run it. */
+static PyObject *run_loop(Loop *loop, PyObject *const *given)
+{
+    PyObject *few[FEW_ARGUMENTS], *result = NULL, *others = given[4];
     Py_ssize_t i, count = PyTuple_GET_SIZE(others);
     int info, nfev, njev, column;
     double fnorm;
@@ -147,10 +175,11 @@ static PyObject *run_loop(Loop *loop, PyObject *others)
     for (i = 0; i < count; i++) {
         loop->arguments[i + 2] = PyTuple_GET_ITEM(others, i);
     }
-    if (loop_until_done(loop) == TASK_DONE) {
+    if (begin_loop(loop, (PyArrayObject *)given[0], given[1], given[2], given[12]) == 0
+        && loop_until_done(loop) == TASK_DONE) {
         F_FUNC(outcome, OUTCOME)(PyArray_DATA((PyArrayObject *)loop->state), &info, &nfev, &njev, &column, &fnorm);
-        result = Py_BuildValue("OOiiiidOO", loop->state, loop->point, info, nfev, njev, column, fnorm, loop->residuals,
-            loop->jacobian == NULL ? Py_None : loop->jacobian);
+        result = Py_BuildValue("OOniiiidOO", loop->state, loop->point, loop->m, info, nfev, njev, column, fnorm,
+            loop->residuals, loop->jacobian == NULL ? Py_None : loop->jacobian);
     }
     if (loop->arguments != few) {
         PyMem_Free(loop->arguments);
@@ -158,44 +187,31 @@ static PyObject *run_loop(Loop *loop, PyObject *others)
     return result;
 }
 
-/* The arguments of a fit: 0 m, 1 x0, 2 options, 3 epsfcn, 4 bounds, 5 func, 6 args, 7 dfun, 8 by_columns, 9 first,
-   10 finish, 11 finish_jacobian, 12 names, 13 watch. */
+/* The arguments of a fit: 0 x0, 1 options, 2 bounds, 3 func, 4 args, 5 dfun, 6 by_columns, 7 first, 8 look, 9 finish,
+   10 finish_jacobian, 11 names, 12 watch. */
 static PyObject *run(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     Loop loop = {0};
-    PyObject *result = NULL, *watched;
-    double epsfcn;
+    PyObject *result;
 
-    if (count != 14 || !is_ready(arguments[1], 1) || PyArray_DIM((PyArrayObject *)arguments[1], 0) > INT_MAX
-        || !PyTuple_Check(arguments[6]) || !PyBool_Check(arguments[8]) || !PyTuple_Check(arguments[12])
-        || PyTuple_GET_SIZE(arguments[12]) != 2) {
-        PyErr_SetString(PyExc_TypeError, "expected run(m, x0, options, epsfcn, bounds, func, args, dfun, by_columns, "
-            "first, finish, finish_jacobian, names, watch)");
+    if (count != 13 || !is_ready(arguments[0], 1) || PyArray_DIM((PyArrayObject *)arguments[0], 0) > INT_MAX
+        || !PyTuple_Check(arguments[4]) || !PyBool_Check(arguments[6]) || !PyTuple_Check(arguments[11])
+        || PyTuple_GET_SIZE(arguments[11]) != 2) {
+        PyErr_SetString(PyExc_TypeError, "expected run(x0, options, bounds, func, args, dfun, by_columns, first, look, "
+            "finish, finish_jacobian, names, watch)");
         return NULL;
     }
-    loop.m = PyLong_AsSsize_t(arguments[0]);
-    loop.n = PyArray_DIM((PyArrayObject *)arguments[1], 0);
-    epsfcn = PyFloat_AsDouble(arguments[3]);
-    loop.func = arguments[5];
-    loop.dfun = arguments[7];
-    loop.by_columns = arguments[8];
-    loop.finish = arguments[10];
-    loop.finish_jacobian = arguments[11];
-    loop.names = arguments[12];
-    if (PyErr_Occurred()) {
-        return NULL;
-    }
-    loop.state = begun(loop.m, (PyArrayObject *)arguments[1], loop.dfun != Py_None, arguments[2], epsfcn, arguments[4]);
-    if (loop.state == NULL) {
-        return NULL;
-    }
-    watched = arguments[13] == Py_None ? Py_NewRef(Py_None) : PyObject_CallOneArg(arguments[13], loop.state);
-    if (watched != NULL) {
-        loop.residuals = Py_NewRef(arguments[9]);
-        result = run_loop(&loop, arguments[6]);
-        Py_DECREF(watched);
-    }
-    Py_DECREF(loop.state);
+    loop.n = PyArray_DIM((PyArrayObject *)arguments[0], 0);
+    loop.func = arguments[3];
+    loop.dfun = arguments[5];
+    loop.by_columns = arguments[6];
+    loop.residuals = arguments[7] == Py_None ? NULL : Py_NewRef(arguments[7]);
+    loop.look = arguments[8];
+    loop.finish = arguments[9];
+    loop.finish_jacobian = arguments[10];
+    loop.names = arguments[11];
+    result = run_loop(&loop, arguments);
+    Py_XDECREF(loop.state);
     Py_XDECREF(loop.point);
     Py_XDECREF(loop.residuals);
     Py_XDECREF(loop.jacobian);

@@ -17,22 +17,21 @@ def begin(
     /,
 ) -> _Floats: ...
 def run(
-    m: int,
     x0: _Floats,
     options: tuple[Any, ...],
-    epsfcn: float,
     bounds: tuple[_Floats, _Floats] | None,
     func: Callable[..., Any],
     args: tuple[Any, ...],
     dfun: Callable[..., Any] | None,
     by_columns: bool,
     first: Any,
+    look: Callable[[Any, _Floats, Any, Any], tuple[int, float]],
     finish: Callable[[Any, int, str], _Floats],
     finish_jacobian: Callable[[Any, int, int, bool, str], tuple[_Floats, bool]],
     names: tuple[str, str],
     watch: Callable[[_Floats], Any] | None,
     /,
-) -> tuple[_Floats, _Floats, int, int, int, int, float, Any, Any]: ...
+) -> tuple[_Floats, _Floats, int, int, int, int, int, float, Any, Any]: ...
 def take_residuals(state: _Floats, f: Any, x: _Floats, /) -> int: ...
 def take_jacobian(state: _Floats, jacobian: Any, by_columns: bool, x: _Floats, /) -> int: ...
 def take_values(state: _Floats, values: Any, y: _Floats, weights: _Floats | None, x: _Floats, /) -> int: ...

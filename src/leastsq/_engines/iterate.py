@@ -44,15 +44,6 @@ class Names(NamedTuple):
     dfun: str = "Dfun"
 
 
-class Details(NamedTuple):
-    """Residuals at the solution and the last Jacobian, factored."""
-
-    fvec: FloatArray
-    fjac: FloatArray
-    ipvt: NDArray[np.intc]
-    qtf: FloatArray
-
-
 class Inverse(NamedTuple):
     """Inverse of JᵀJ for the last Jacobian, None if singular, and what tells how far to trust it."""
 
@@ -94,8 +85,8 @@ class Fit(NamedTuple):
             maxfev=self.options.maxfev,
         )
 
-    def details(self) -> Details:
-        """Find residuals and factored Jacobian where the fit left them.
+    def information(self, analytic: bool) -> dict[str, Any]:
+        """Return the dictionary that tells how a fit went: counts, residuals, and the last Jacobian, factored.
 
         What the fit of a tall problem needs no more, its Jacobian say, is given back.
         """
@@ -110,7 +101,10 @@ class Fit(NamedTuple):
             if self.residuals is None:
                 state.resize(f + m, refcheck=False)
         fvec = state[f : f + m] if self.residuals is None else self.residuals(self.x)
-        return Details(fvec, fjac, ipvt, state[qtf : qtf + n])
+        found = {"fvec": fvec, "nfev": self.nfev, "fjac": fjac, "ipvt": ipvt, "qtf": state[qtf : qtf + n]}
+        if analytic:
+            found["njev"] = self.njev
+        return found
 
     def triangle(self) -> FloatArray:
         """Return T with TᵀT = JᵀJ for the last Jacobian, N by N, and the head of Qᵀf as its last column."""
@@ -121,8 +115,12 @@ class Fit(NamedTuple):
         triangle[:, n] = self.state[at.qtf : at.qtf + n]
         return triangle
 
+    def covariance(self) -> FloatArray | None:
+        """Invert JᵀJ for the last Jacobian; None if it is singular."""
+        return kernel.covariance_matrix(self.state, self.x.size, 1.0)[0]
+
     def inverse(self, deviation: float = 1.0) -> Inverse:
-        """Invert JᵀJ for the last Jacobian, times the variance of the residuals."""
+        """Do the same times the variance of the residuals, and say how far to trust it."""
         return Inverse(*kernel.covariance_matrix(self.state, self.x.size, deviation))
 
 
@@ -152,23 +150,16 @@ def iterate(
     `must_be_finite`, a start or a derivative that is not finite is an exit code like others, else the fault of
     `predictors` that are infinite. `watch` gets the packed array once there is one.
     """
-    n = x0.size
-    if first is None:
-        first = func(x0.copy(), *args)
-    plain = type(first) is ndarray and first.dtype is FLOAT64
-    m = first.size if plain else residual_array(first, None, names.func).size
-    enough_residuals(m, _free(n, bounds), names.func)
-    state, x, info, nfev, njev, column, fnorm, residuals, received = kernel.run(
-        m,
+    state, x, m, info, nfev, njev, column, fnorm, residuals, received = kernel.run(
         x0,
         options,
-        0.0 if plain else relative_error(first),
         bounds,
         func,
         args,
         dfun,
         col_deriv,
         first,
+        _look,
         residual_array,
         jacobian_array,
         names,
@@ -177,6 +168,14 @@ def iterate(
     if info > codes.TRIAL_NOT_FINITE and must_be_finite:
         _raise_not_finite(info, column, residuals, received, dfun is not None, names, predictors)
     return Fit(x, info, nfev, njev, fnorm, m, options, state)
+
+
+def _look(first: Any, x0: FloatArray, bounds: Bounds | None, names: Names) -> tuple[int, float]:
+    """Return how many residuals there are at the start, and their relative error, where 0 is double precision."""
+    plain = type(first) is ndarray and first.dtype is FLOAT64
+    m = first.size if plain else residual_array(first, None, names.func).size
+    enough_residuals(m, _free(x0.size, bounds), names.func)
+    return m, 0.0 if plain else relative_error(first)
 
 
 def iterate_model(

@@ -72,11 +72,16 @@ def relative_error_at(f: Callable[..., Any], data: Data, start: FloatArray, opti
 
 
 def fit_own_loss(
-    kept: Kept, start: FloatArray, options: Options, box: Bounds | None, predictors: Any, run: Callable[..., Fit]
+    kept: Kept,
+    start: FloatArray,
+    options: Options,
+    box: Bounds | None,
+    predictors: Any,
+    shown_as: Callable[[Callable[[Any], Any]], Callable[..., Fit]],
 ) -> Fit:
-    """Fit with a loss of the user's: least squares of residuals whose squares are the costs; `run` is `iterate`.
+    """Fit with a loss of the user's: least squares of residuals whose squares are the costs.
 
-    Whoever watches is shown the residuals themselves.
+    `shown_as` returns what iterates and shows whoever watches residuals, here those themselves.
     """
     last: list[FloatArray] = [np.empty(0)]
 
@@ -90,7 +95,7 @@ def fit_own_loss(
 
     dfun = None if kept.slopes is None else jacobian
     named = {"names": _NAMES, "predictors": predictors, "bounds": box}
-    fit = run(residuals, start, (), dfun, False, options, shown=lambda _: last[0], **named)
+    fit = shown_as(lambda _: last[0])(residuals, start, (), dfun, False, options, **named)
     return fit._replace(nfev=fit.nfev + fit.njev * kept.evaluations)
 
 

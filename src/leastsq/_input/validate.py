@@ -108,16 +108,6 @@ def callable_argument(value: Any, name: str) -> None:
         raise TypeError(f"{name} must be callable, got {type(value).__name__}")
 
 
-def starting_point(x0: Any, name: str, may_be_empty: bool = False) -> FloatArray:
-    """Return a starting point as a one-dimensional float64 array of its own."""
-    point = (x0 if type(x0) is np.ndarray and x0.dtype is FLOAT64 else real_array(x0, name)).flatten()
-    if point.size == 0 and not may_be_empty:
-        raise TypeError(f"{name} is empty: expected at least one parameter to start from")
-    if not math.isfinite(sum(point.tolist())):
-        refuse_not_finite(point, name)
-    return point
-
-
 def residual_array(value: Any, m: int | None, name: str) -> FloatArray:
     """Return residuals as a contiguous, one-dimensional float64 array of the agreed size."""
     residuals = real_array(value, name)

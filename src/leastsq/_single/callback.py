@@ -8,6 +8,7 @@ changes.
 import contextlib
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -137,8 +138,14 @@ class _Watcher:
         return Fit(self.best, codes.CALLBACK, nfev, njev, fnorm, m, options, self.state, self.evaluate)
 
 
-def iterate_watched_by(
-    notify: Notify | None,
+def watched_by(notify: Notify | None, shown: Callable[[Any], Any] = lambda f: f) -> Callable[..., Fit]:
+    """Return `iterate`, or what does the same and shows each step, its residuals as `shown` returns them."""
+    return iterate if notify is None else partial(_iterate_watched_by, notify, shown)
+
+
+def _iterate_watched_by(
+    notify: Notify,
+    shown: Callable[[Any], Any],
     func: Callable[..., Any],
     x0: FloatArray,
     args: tuple[Any, ...],
@@ -146,12 +153,8 @@ def iterate_watched_by(
     col_deriv: bool,
     options: Options,
     first: Any = None,
-    shown: Callable[[Any], Any] = lambda f: f,
     **others: Any,
 ) -> Fit:
-    """Do what `iterate` does, and show each step, its residuals as `shown` returns them."""
-    if notify is None:
-        return iterate(func, x0, args, dfun, col_deriv, options, first, **others)
     watcher = _Watcher(notify, x0, first, shown)
     watched, derivatives = watcher.residuals(func), watcher.jacobian(dfun)
     try:

@@ -24,7 +24,7 @@ from .._solver.kernel import with_data
 from .._solver.losses import is_counts
 from .._solver.problem import Options
 from .._verdict.judge import Judged, judge
-from .callback import Notify, fit_counts_watched_by, iterate_model_watched_by, iterate_watched_by
+from .callback import Notify, fit_counts_watched_by, iterate_model_watched_by, watched_by
 from .single_start import Beginning, predictor_rows
 
 _NAMES = Names("f", "jac")
@@ -69,7 +69,7 @@ class Single(NamedTuple):
         if self.scheme is not None:
             return self._fit_by_differences(self.scheme, first, options, named, notify)
         jacobian = None if self.jac is None else self._weighted_jacobian(self.jac, first.size)
-        return iterate_watched_by(notify, self.residuals, start, (), jacobian, self.col_deriv, options, first, **named)
+        return watched_by(notify)(self.residuals, start, (), jacobian, self.col_deriv, options, first, **named)
 
     def judge(self, fit: Fit, absolute: bool, sandwich: bool = False) -> Judged:
         """Judge a fit that was solved, and go on where it is far from its minimum."""
@@ -92,8 +92,7 @@ class Single(NamedTuple):
         start, box = self.begin
         if is_counts(options):
             return fit_counts_watched_by(notify, kept, self.data.y, start, options, box)
-        run = partial(iterate_watched_by, notify)
-        return fit_own_loss(kept, start, options, box, self.data.x, run)
+        return fit_own_loss(kept, start, options, box, self.data.x, partial(watched_by, notify))
 
     def _weighted_jacobian(self, jac: Callable[..., Any], m: int) -> Callable[[FloatArray], Any]:
         """Return the weighted Jacobian as a function of the parameters."""
@@ -144,7 +143,7 @@ class Single(NamedTuple):
         differences = Differences(residuals, scheme, self.step, options.epsfcn or 0.0, box)
         if self.step is not None and scheme in _POWERS:
             options = options._replace(epsfcn=float(self.step.max()) ** _POWERS[scheme])
-        fit = iterate_watched_by(notify, remembered, start, (), jacobian, False, options, first, **named)
+        fit = watched_by(notify)(remembered, start, (), jacobian, False, options, first, **named)
         return fit._replace(nfev=fit.nfev + fit.njev * differences.evaluations(self.begin.free))
 
 

@@ -1,5 +1,6 @@
 """Where one fit starts, and the box that it stays in."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -7,10 +8,11 @@ import numpy as np
 
 from .._input.bounds import Bounds, checked_bounds, middle, refuse_infeasible
 from .._input.parameters import checked_start, positional_arguments
-from .._input.validate import FloatArray, refuse_not_finite, refuse_other, starting_point
+from .._input.validate import FLOAT64, FloatArray, real_array, refuse_not_finite, refuse_other
 from .._models.model import Model
 from .._models.start_of_counts import positive_start
 from .._solver.data import Data
+from .._solver.kernel import all_below
 
 UNBOUNDED: Final = (-np.inf, np.inf)
 
@@ -88,6 +90,16 @@ def predictor_rows(model: Model, data: Data) -> FloatArray:
         raise ValueError(f"xdata has {sizes} points, ydata {data.y.size}; expected as many")
     rows = [np.broadcast_to(predictor.ravel(), data.y.size) for predictor in predictors]
     return rows[0].reshape(1, -1) if len(rows) == 1 else np.array(rows)
+
+
+def starting_point(x0: Any, name: str, may_be_empty: bool = False) -> FloatArray:
+    """Return a starting point as a one-dimensional float64 array of its own."""
+    point = (x0 if type(x0) is np.ndarray and x0.dtype is FLOAT64 else real_array(x0, name)).flatten()
+    if point.size == 0 and not may_be_empty:
+        raise TypeError(f"{name} is empty: expected at least one parameter to start from")
+    if not all_below(point, math.inf):
+        refuse_not_finite(point, name)
+    return point
 
 
 def _given(f: Callable[..., Any], p0: Any) -> FloatArray:

@@ -78,11 +78,10 @@ def checked_options(
     """Return the options of a fit of `n` parameters, refusing those no fit can use."""
     given = (n, analytic, ftol, xtol, gtol, maxfev, epsfcn, factor)
     try:
-        hash(given)
-    except TypeError:  # numbers in arrays
-        options = _options_of.__wrapped__(*given)
-    else:
         options = _options_of(*given)
+    except TypeError:  # numbers in arrays, or what is no number, which is said below
+        options = None
+    options = options or _options_of.__wrapped__(*given)
     return options if diag is None else options._replace(diag=_scale_factors(diag, n))
 
 
