@@ -152,3 +152,34 @@ subroutine cut_windows(points, m, x_sets, fits, x, y, top, half, window_x, windo
 
     call cut(points, m, x_sets, fits, x, y, top, half, window_x, window_y)
 end subroutine cut_windows
+
+!> Put deviations of each data set from its mean in the nearest of equally spaced places.
+subroutine bin_deviations(last, places, m, x_sets, fits, x, y, series)
+    use kinds, only: wp
+    use periodograms, only: bin => bin_deviations
+    implicit none (type, external)
+    integer, intent(in) :: last                             !! the place of 1, counted from 0
+    integer, intent(in) :: places                           !! more than that; the others stay 0
+    integer, intent(in) :: m                                !! points of a data set
+    integer, intent(in) :: x_sets                           !! 1: the predictor is shared; or fits
+    integer, intent(in) :: fits                             !! data sets
+    real(wp), intent(in) :: x(m, x_sets)                    !! the predictor, from 0 to 1
+    real(wp), intent(in) :: y(m, fits)                      !! observations; those that are not finite are missing
+    real(wp), intent(inout) :: series(places, fits)         !! out
+
+    call bin(last, places, m, x_sets, fits, x, y, series)
+end subroutine bin_deviations
+
+!> Find for each data set the frequency with the largest power.
+subroutine find_largest_power(first, last, numbers, fits, transform, peak)
+    use kinds, only: wp
+    use periodograms, only: find => find_largest_power
+    implicit none (type, external)
+    integer, intent(in) :: first, last                      !! which frequencies, counted from 0
+    integer, intent(in) :: numbers                          !! twice as many as there are
+    integer, intent(in) :: fits                             !! data sets
+    real(wp), intent(in) :: transform(numbers, fits)        !! real and imaginary parts in turn
+    real(wp), intent(inout) :: peak(fits)                   !! out: where, see periodograms
+
+    call find(first, last, numbers/2, fits, transform, peak)
+end subroutine find_largest_power

@@ -12,6 +12,7 @@ program test_guesses
     use lane_grids_baseline, only: choose_functions
     use lane_planes_baseline, only: choose_planes
     use lane_oscillations_baseline, only: fit_waves
+    use periodograms, only: bin_deviations, find_largest_power
     use tops, only: find_tops, cut_windows
     use testing, only: check, check_at_most, check_equal, finish
     implicit none (type, external)
@@ -30,6 +31,8 @@ program test_guesses
     call check_planes()
     call check_waves()
     call check_tops()
+    call check_bins()
+    call check_powers()
     call finish()
 
 contains
@@ -280,6 +283,42 @@ contains
         call check(.not. any(window_y(6:, 2) == window_y(6:, 2)), "nothing beyond the end")
         call check(all(abs(window_x) <= huge(x)), "places are finite")
     end subroutine check_tops
+
+    !> Points in any order, two of them in one place, and one without observation.
+    subroutine check_bins()
+        real(wp) :: x(5, 2), y(5, 3), series(0:7, 3)
+
+        x(:, 1) = [1.0_wp, 0.0_wp, 0.24_wp, 0.26_wp, 0.75_wp]
+        x(:, 2) = x(5:1:-1, 1)
+        y(:, 1) = [4.0_wp, 2.0_wp, -8.0_wp, 6.0_wp, ieee_value(1.0_wp, ieee_quiet_nan)]
+        y(:, 2) = 1.0e308_wp
+        y(:, 3) = 0.0_wp
+        call bin_deviations(4, 8, 5, 1, 3, x, y, series)
+        call check(all(series(:, 1) == [0.125_wp, -0.5_wp, 0.0_wp, 0.0_wp, 0.375_wp, 0.0_wp, 0.0_wp, 0.0_wp]), &
+                   "deviations from the mean in units of the largest observation")
+        call check(all(series(:, 2:3) == 0.0_wp), "nothing deviates")
+        y(:, 2) = y(5:1:-1, 1)
+        call bin_deviations(4, 8, 5, 2, 2, x, y, series)
+        call check(all(series(:, 1) == series(:, 2)), "predictors of each set's own")
+    end subroutine check_bins
+
+    !> A parabola, whose vertex is known, in the middle and cut off at both ends.
+    subroutine check_powers()
+        real(wp) :: transform(2, 0:9, 3), peak(3)
+        integer :: j, k
+
+        do k = 1, 3
+            do j = 0, 9
+                transform(:, j, k) = sqrt(max(100.0_wp - (j - 0.2_wp - 4.0_wp*(k - 1))**2, 0.0_wp))*[0.6_wp, -0.8_wp]
+            end do
+        end do
+        call find_largest_power(1, 8, 10, 3, transform, peak)
+        call check_at_most(abs(peak(2) - 4.2_wp), 1.0e-12_wp, "the vertex")
+        call check(peak(1) >= 1.0_wp .and. peak(3) <= 7.5_wp, "not beyond the first and the last")
+        transform = 0.0_wp
+        call find_largest_power(1, 8, 10, 3, transform, peak)
+        call check(all(peak == 1.0_wp), "the first where there is no power")
+    end subroutine check_powers
 
     pure real(wp) function sign_of(value)
         real(wp), intent(in) :: value

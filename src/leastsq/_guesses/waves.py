@@ -5,9 +5,8 @@ from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
 from .._solver import kernel
-from .._solver.kernel import all_below
 from .decays import LARGEST_EXPONENT
-from .lines import CHUNK, MOST_POINTS, Indices, Predictors, for_all_fits, or_one, ratio, unit_of
+from .lines import CHUNK, MOST_POINTS, Indices, Predictors, for_all_fits, unit_of
 
 # How far to look beyond half the mean rate, in units of it, and when not: where a wave explains this much already, or
 # where there are so few points that some frequency explains them all.
@@ -31,12 +30,15 @@ def frequency_of(unit: FloatArray, y: FloatArray) -> FloatArray:
     frequencies above from those below (Lomb, "Least-squares frequency analysis of unequally spaced data", Astrophysics
     and Space Science 39, 1976, pp. 447-462): one is taken if chance alone would hardly explain that much more.
     """
-    left, points = _deviations(y)
-    uneven = np.broadcast_to(_is_uneven(unit), len(y))
+    uneven = _is_uneven(unit)
+    if not np.count_nonzero(uneven):
+        return _largest(unit, y, 1, 1)
+    uneven = np.broadcast_to(uneven, len(y))
     cycles = np.empty(len(y))
     for rows, finer in ((np.flatnonzero(~uneven), 1), (np.flatnonzero(uneven), 2)):
         if rows.size:
-            cycles[rows] = _largest(_of(rows, unit), _of(rows, left), finer, 1)
+            cycles[rows] = _largest(_of(rows, unit), _of(rows, y), finer, 1)
+    points = np.count_nonzero(np.isfinite(y), axis=-1)
     rows = np.flatnonzero(uneven & (points > _FEW_POINTS))
     step = max(1, CHUNK // (4 * _BEYOND * unit.shape[-1]))
     for first in range(0, rows.size, step):
@@ -44,9 +46,9 @@ def frequency_of(unit: FloatArray, y: FloatArray) -> FloatArray:
         explained = _explained(cycles[some], _of(some, unit), _of(some, y))
         some, explained = some[explained < _ENOUGH], explained[explained < _ENOUGH]
         if some.size:
-            higher = _largest(_of(some, unit), left[some], 2, _BEYOND)
+            higher = _largest(_of(some, unit), y[some], 2, _BEYOND)
             gain = np.log((1 - explained) / (1 - _explained(higher, _of(some, unit), y[some])))
-            count = np.broadcast_to(points, len(y))[some]
+            count = points[some]
             # The chance that noise explains as much at any of so many frequencies (Scargle, 1982).
             surprising = 0.5 * (count - 3) * gain > np.log(_BEYOND * count / _CHANCE)
             cycles[some] = np.where(surprising, higher, cycles[some])
@@ -58,37 +60,17 @@ def _of(rows: Indices, array: FloatArray) -> FloatArray:
     return array if array.ndim == 1 or rows.size == len(array) else array[rows]
 
 
-def _deviations(y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return observations without their mean, scaled so that sums cannot overflow, and how many there are."""
-    there = None if all_below(y, np.inf) else np.isfinite(y)
-    seen = y if there is None else np.where(there, y, 0.0)
-    points = np.array([float(y.shape[-1])]) if there is None else np.maximum(there.sum(axis=-1, dtype=np.float64), 1)
-    left: FloatArray = seen / or_one(np.maximum(seen.max(axis=-1), -seen.min(axis=-1)))[:, None]
-    left -= (left.sum(axis=-1) / points)[:, None]
-    if there is not None:
-        left *= there
-    return left, points
-
-
-def _largest(unit: FloatArray, left: FloatArray, finer: int, beyond: int) -> FloatArray:
+def _largest(unit: FloatArray, y: FloatArray, finer: int, beyond: int) -> FloatArray:
     """Return the frequency with the largest power: up to half the number of points, or from there to `beyond` times it.
 
     Observations go to the nearest of equally spaced places, so that a fast Fourier transform will do, which are so much
     `finer` than the mean distance; equally spaced ones stay where they are. Frequencies are half a cycle apart.
     """
-    b, m = left.shape
+    m = y.shape[-1]
     range_, size = finer * beyond * (m - 1), 2 * finer * beyond * m
-    places = np.rint(unit * range_).astype(np.intp) + size * np.arange(b)[:, None]
-    series = np.bincount(places.ravel(), left.ravel(), minlength=b * size).reshape(b, size)
-    transform = np.fft.rfft(series)[:, : m * beyond + 1]
-    power = transform.real**2 + transform.imag**2
-    power[:, : 1 if beyond == 1 else m + 1] = 0
-    # The vertex of the parabola through the largest value and its neighbours.
-    last = m * beyond
-    peak = np.clip(np.argmax(power, axis=-1), 1, max(last - 1, 1))
-    before, here, after = (power[np.arange(b), np.minimum(peak + step, last)] for step in (-1, 0, 1))
-    shift = ratio(0.5 * (after - before), 2 * here - before - after)
-    cycles: FloatArray = (peak + np.clip(shift, -0.5, 0.5)) * (range_ / size)
+    series = kernel.bin_deviations(unit.reshape(-1, m), y, range_, size)
+    first, last = 1 if beyond == 1 else m + 1, m * beyond
+    cycles: FloatArray = kernel.find_largest_power(np.fft.rfft(series), first, last) * (range_ / size)
     return cycles
 
 
@@ -120,9 +102,13 @@ def phase_at_zero(cos: FloatArray, sin: FloatArray, turns: FloatArray) -> FloatA
 
 def _is_uneven(unit: FloatArray) -> NDArray[np.bool_]:
     """Return for each row whether its places differ from equally spaced ones by more than their rounding."""
-    m = unit.shape[-1]
-    away = np.abs(np.sort(unit, axis=-1) * (m - 1) - np.arange(m)).max(axis=-1)
-    uneven: NDArray[np.bool_] = np.atleast_1d(away > _EVEN)
+    places = np.atleast_2d(unit) * (unit.shape[-1] - 1)
+    uneven: NDArray[np.bool_] = np.abs(places - np.rint(places)).max(axis=-1) > _EVEN
+    if np.count_nonzero(uneven) < uneven.size:
+        # Where several points are in one place, there are none in another.
+        others = np.flatnonzero(~uneven)
+        away = np.abs(np.sort(places[others], axis=-1) - np.arange(unit.shape[-1])).max(axis=-1)
+        uneven[others] = away > _EVEN
     return uneven
 
 

@@ -236,6 +236,23 @@ def choose_planes(family: int, x: FloatArray, y: FloatArray) -> FloatArray:
     return planes.T
 
 
+def bin_deviations(x: FloatArray, y: FloatArray, last: int, places: int) -> FloatArray:
+    """Return for each row of `y` its deviations from the mean in equally spaced places, of which the last is that of 1.
+
+    Predictors are (1, M) or (B, M), from 0 to 1.
+    """
+    series = np.empty((len(y), places))
+    _minpack.bin_deviations(last, x, y, series)
+    return series
+
+
+def find_largest_power(transform: NDArray[np.complex128], first: int, last: int) -> FloatArray:
+    """Return for each row where its power is largest, from the first to the last number, and between these."""
+    peak = np.empty(len(transform))
+    _minpack.find_largest_power(first, last, transform.view(np.float64), peak)
+    return peak
+
+
 def fit_waves(
     x: FloatArray, y: FloatArray, cycles: FloatArray, allowed: FloatArray
 ) -> tuple[NDArray[np.intp], FloatArray, FloatArray, FloatArray, FloatArray]:
