@@ -14,6 +14,7 @@ program test_products
     use lane_rows_baseline, only: make_rows, scale_rows
     use solver_options, only: loss_linear
     use lane_curved_products_baseline, only: add_curved_products
+    use lane_plain_curved_products_baseline, only: add_plain_curved_products => add_curved_products
     use lane_cholesky_baseline, only: factor_products, take_others
     use testing, only: check, check_at_most, finish, digits_of
     implicit none (type, external)
@@ -29,6 +30,7 @@ program test_products
     end do
     do columns = 3, 5
         call check_plain(columns)
+        call check_plain_curved(columns)
     end do
     do model = 1, size(parameters)
         call check_offset(model)
@@ -137,6 +139,31 @@ contains
             call check(all(costs == squares), "costs of plain rows")
         end do
     end subroutine check_plain
+
+    !> With a loss, products are the same bits whether ones are there or not.
+    subroutine check_plain_curved(n)
+        integer, intent(in) :: n
+
+        real(wp) :: block(width, lane_rows, n + 1), w(width, lane_rows)
+        real(wp) :: products(width, n, n + 1), plain(width, n, n + 1)
+        integer :: rows, j
+
+        do rows = 0, lane_rows, 13
+            call random_number(block)
+            call random_number(w)
+            block = block - 0.5_wp
+            block(:, :, n) = 1.0_wp
+            products = 0.0_wp
+            plain = 0.0_wp
+            call add_curved_products(rows, n, block, w, products)
+            block(:, :, n) = ieee_value(1.0_wp, ieee_quiet_nan)
+            call add_plain_curved_products(rows, n, block, w, plain)
+            do j = 1, n + 1
+                call check(all(plain(:, 1:min(j, n), j) == products(:, 1:min(j, n), j)), &
+                           "sums with second derivatives among "//digits_of(n))
+            end do
+        end do
+    end subroutine check_plain_curved
 
     !> The last derivative is one where it is said to be, and nowhere else among models of as many parameters.
     subroutine check_offset(model)
