@@ -211,4 +211,24 @@ PROBLEMS = [
         (110, 290, 0.083, -11, 1.3),
         "pseudo_voigt",
     ),
+    # A peak whose width shows only once it reaches the data, and others that grow until they are straight lines.
+    IllConditioned(
+        "peak away from the data",
+        two_peaks,
+        U * 10 - 5,
+        (1, -1.5, 1, 0.7, 1.5, 0.8),
+        0.01,
+        (0.2, -0.13, 0.77, 0.037, 21, 0.76),
+    ),
+    IllConditioned(
+        "one peak of two blown up",
+        two_peaks,
+        U * 10 - 5,
+        (1, -1.5, 1, 0.7, 1.5, 0.8),
+        0.1,
+        (0.66, -44, 0.57, 0.012, 0.2, -74),
+    ),
+    IllConditioned(
+        "pseudo-Voigt blown up", pseudo_voigt, U * 10 - 5, (1, 0.3, 1, 0.4, 0.5), 0.1, (-7.1, -4.5, -8.4, 0.2, 0.016)
+    ),
 ]

@@ -15,6 +15,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:divide by zero"),
 ]
 POINTS = np.array([20], dtype=np.intc)
+KNOWN = np.ones((1, 2), dtype=np.bool_)
 
 
 def triangle(jacobian, residuals):
@@ -94,7 +95,7 @@ def test_parallel_columns_are_told_apart_along_their_difference():
     # Differences of eleven digits, in which the two columns are the same.
     slopes = (exact * (1 + 1e-11 * rng.standard_normal((60, 2))))[None].copy()
     scales = scales_of(at[0, 0] * np.ones(60))
-    evaluations, sure = along_dropped(residuals, np.array([0]), at, f, slopes, scales, np.array([2e-10]), None)
+    evaluations, sure = along_dropped(residuals, np.array([0]), at, f, slopes, scales, ~KNOWN, np.array([2e-10]), None)
     assert evaluations.tolist() == [2]
     assert sure[0]
     across = np.linalg.svd(exact / np.linalg.norm(exact, axis=0))[1][1]
@@ -112,9 +113,61 @@ def test_a_direction_that_is_flat_stays_flat():
     f = residuals(None, at)
     slopes = np.stack([3 * np.exp(-x), 2 * np.exp(-x)], axis=1)[None]
     slopes[0, ::2, 0] *= 1 + 1e-9
-    _, sure = along_dropped(residuals, np.array([0]), at, f, slopes, scales_of(f), np.array([CENTRAL.singular]), None)
+    of, singular = scales_of(f), np.array([CENTRAL.singular])
+    _, sure = along_dropped(residuals, np.array([0]), at, f, slopes, of, ~KNOWN, singular, None)
     assert sure[0]
     assert np.linalg.matrix_rank(slopes[0], tol=1e-12) == 1
+
+
+def test_directions_are_corrected_until_they_stay():
+    """The direction that noisy differences show is not yet the one along which derivatives are smallest."""
+    t = np.linspace(0, 1, 40)
+    columns = np.stack([np.ones(40), 1 + 1e-5 * t, 1 + 1e-5 * t + 1e-10 * t**2], axis=1)
+
+    def residuals(fits, points):
+        return points @ columns.T
+
+    at = np.array([[2.0, -3.0, 1.5]])
+    f = residuals(None, at)
+    rng = np.random.default_rng(3)
+    smallest = []
+    for closely in (False, True):
+        slopes = (columns * (1 + 1e-8 * rng.standard_normal((40, 3))))[None].copy()
+        of, singular, unknown = scales_of(f), np.array([CENTRAL.singular]), np.zeros((1, 3), dtype=np.bool_)
+        given = (residuals, np.array([0]), at, f, slopes, of, unknown, singular, None, closely)
+        _, sure = along_dropped(*given)
+        assert sure[0]
+        smallest.append(np.linalg.svd(slopes[0] / np.linalg.norm(slopes[0], axis=0))[1][2])
+    right = np.linalg.svd(columns / np.linalg.norm(columns, axis=0))[1][2]
+    # Steps of the parameters' size change these by a few, so that rounding is relative to them as 1e-16 to 1e-12.
+    assert abs(smallest[1] - right) < 0.05 * right
+    assert abs(smallest[0] - right) > 0.3 * right
+
+
+def test_errors_are_those_of_what_is_told_from_noise():
+    rng = np.random.default_rng(1)
+    jacobian, r = rng.standard_normal((20, 3)), rng.standard_normal(20)
+    jacobian[:, 1] = jacobian[:, 0] + 1e-6 * jacobian[:, 1]
+    given = (triangle(jacobian, r), np.array([np.linalg.norm(r)]), POINTS, CENTRAL, False)
+    usual = statistics(*given)
+    assert np.isfinite(usual.pcov).all()
+    noisy = statistics(*given, noise=np.array([[1e-6, 0, 0]]))
+    assert np.isfinite(noisy.pcov[0].diagonal()).tolist() == [False, False, True]
+    assert (noisy.rank, noisy.offset) == (usual.rank, usual.offset)
+    unknown = statistics(*given, noise=np.array([[0, 0, np.inf]]))
+    assert np.isfinite(unknown.pcov[0].diagonal()).tolist() == [True, True, False]
+
+
+def test_a_width_that_shows_only_once_it_reaches_the_data_has_no_derivative():
+    x = np.linspace(-5, 5, 30)
+
+    def residuals(fits, points):
+        return np.array([peak(x, 1.0, c, s, 0.0) for c, s in points]) + np.cos(9 * x)
+
+    at = np.array([[21.0, 0.76]])
+    f = residuals(None, at)
+    slopes, _, _, _, _ = fresh_slopes(residuals, np.array([0]), at, f, scales_of(f), 0.0)
+    assert not slopes.any()
 
 
 # --- awkward ends ---
@@ -213,3 +266,19 @@ def test_exceptions_come_out_under_their_own_name(error, workers, vectorized):
     y = np.exp(-x) + 0.01 * np.cos(9 * x)
     with pytest.raises(error, match="mine"):
         leastsq.curve_fit_many(f, x, np.tile(y, (50, 1)), [1, 2], vectorized=vectorized, workers=workers)
+
+
+def test_a_sum_of_squares_whose_derivatives_overflow_is_judged():
+    x = np.linspace(1, 6, 20)
+    start = [8.08, -0.1097, 0.04457, -80.25]
+    y = 1.5 * np.exp(-0.5 * x)
+
+    def f(x, a, k, b, l):  # noqa: E741
+        return a * np.exp(-k * x) + b * np.exp(-l * x)
+
+    def jac(x, a, k, b, l):  # noqa: E741
+        return np.column_stack([np.exp(-k * x), -a * x * np.exp(-k * x), np.exp(-l * x), -b * x * np.exp(-l * x)])
+
+    popt, pcov = leastsq.curve_fit(f, x, y, start, jac=jac)
+    assert np.isfinite(popt).all()
+    assert not np.isfinite(pcov.diagonal()).all()

@@ -45,6 +45,8 @@ _SATURATED = 0.5
 _LITTLE = 1e-3
 # Terms of the linearised model that are so many times larger than the data cancel each other.
 _CANCELLING = 1e6
+# Half of a step that is longer than its parameter changes half as much but for this share, along a straight line.
+_BENT = 0.1
 
 
 class Scales(NamedTuple):
@@ -261,6 +263,22 @@ class _Pairs:
         self.first[found] = 0.0
         self.smooth[found], self.weak[found] = True, False
 
+    def forget_what_is_far(self) -> None:
+        """Set to zero what only steps longer than a parameter show, unless half of one changes half as much.
+
+        The width of a peak far from the data changes nothing, until it reaches them.
+        """
+        far = np.flatnonzero(self.smooth & (self.value != 0) & (np.abs(self.step) > np.abs(self.value)))
+        if far.size == 0:
+            return
+        forward, _, moved = self.change(far, self.step[far] / 2)
+        backward, _, back = self.change(far, -self.step[far] / 2)
+        half = (forward - backward) / (moved - back)[:, None]
+        size = row_norms(self.derivative[far])
+        bent = far[~(row_norms(half - self.derivative[far]) <= _BENT * size)]
+        self.derivative[bent] = self.first[bent] = 0.0
+        self.smooth[bent] = False
+
 
 def fresh_slopes(
     residuals: Residuals,
@@ -315,6 +333,7 @@ def fresh_slopes(
     with np.errstate(all="ignore"):
         while left.size:
             left = pairs.advance(left)
+        pairs.forget_what_is_far()
         pairs.let_go()
     pairs.first[pairs.sure] = 0.0
     saturated = row_norms(pairs.derivative) < _SATURATED * row_norms(pairs.first)

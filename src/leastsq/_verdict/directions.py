@@ -18,6 +18,9 @@ from .statistics import decomposed
 
 # Steps relative to the parameters: the first is exact where the model is linear, the second small where it is not.
 _LENGTHS = (1.0, 1e-3)
+# Rounds of corrections, as long as each finds a direction with less than this share of the derivative before.
+_ROUNDS = 3
+_FALLEN = 0.3
 # What a step does not undo, relative to what it does, along a straight line.
 _BENT = 1e-2
 # What half a step changes differs from half the change by this share at most, else the derivative is not the change's.
@@ -38,11 +41,17 @@ class _Directions(NamedTuple):
     def of(self, which: NDArray[np.intp]) -> "_Directions":
         return _Directions(self.row[which], self.vector[which], self.step[which])
 
+    def least(self, slopes: FloatArray) -> FloatArray:
+        """Return the least norm of a derivative along a direction, by the Jacobians of all fits."""
+        sizes = np.full(len(slopes), np.inf)
+        np.minimum.at(sizes, self.row, row_norms(np.einsum("kij,kj->ki", slopes[self.row], self.step)))
+        return sizes
 
-def _dropped(slopes: FloatArray, norms: FloatArray, singular: FloatArray) -> _Directions:
+
+def _dropped(slopes: FloatArray, norms: FloatArray, unknown: NDArray[np.bool_], singular: FloatArray) -> _Directions:
     """Return the directions along which derivatives are not told from zero, but for parameters that have none."""
     n = slopes.shape[2]
-    used = (norms > 0) & np.isfinite(norms)
+    used = (norms > 0) & np.isfinite(norms) & ~unknown
     with np.errstate(all="ignore"):
         unit = np.where(used[:, None, :], slopes / np.where(used, norms, 1.0)[:, None, :], 0.0)
     unit[~np.isfinite(unit).all(axis=(1, 2))] = 0.0
@@ -66,6 +75,75 @@ def _room(x: FloatArray, step: FloatArray) -> FloatArray:
     return np.where(np.isfinite(room), room, 0.0)
 
 
+class _Along:
+    """Jacobians of differences, which are corrected along directions."""
+
+    def __init__(
+        self,
+        residuals: Residuals,
+        fits: NDArray[np.intp],
+        x: FloatArray,
+        f: FloatArray,
+        slopes: FloatArray,
+        scale: FloatArray,
+        box: Bounds | None,
+    ) -> None:
+        self.residuals, self.fits, self.x, self.f, self.slopes, self.box = residuals, fits, x, f, slopes, box
+        self.rounding = _ABOVE_ROUNDING * EPS * scale
+        self.evaluations = np.zeros(len(fits), dtype=np.intc)
+        with np.errstate(all="ignore"):
+            self.norms = np.sqrt(np.einsum("kij,kij->kj", slopes, slopes))
+
+    def sizes(self, of: _Directions) -> FloatArray:
+        """Return the norms of the derivatives along directions."""
+        return row_norms(np.einsum("kij,kj->ki", self.slopes[of.row], of.step))
+
+    def least(self, of: _Directions) -> FloatArray:
+        """Return the least of these for each fit, inf without any."""
+        least = np.full(len(self.slopes), np.inf)
+        np.minimum.at(least, of.row, self.sizes(of))
+        return least
+
+    def both_ways(self, along: _Directions, h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return what steps change that steps the other way undo, its norm, and that of what they do not undo."""
+        row, moved = along.row, h[:, None] * along.step
+        with np.errstate(all="ignore"):
+            forward = self.residuals(self.fits[row], self.x[row] + moved) - self.f[row]
+            backward = self.residuals(self.fits[row], self.x[row] - moved) - self.f[row]
+            odd = (forward - backward) / 2
+            np.add.at(self.evaluations, row, 2)
+            return odd, row_norms(odd), row_norms(forward + backward) / 2
+
+    def correct(self, along: _Directions) -> NDArray[np.bool_]:
+        """Measure derivatives along directions, and return which of them could be."""
+        left, measured = np.arange(along.row.size), np.zeros(along.row.size, dtype=np.bool_)
+        room = _room(self.x[along.row], along.step)
+        for length in _LENGTHS:
+            h, some = length * room[left], along.of(left)
+            inside = (h > 0) & _inside(self.x, h[:, None] * some.step, some.row, self.box)
+            left, h, some = left[inside], h[inside], some.of(np.flatnonzero(inside))
+            if left.size == 0:
+                break
+            odd, size, bend = self.both_ways(some, h)
+            rounding = self.rounding[some.row]
+            good = (size < np.inf) & (bend <= np.maximum(_BENT * size, rounding))
+            if length == _LENGTHS[-1]:
+                half, _, _ = self.both_ways(some, h / 2)
+                good |= row_norms(odd - 2 * half) <= np.maximum(_CUBIC * size, rounding)
+            # What is less than rounding is zero, unless the differences are known to less.
+            good &= (size > rounding) | (rounding <= h * self.sizes(some))
+            right = np.where(size > rounding, 1 / h, 0.0)[:, None] * odd
+            self._replace(some.of(np.flatnonzero(good)), right[good])
+            measured[left[good]] = True
+            left = left[~good]
+        return measured
+
+    def _replace(self, along: _Directions, derivative: FloatArray) -> None:
+        """Give Jacobians the derivatives along directions, and leave those across as they are."""
+        for fit, vector, step, right in zip(along.row.tolist(), along.vector, along.step, derivative, strict=True):
+            self.slopes[fit] += np.outer(right - self.slopes[fit] @ step, vector * self.norms[fit])
+
+
 def along_dropped(
     residuals: Residuals,
     fits: NDArray[np.intp],
@@ -73,10 +151,15 @@ def along_dropped(
     f: FloatArray,
     slopes: FloatArray,
     of: Scales,
+    unknown: NDArray[np.bool_],
     singular: FloatArray,
     box: Bounds | None,
+    closely: bool = False,
 ) -> tuple[NDArray[np.intc], NDArray[np.bool_]]:
     """Correct differences, in place, along the directions in which they cancel.
+
+    Such a direction is itself known by as many digits as there are in the differences. What is left of the derivative
+    along the right one is found by correcting once more, with the directions of the corrected derivatives.
 
     Parameters
     ----------
@@ -88,10 +171,14 @@ def along_dropped(
         Where, the residuals there, and their differences.
     of : Scales
         Of each fit.
+    unknown : ndarray of shape (K, N)
+        Which parameters have differences without digits, and are no part of a direction.
     singular : ndarray of shape (K,)
         What sets singular values of the differences apart from zero, relative to the largest.
     box : Bounds, optional
         Outside of which nothing is evaluated.
+    closely : bool
+        Whether to correct until the directions stay.
 
     Returns
     -------
@@ -100,32 +187,17 @@ def along_dropped(
     sure : ndarray of shape (K,)
         Which fits had such directions, and have derivatives along all of them now.
     """
-    evaluations, sure = np.zeros(len(fits), dtype=np.intc), np.zeros(len(fits), dtype=np.bool_)
-    with np.errstate(all="ignore"):
-        norms = np.sqrt(np.einsum("kij,kij->kj", slopes, slopes))
-    left = _dropped(slopes, norms, singular)
     scale = np.maximum(of.rounding, np.max(of.terms, axis=1, initial=0.0))
-    sure[left.row] = True
-    for length in _LENGTHS:
-        h = length * _room(x[left.row], left.step)
-        inside = (h > 0) & _inside(x, h[:, None] * left.step, left.row, box)
-        sure[left.row[~inside]] = False
-        left, h = left.of(np.flatnonzero(inside)), h[inside]
-        if left.row.size == 0:
-            break
-        odd, size, bend = _both_ways(residuals, fits, x, f, left, h)
-        np.add.at(evaluations, left.row, 2)
-        rounding = _ABOVE_ROUNDING * EPS * scale[left.row]
-        good = (size < np.inf) & (bend <= np.maximum(_BENT * size, rounding))
-        if length == _LENGTHS[-1]:
-            half, _, _ = _both_ways(residuals, fits, x, f, left, h / 2)
-            np.add.at(evaluations, left.row, 2)
-            good |= row_norms(odd - 2 * half) <= np.maximum(_CUBIC * size, rounding)
-        right = np.where(size > rounding, 1 / h, 0.0)[:, None] * odd
-        _replace(slopes, norms, left.of(np.flatnonzero(good)), right[good])
-        left = left.of(np.flatnonzero(~good))
-    sure[left.row] = False
-    return evaluations, sure
+    along, sure = _Along(residuals, fits, x, f, slopes, scale, box), np.zeros(len(fits), dtype=np.bool_)
+    left = _dropped(slopes, along.norms, unknown, singular)
+    for _ in range(_ROUNDS if closely else 1):
+        measured = along.correct(left)
+        sure[left.row] = True
+        sure[left.row[~measured]] = False
+        before = along.least(left)
+        left = _dropped(slopes, along.norms, unknown, np.where(sure, singular, 0.0))
+        left = left.of(np.flatnonzero((along.least(left) < _FALLEN * before)[left.row]))
+    return along.evaluations, sure
 
 
 def _inside(x: FloatArray, step: FloatArray, row: NDArray[np.intp], box: Bounds | None) -> NDArray[np.bool_]:
@@ -135,21 +207,3 @@ def _inside(x: FloatArray, step: FloatArray, row: NDArray[np.intp], box: Bounds 
     side = np.abs(step)
     inside: NDArray[np.bool_] = np.all((x[row] - side >= box.lower[row]) & (x[row] + side <= box.upper[row]), axis=1)
     return inside
-
-
-def _both_ways(
-    residuals: Residuals, fits: NDArray[np.intp], x: FloatArray, f: FloatArray, along: _Directions, h: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return what steps change that steps the other way undo, its norm, and that of what they do not undo."""
-    row, moved = along.row, h[:, None] * along.step
-    with np.errstate(all="ignore"):
-        forward = residuals(fits[row], x[row] + moved) - f[row]
-        backward = residuals(fits[row], x[row] - moved) - f[row]
-        odd = (forward - backward) / 2
-        return odd, row_norms(odd), row_norms(forward + backward) / 2
-
-
-def _replace(slopes: FloatArray, norms: FloatArray, along: _Directions, derivative: FloatArray) -> None:
-    """Give Jacobians the derivatives along directions, and leave those across as they are."""
-    for fit, vector, step, right in zip(along.row.tolist(), along.vector, along.step, derivative, strict=True):
-        slopes[fit] += np.outer(right - slopes[fit] @ step, vector * norms[fit])

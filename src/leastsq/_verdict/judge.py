@@ -175,7 +175,7 @@ def _offset(tangent: float, fnorm: float, n: int, points: int, absolute: bool) -
     """Return the relative offset by the last Jacobian."""
     if fnorm == 0 or (points <= n and not absolute):
         return 0.0
-    square = (tangent / fnorm) ** 2
+    square = min(tangent / fnorm, 1.0) ** 2
     if absolute:
         return math.sqrt(square / n) * fnorm
     return math.sqrt(square / n * (points - n) / (1 - square)) if square < 1 else math.inf

@@ -243,7 +243,7 @@ class Settler:
         errors beside others of which nothing is seen: these may do the same to the model.
         """
         fnorm, points = self.solutions.fnorm[fits], self.points[fits]
-        found = statistics(rows, fnorm, points, accuracy, self.absolute)
+        found = statistics(rows, fnorm, points, accuracy, self.absolute, self.slopes.noise[fits])
         found.unused[dead], found.combined[dead] = True, False
         found.combined[dim & ~found.unused & np.any(found.unused, axis=1, keepdims=True)] = True
         no_error: NDArray[np.bool_] = found.unused | found.combined

@@ -22,6 +22,8 @@ SATURATED = 1e5
 _NOTHING = 1e-20
 # Components as large as the square root of the error of J begin to be told from that error where this is 1.
 _BLURRED = 0.01
+# Singular values so many times larger than what rounding is relative to a column are told from zero.
+_ABOVE_NOISE = 10.0
 # Norms whose squares are neither rounded to zero nor infinite.
 _SAFE = (1e-140, 1e140)
 
@@ -53,7 +55,12 @@ class Statistics(NamedTuple):
 
 
 def statistics(
-    triangle: FloatArray, fnorm: FloatArray, points: NDArray[np.intc], accuracy: Accuracy, absolute: bool
+    triangle: FloatArray,
+    fnorm: FloatArray,
+    points: NDArray[np.intc],
+    accuracy: Accuracy,
+    absolute: bool,
+    noise: FloatArray | None = None,
 ) -> Statistics:
     """Work out the statistics of some fits.
 
@@ -73,6 +80,9 @@ def statistics(
         Of J.
     absolute : bool
         Whether the variance of the residuals is known to be 1.
+    noise : ndarray of shape (K, N), optional
+        What rounding is relative to the columns of J, where that may be more than `accuracy` says: the errors, but not
+        rank and offset, are those of what is told from it. A column of which it is inf has none.
     """
     n = triangle.shape[1]
     r, head = triangle[:, :, :n], triangle[:, :, n]
@@ -85,12 +95,15 @@ def statistics(
         scaled[~np.isfinite(scaled).all(axis=(1, 2))] = 0.0
         left, values, vectors = decomposed(scaled)
         kept = values > accuracy.singular * values[:, :1]
-        rank = kept.sum(axis=1, dtype=np.intc)
-        inverse = np.where(kept, 1.0 / values, 0.0)
+        told, rank = kept, kept.sum(axis=1, dtype=np.intc)
+        if noise is not None:
+            used &= noise < np.inf
+            told = kept & (values > told_from(noise)[:, None] * values[:, :1])
+        inverse = np.where(told, 1.0 / values, 0.0)
         given = np.sum(vectors**2 * (inverse**2)[:, :, None], axis=1)
-        possible = np.where(kept, 0.0, 1.0 / np.maximum(values, accuracy.error))
+        possible = np.where(told, 0.0, 1.0 / np.maximum(values, accuracy.error))
         lost = np.sum(vectors**2 * (possible**2)[:, :, None], axis=1)
-        mixed = (~kept & (np.sum(vectors**2 * used[:, None, :], axis=2) > _NOTHING)).any(axis=1)
+        mixed = (~told & (np.sum(vectors**2 * used[:, None, :], axis=2) > _NOTHING)).any(axis=1)
         determined = used & (lost <= given) & ~(mixed[:, None] & (accuracy.error * given > _BLURRED))
         along = np.sum(left * np.where(fnorm > 0, head.T / fnorm, 0.0).T[:, :, None], axis=1)
         share = np.sqrt(np.sum(np.where(kept, along, 0.0) ** 2, axis=1))
@@ -100,6 +113,12 @@ def statistics(
         pcov = np.matmul(np.swapaxes(half, 1, 2), half)
     pcov[~(determined[:, :, None] & determined[:, None, :])] = np.inf
     return Statistics(pcov, rank, ~used, used & ~determined, offsets(share, fnorm, rank, points, absolute))
+
+
+def told_from(noise: FloatArray) -> FloatArray:
+    """Return what sets singular values apart from the noise of the columns, relative to the largest."""
+    most: FloatArray = np.max(noise, axis=1, where=noise < np.inf, initial=0.0)
+    return _ABOVE_NOISE * most
 
 
 def decomposed(square: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
