@@ -29,6 +29,8 @@ BAD_ARGUMENTS = [
     ({"axis": "a"}, TypeError, "axis must be an integer or a tuple of integers, got 'a'"),
     ({"axis": None}, TypeError, "axis must be an integer or a tuple of integers, got None"),
     ({"axis": 0.5}, TypeError, "axis must be an integer or a tuple of integers, got 0.5"),
+    ({"axis": True}, TypeError, "axis must be an integer or a tuple of integers, got True"),
+    ({"axis": (False, 1)}, TypeError, "axis must be an integer or a tuple of integers, got (False, 1)"),
     ({"nan_policy": "ignore"}, ValueError, "nan_policy must be one of {'omit', 'raise', 'propagate'}, got 'ignore'"),
     ({"nan_policy": None}, ValueError, "got None"),
     ({"errors": "warn"}, ValueError, "errors must be one of {'status', 'raise'}, got 'warn'"),

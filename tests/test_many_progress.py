@@ -22,7 +22,7 @@ def test_progress_is_reported_to_a_callable(small_pieces):
     data[40:50] = np.nan
     fits = curve_fit_many(models.exponential, T, data, progress=lambda *report: reports.append(report))
     done, totals, failed = zip(*reports, strict=True)
-    assert done == tuple(min(16 * (k + 1), 200) for k in range(13))
+    assert done == tuple(min(15 * (k + 1), 200) for k in range(14))
     assert set(totals) == {200}
     assert list(failed) == sorted(failed)
     assert failed[-1] == 10 == (~fits.success).sum()

@@ -258,7 +258,7 @@ def curve_fit(
         if options.rho is not None or is_counts(options):
             infodict["fvec"] = final_residuals(options, one.kept(fit.x), data.y)
         if begin.box is not None:
-            infodict["active_mask"] = begin.box.active(fit.x).astype(int)
+            infodict["active_mask"] = begin.box.active(fit.x)
         return fit.x, pcov, infodict, fit.message(begin.box), fit.info
     return fit.x, pcov
 
@@ -292,7 +292,7 @@ def _fit_large(
     if full_output:
         infodict = information_of(fit, judged, one.exact)
         if begin.box is not None:
-            infodict["active_mask"] = begin.box.active(fit.x).astype(int)
+            infodict["active_mask"] = begin.box.active(fit.x)
         return fit.x, judged.pcov, infodict, fit.message(begin.box), fit.info
     return fit.x, judged.pcov
 

@@ -346,5 +346,5 @@ def _full_output(fit: Fit, analytic: bool, bounds: Bounds | None) -> _Full:
     infodict = fit.information(analytic)
     cov_x = fit.covariance() if fit.info in codes.SOLVED else None
     if bounds is not None:
-        infodict["active_mask"] = bounds.active(fit.x).astype(int)
+        infodict["active_mask"] = bounds.active(fit.x)
     return fit.x, cov_x, infodict, fit.message(bounds), fit.info

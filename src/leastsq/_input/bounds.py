@@ -17,9 +17,9 @@ class Bounds(NamedTuple):
     lower: FloatArray
     upper: FloatArray
 
-    def active(self, x: FloatArray) -> NDArray[np.int8]:
+    def active(self, x: FloatArray, kind: Any = np.int_) -> NDArray[Any]:
         """Say where points lie on a bound: -1 on the lower, 1 on the upper, 0 elsewhere and where both are equal."""
-        mask: NDArray[np.int8] = (x == self.upper).view(np.int8) - (x == self.lower).view(np.int8)
+        mask: NDArray[Any] = np.subtract(x == self.upper, x == self.lower, dtype=kind)
         return mask
 
     def holds(self, x: FloatArray) -> NDArray[np.bool_]:

@@ -94,7 +94,7 @@ def grouped_sets(
     if groups is not None and lengths is not None:
         raise ValueError("groups and lengths both say which rows belong together: give one of them")
     y, mask = observations(ydata)
-    if y.ndim != 1 or axis not in (-1, 0):
+    if y.ndim != 1 or axis not in (-1, 0) or isinstance(axis, bool):
         raise ValueError(
             f"with groups or lengths, ydata is one column of a table, fitted along its only axis: got shape {y.shape} "
             f"and axis {axis!r}"

@@ -99,8 +99,11 @@ class DataSets(NamedTuple):
         return slice(start, start + count)
 
     def pieces(self) -> Iterator[Piece]:
-        """Cut the data sets into pieces, whose size does not depend on who fits them."""
-        size, fits = max(1, min(MOST_FITS, MOST_POINTS // max(self.points, 1))), self.fits
+        """Cut the data sets into pieces of one size, which does not depend on who fits them."""
+        most, fits = max(1, min(MOST_FITS, MOST_POINTS // max(self.points, 1))), self.fits
+        count = max(-(-fits // most), 1)
+        count += count > 1 and count % 2  # so that two threads end together
+        size = max(-(-fits // count), 1)
         for start in range(0, fits, size):
             yield self.piece(start, min(start + size, fits))
 
@@ -236,10 +239,13 @@ def fit_axes(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     """Return the axes to fit along in their order, counted from the last: -1 and so on."""
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim - ndim,)
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
     try:
-        axes = tuple(operator.index(a) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+        axes = tuple(operator.index(a) for a in given)
     except TypeError:
-        raise TypeError(f"axis must be an integer or a tuple of integers, got {axis!r}") from None
+        axes = ()
+    if len(axes) < len(given) or any(isinstance(a, bool) for a in given):
+        raise TypeError(f"axis must be an integer or a tuple of integers, got {axis!r}")
     if ndim == 0:
         raise ValueError("ydata is a single number: expected an array with at least the axis to fit along")
     if not axes or any(not -ndim <= a < ndim for a in axes) or len({a % ndim for a in axes}) != len(axes):

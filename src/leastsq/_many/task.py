@@ -124,7 +124,7 @@ class _Task:
             "nfev": solutions.nfev,
             "status": solutions.status.astype(np.int8),
             "offset": settled.offset,
-            "active_mask": np.zeros(popt.shape, dtype=np.int8) if box is None else box.active(popt),
+            "active_mask": np.zeros(popt.shape, np.int8) if box is None else box.active(popt, np.int8),
         }
         if self.problem.covariances:
             arrays["pcov"] = settled.pcov

@@ -133,9 +133,7 @@ class Report:
             jac=jacobian,
             grad=seen.gradient,
             optimality=optimality,
-            active_mask=np.zeros(seen.x.size, dtype=int)
-            if self.bounds is None
-            else self.bounds.active(seen.x).astype(int),
+            active_mask=np.zeros(seen.x.size, dtype=int) if self.bounds is None else self.bounds.active(seen.x),
             nfev=end.evaluations,
             njev=end.jacobians,
         )
