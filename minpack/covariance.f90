@@ -13,11 +13,13 @@ contains
 
     !> Compute (JᵀJ)⁻¹ = P R⁻¹ R⁻ᵀ Pᵀ, unless R has a zero (or NaN) on its diagonal.
     !>
-    !> With `deviation`, the result is deviation² (JᵀJ)⁻¹, scaled before it could overflow or underflow.
+    !> With `deviation`, the result is deviation² (JᵀJ)⁻¹, scaled before it could overflow or underflow. Fixed
+    !> parameters have no variance: their columns are zero, so that pivoting leaves them last.
     !>
     !> Reference: ANL-80-74 (1980), section 2.2 (covariance); Golub, Van Loan, Matrix Computations, section 3.1.
-    pure subroutine covar(n, r, ipvt, cov, singular, inverse, deviation)
+    pure subroutine covar(n, free, r, ipvt, cov, singular, inverse, deviation)
         integer, intent(in) :: n                    !! order, n >= 1
+        integer, intent(in) :: free                 !! columns that are not of fixed parameters
         real(wp), intent(in) :: r(n, n)             !! upper triangle R of J P = Q R
         integer, intent(in) :: ipvt(n)              !! the permutation P
         real(wp), intent(out) :: cov(n, n)          !! (JᵀJ)⁻¹, symmetric; zero when singular
@@ -30,14 +32,14 @@ contains
 
         cov = 0.0_wp
         singular = .false.
-        do j = 1, n
+        do j = 1, free
             if (.not. abs(r(j, j)) > 0.0_wp) singular = .true.
         end do
         if (singular) return
 
         factor = 1.0_wp
         if (present(deviation)) factor = deviation
-        do j = 1, n
+        do j = 1, free
             inverse(j, j) = factor/r(j, j)
             do i = j - 1, 1, -1
                 total = 0.0_wp
@@ -48,10 +50,10 @@ contains
             end do
         end do
 
-        do j = 1, n
+        do j = 1, free
             do i = 1, j
                 total = 0.0_wp
-                do k = j, n
+                do k = j, free
                     total = total + inverse(i, k)*inverse(j, k)
                 end do
                 cov(ipvt(i), ipvt(j)) = total

@@ -219,11 +219,12 @@ subroutine outcome(state, info, nfev, njev, column, fnorm)
     fnorm = fit%fnorm
 end subroutine outcome
 
-!> Invert JᵀJ, and say how well that could be done, and how much depends on what parameters.
+!> Invert JᵀJ without fixed parameters, and say how well that could be done, and how much depends on what parameters.
 subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio, tangent, changes, share)
     use, intrinsic :: iso_c_binding, only: c_int
     use kinds, only: wp, long
     use lm, only: lm_fit, lm_layout, layout
+    use lm_state, only: is_fixed
     use covariance, only: covar
     use packed_state, only: unpack_fit, work_begins
     implicit none (type, external)
@@ -242,8 +243,8 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio, tange
     integer(c_int), pointer, contiguous :: ipvt(:)
     type(lm_layout) :: at
     integer(long) :: base
-    integer :: j
-    logical :: singular
+    integer :: j, free
+    logical :: singular, fixed(n)
     real(wp) :: x(n)
 
     call unpack_fit(n, state, fit, ipvt)
@@ -254,16 +255,22 @@ subroutine covariance_matrix(n, state, deviation, cov, norms, least_ratio, tange
     if (fit%n /= n) return
     at = layout(fit%m, n, fit%analytic, logical(fit%bounded))
     base = work_begins(n) - 1
-    tangent = norm2(state(base + at%qtf:base + at%qtf + n - 1))
-    call covar(n, state(base + at%r), ipvt, cov, singular, state(base + at%s), deviation)
+    do j = 1, n
+        fixed(j) = is_fixed(j, fit, at, state(work_begins(n)))
+    end do
+    free = n - count(fixed)
+    tangent = norm2(state(base + at%qtf:base + at%qtf + free - 1))
+    call covar(n, free, state(base + at%r), ipvt, cov, singular, state(base + at%s), deviation)
     norms = state(base + at%acnorm:base + at%acnorm + n - 1)
     x = abs(state(base + at%x:base + at%x + n - 1))
-    changes(1) = minval(merge(norms, norms*x, x == 0.0_wp))
-    changes(2) = maxval(merge(norms, norms*x, x == 0.0_wp))
+    changes(1) = minval(merge(norms, norms*x, x == 0.0_wp), mask=.not. fixed)
+    changes(2) = maxval(merge(norms, norms*x, x == 0.0_wp), mask=.not. fixed)
     if (singular) return
     least_ratio = 1.0_wp
-    do j = 1, n
+    do j = 1, free
         least_ratio = min(least_ratio, abs(state(base + at%r + (j - 1)*int(n + 1, long)))/norms(ipvt(j)))
+    end do
+    do j = 1, n
         if (x(j) > 0.0_wp) share = max(share, sqrt(cov(j, j))/x(j))
     end do
 end subroutine covariance_matrix

@@ -22,6 +22,7 @@ program test_covariance
     call check_inverse(1.0e100_wp*random_matrix(20, 5), "scale 1e100")
     call check_inverse(1.0e-100_wp*random_matrix(20, 5), "scale 1e-100")
     call check_known()
+    call check_fixed()
     call check_singular()
     call finish()
 
@@ -42,7 +43,7 @@ contains
         m = size(jac, 1)
         n = size(jac, 2)
         reduced = factor(jac, random_vector(m))
-        call covar(n, reduced%r, reduced%ipvt, cov, singular, work)
+        call covar(n, n, reduced%r, reduced%ipvt, cov, singular, work)
         call check(.not. singular, what//": not singular")
         call check(all(cov == transpose(cov)), what//": symmetric to the bit")
 
@@ -67,9 +68,23 @@ contains
         real(wp) :: cov(2, 2), work(2, 2)
         logical :: singular
 
-        call covar(2, reshape([2.0_wp, 0.0_wp, 1.0_wp, 4.0_wp], [2, 2]), [2, 1], cov, singular, work)
+        call covar(2, 2, reshape([2.0_wp, 0.0_wp, 1.0_wp, 4.0_wp], [2, 2]), [2, 1], cov, singular, work)
         call check(all(cov*64.0_wp == reshape([4.0_wp, -2.0_wp, -2.0_wp, 17.0_wp], [2, 2])), "known 2 x 2: exact")
     end subroutine check_known
+
+    !> The same beside a fixed parameter, whose column pivoting leaves last, and which has no variance.
+    subroutine check_fixed()
+        real(wp) :: r(3, 3), cov(3, 3), work(3, 3)
+        logical :: singular
+
+        r = 0.0_wp
+        r(:2, :2) = reshape([2.0_wp, 0.0_wp, 1.0_wp, 4.0_wp], [2, 2])
+        call covar(3, 2, r, [3, 1, 2], cov, singular, work)
+        call check(.not. singular, "fixed: not singular")
+        call check(all(cov([1, 3], [1, 3])*64.0_wp == reshape([4.0_wp, -2.0_wp, -2.0_wp, 17.0_wp], [2, 2])), &
+                   "fixed: the others exact")
+        call check(all(cov(2, :) == 0.0_wp) .and. all(cov(:, 2) == 0.0_wp), "fixed: no variance")
+    end subroutine check_fixed
 
     !> A zero or NaN anywhere on the diagonal of R means no inverse.
     subroutine check_singular()
@@ -84,7 +99,7 @@ contains
                 if (kind_of_zero == 2) r(j, j) = -0.0_wp
                 if (kind_of_zero == 3) r(j, j) = ieee_value(1.0_wp, ieee_quiet_nan)
                 cov = 1.0_wp
-                call covar(4, r, [2, 4, 1, 3], cov, singular, work)
+                call covar(4, 4, r, [2, 4, 1, 3], cov, singular, work)
                 call check(singular, "singular: flagged, entry "//digits_of(j))
                 call check(all(cov == 0.0_wp), "singular: covariance is zero, entry "//digits_of(j))
             end do

@@ -160,7 +160,8 @@ class LargeFit:
         """Judge a fit that was solved, and go on where it is far from its minimum."""
         on_bound = self.box is not None and bool(self.box.holds(fit.x).any())
         if not (on_bound or of_gradients or is_robust(fit.options)):
-            found = judge_at_once(fit, self.points, lambda: seen.size, lambda: seen.spread, self.exact, absolute)
+            sizes = (lambda: seen.size), (lambda: seen.spread)
+            found = judge_at_once(fit, fit.x.size, self.points, *sizes, self.exact, absolute)
             if found is not None:
                 return found
         steps, spent = (None, 0) if self.exact else self._steps(fit, seen)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._engines.iterate import Fit, Inverse, iterate
+from .._engines.iterate import Fit, iterate
 from .._engines.single_loss import Kept, fit_counts
 from .._engines.solution import Solutions
 from .._input.bounds import Bounds
@@ -15,7 +15,7 @@ from .._input.validate import NO_VALUE, FloatArray
 from .._solver import kernel
 from .._solver.data import Data
 from .._solver.losses import as_squares, is_counts, is_robust
-from .._solver.norms import norm, row_norms
+from .._solver.norms import norm
 from .derivatives import one_steps_are_good
 from .ends import FAR, LARGEST_NORM, is_tolerant
 from .free import Last, settle
@@ -96,13 +96,14 @@ def judge(
 
     Of counts, values of the model are in the place of residuals.
     """
-    free = _free(box)
-    on_bounds = box is not None and bool((box.holds(fit.x) if free is None else box.active(fit.x)).any())
+    n, on_bounds = fit.x.size, False
+    if box is not None:
+        n, on_bounds = int(np.count_nonzero(box.lower < box.upper)), bool(box.active(fit.x).any())
     if on_bounds or sandwich or is_robust(fit.options):
         one = _One(residuals, jacobian, data, fit)
         return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box, sandwich)
     points, exact = data.points(fit.m), jacobian is not None
-    found = judge_at_once(fit, points, lambda: _size(data), lambda: _spread(data), exact, absolute, free)
+    found = judge_at_once(fit, n, points, lambda: _size(data), lambda: _spread(data), exact, absolute)
     if found is not None:
         return found
     one = _One(residuals, jacobian, data, fit)
@@ -111,21 +112,18 @@ def judge(
 
 def judge_at_once(
     fit: Fit,
+    n: int,
     points: int,
     size: Callable[[], float],
     spread: Callable[[], float],
     exact: bool,
     absolute: bool,
-    free: NDArray[np.bool_] | None = None,
 ) -> Judged | None:
-    """Judge a fit by its last Jacobian, or return None where that does not do.
+    """Judge a fit of `n` parameters that are not fixed by its last Jacobian, or return None where that does not do.
 
-    `size` and `spread` give norms of the data, as `one_steps_are_good` has them; `free` says which parameters are not
-    fixed, if some are.
+    `size` and `spread` give norms of the data, as `one_steps_are_good` has them.
     """
-    n = fit.x.size if free is None else int(np.count_nonzero(free))
-    deviation = standard_deviation(fit.fnorm, points, n, absolute)
-    at_hand = fit.inverse(deviation) if free is None else _inverse_of(fit, free, deviation)
+    at_hand = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
     offset = _offset(at_hand.tangent, fit.fnorm, n, points, absolute)
     accuracy = ANALYTIC if exact else FORWARD
     if (
@@ -142,33 +140,6 @@ def judge_at_once(
         if good:
             return Judged(fit, at_hand.cov, n, offset)
     return None
-
-
-def _free(box: Bounds | None) -> NDArray[np.bool_] | None:
-    """Return which parameters are not fixed, None where that is all."""
-    if box is None or (box.lower < box.upper).all():
-        return None
-    return box.lower < box.upper
-
-
-def _inverse_of(fit: Fit, free: NDArray[np.bool_], deviation: float) -> Inverse:
-    """Return what `Fit.inverse` does, by the parameters that are free; the others have no variance."""
-    n, x = int(np.count_nonzero(free)), np.abs(fit.x[free])
-    r: Any = np.linalg.qr(fit.triangle()[:, np.append(free, True)], mode="r")
-    norms = row_norms(r[:n, :n].T.copy())
-    tangent = norm(r[:n, n].copy())
-    with np.errstate(all="ignore"):
-        ratio = float(np.min(np.abs(r.diagonal()[:n]) / norms))
-        changes = np.where(x == 0, norms, norms * x)
-    if not ratio > 0:  # a column is zero
-        return Inverse(None, norms, 0.0, tangent, float(changes.min()), float(changes.max()), 0.0)
-    half = np.linalg.inv(r[:n, :n]) * deviation
-    cov, columns = np.zeros((free.size, free.size)), free.nonzero()[0]
-    cov[columns[:, None], columns] = half @ half.T
-    with np.errstate(all="ignore"):
-        shares = row_norms(half) / x
-    share = float(np.max(shares, where=shares < np.inf, initial=0.0))
-    return Inverse(cov, norms, ratio, tangent, float(changes.min()), float(changes.max()), share)
 
 
 def _offset(tangent: float, fnorm: float, n: int, points: int, absolute: bool) -> float:
