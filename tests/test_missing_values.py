@@ -193,3 +193,31 @@ def test_predictors_do_not_make_more_fits_than_there_are_data_sets(f, lead):
 
 def test_several_starts_make_several_fits_of_one_data_set():
     assert curve_fit_many(decay, T, Y, np.multiply.outer([0.9, 1.0, 1.1], START)).shape == (3,)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "exponential", "sine", "logistic4"])
+@pytest.mark.parametrize("kind", ["one", "many", "each", "file"])
+def test_points_of_infinite_sigma_do_not_mislead_guesses(name, kind, tmp_path):
+    """Whatever is observed there, starts are the same as without these points."""
+    rng = np.random.default_rng(3)
+    model = getattr(models, name)
+    x, truth = (
+        np.linspace(0, 10, 80),
+        {"gaussian": [5, 4, 0.8, 1], "exponential": [3, 0.5, 1], "sine": [2, 0.6, 0.3, 1]},
+    )
+    y = model(x, *truth.get(name, [0, 4, 5, 1.2])) + 0.05 * rng.standard_normal(80)
+    sigma = np.full(80, 0.05)
+    sigma[[7, 30, 61]] = np.inf
+    expected, _ = curve_fit(model, x, np.where(np.isinf(sigma), np.nan, y), sigma=sigma, nan_policy="omit")
+    y[[7, 30, 61]] = [1e3, -2e3, 500]
+    if kind == "one":
+        found, _ = curve_fit(model, x, y, sigma=sigma)
+    elif kind == "file":
+        files = []
+        for column in (x, y, sigma):
+            files.append(np.memmap(tmp_path / str(len(files)), dtype=np.float64, mode="w+", shape=80))
+            files[-1][:] = column
+        found, _ = curve_fit(model, files[0], files[1], sigma=files[2])
+    else:
+        found = curve_fit_many(model, x, np.stack([y, y]), sigma=sigma if kind == "many" else [sigma, sigma]).popt[1]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

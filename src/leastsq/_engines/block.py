@@ -86,7 +86,7 @@ def prepare_block(piece: Piece, nan_policy: str, begin: Start, guess_each: bool,
         missing = piece.absent if missing is None else missing | piece.absent
         y = np.where(missing, np.nan, y)
     weights = _weights(piece, missing, status)
-    p0 = _start(piece, x, y, begin, guess_each, are_counts)
+    p0 = _start(piece, x, y, weights, begin, guess_each, are_counts)
     box, bounds = _box(piece, begin, p0, status)
     if missing is not None:
         y[missing] = 0.0
@@ -170,6 +170,7 @@ def _start(
     piece: Piece,
     x: tuple[FloatArray, ...],
     y: FloatArray,
+    weights: FloatArray,
     begin: Start,
     each: bool,
     are_counts: bool,
@@ -183,7 +184,7 @@ def _start(
         return given
     if guess is None:
         raise RuntimeError("there is neither a start nor a rule for one; please report this")
-    start = np.zeros((piece.fits, n)) if y.shape[1] == 0 else _guessed(guess, x, y, piece.absent, n, each)
+    start = np.zeros((piece.fits, n)) if y.shape[1] == 0 else _guessed(guess, x, y, weights, piece.absent, n, each)
     model = getattr(guess, "__self__", None)
     if are_counts and isinstance(model, Model) and y.shape[1]:
         start = positive_start(model, x, y, start)
@@ -196,6 +197,7 @@ def _guessed(
     guess: Guess,
     x: tuple[FloatArray, ...],
     y: FloatArray,
+    weights: FloatArray,
     absent: NDArray[np.bool_] | None,
     n: int,
     each: bool,
@@ -204,6 +206,8 @@ def _guessed(
     # A guess of the user's may do with its data as it likes.
     ours = isinstance(getattr(guess, "__self__", None), Model)
     own = y if ours else y.copy()
+    if ours and np.count_nonzero(weights) < weights.size:
+        own = np.where(weights == 0, np.nan, y)  # what has no weight is no observation
     if each:
         rows = []
         for i, row in enumerate(own):

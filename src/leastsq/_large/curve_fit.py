@@ -27,7 +27,8 @@ _POINTS_OF_GUESSES = 2**12
 def sampled(source: Source) -> Data:
     """Return points from all over the data, for models to guess from where to start."""
     points: Points = source.block(source.sample(_POINTS_OF_GUESSES))
-    return Data(points.x, points.y, None)
+    y = points.y if points.weights is None else np.where(points.weights == 0, np.nan, points.y)
+    return Data(points.x, y, None)
 
 
 def large_fit(
