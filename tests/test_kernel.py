@@ -86,8 +86,8 @@ def test_options_are_packed_in_the_order_of_the_compiled_code():
 def test_all_below_is_what_numpy_says(bound):
     odd = [0.0, -0.0, 5e-324, 1.0, np.nextafter(2, 0), 2.0, -2.0, 1e300, -1e308, np.inf, -np.inf, np.nan, -np.nan]
     for value in odd:
-        for place in (0, 17, 36):
-            numbers = np.ones(37)
+        for size, place in ((37, 0), (37, 17), (37, 36), (30_001, 30_000)):  # the last one with the lock released
+            numbers = np.ones(size)
             numbers[place] = value
             assert kernel.all_below(numbers, bound) is bool((np.abs(numbers) < bound).all())
     assert kernel.all_below(np.empty((0, 3)), bound) is True

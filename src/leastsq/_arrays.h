@@ -64,14 +64,30 @@ static PyObject *row_norms(PyObject *module, PyObject *rows)
     return norms;
 }
 
+/* A negative number if all of some numbers are smaller in size than a bound above zero, which NaN is not. Sizes are in the
+   order of their bits, NaN beyond infinity: differences are negative, which SIMD of any processor sees. */
+static npy_int64 sign_below(const double *values, npy_intp size, double bound)
+{
+    npy_int64 limit, below = -1;
+
+    memcpy(&limit, &bound, sizeof limit);
+    for (npy_intp i = 0; i < size; i++) {
+        npy_int64 bits;
+        memcpy(&bits, values + i, sizeof bits);
+        below &= (bits & NPY_MAX_INT64) - limit;
+    }
+    return below;
+}
+
 /* Whether all numbers of an array are smaller in size than a bound above zero, which NaN is not; no, where that is not
- * plain. */
+   plain. */
 static PyObject *all_below(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     PyArrayObject *array = (PyArrayObject *)arguments[0];
     const double *values;
     double bound;
-    npy_int64 limit, below = -1;
+    npy_intp size;
+    npy_int64 below;
 
     if (count != 2) {
         PyErr_SetString(PyExc_TypeError, "expected all_below(array, bound)");
@@ -84,14 +100,14 @@ static PyObject *all_below(PyObject *module, PyObject *const *arguments, Py_ssiz
     if (!PyArray_Check(arguments[0]) || !is_ready(arguments[0], PyArray_NDIM(array))) {
         Py_RETURN_FALSE;
     }
-    /* Sizes are in the order of their bits, NaN beyond infinity: differences are negative, which SIMD of any processor
-     * sees. */
-    memcpy(&limit, &bound, sizeof limit);
     values = PyArray_DATA(array);
-    for (npy_intp i = 0, size = PyArray_SIZE(array); i < size; i++) {
-        npy_int64 bits;
-        memcpy(&bits, values + i, sizeof bits);
-        below &= (bits & NPY_MAX_INT64) - limit;
+    size = PyArray_SIZE(array);
+    if (size < LARGE) {
+        below = sign_below(values, size, bound);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        below = sign_below(values, size, bound);
+        Py_END_ALLOW_THREADS
     }
     return PyBool_FromLong(below < 0);
 }
