@@ -231,4 +231,33 @@ PROBLEMS = [
     IllConditioned(
         "pseudo-Voigt blown up", pseudo_voigt, U * 10 - 5, (1, 0.3, 1, 0.4, 0.5), 0.1, (-7.1, -4.5, -8.4, 0.2, 0.016)
     ),
+    # Parameters that others determine badly beside a combination that is lost in rounding, by exact derivatives, too.
+    IllConditioned(
+        "biexponential that is a bend",
+        two_exponentials,
+        np.linspace(0, 5, 8),
+        (),
+        0,
+        (0.7834, 0.6614, 0.7198, 1.205, 0.3283),
+        "biexponential",
+        (2.139, 2.521, 2.705, 2.094, 0.888, -0.929, -0.191, 0.546),
+    ),
+    IllConditioned(
+        "two peaks on two points",
+        two_peaks,
+        np.linspace(-5, 5, 9),
+        (),
+        0,
+        (17.64, 2.126, 0.9401, 0.351, 11.46, 26.58),
+        y=(-1.093, -2.374, -1.307, 2.747, 2.276, -1.003, 0.209, 1.117, -0.173),
+    ),
+    IllConditioned(
+        "two peaks on noise",
+        two_peaks,
+        np.linspace(-5, 5, 7),
+        (),
+        0,
+        (0.7708, -1.971, 0.5565, 0.681, 1.457, 1.106),
+        y=(0.02, 0.036, 0.063, 0.021, -0.045, 0.017, -0.083),
+    ),
 ]

@@ -20,8 +20,9 @@ from .._input.validate import FloatArray
 SATURATED = 1e5
 # The squared share of used parameters in a direction that is all of unused ones, which rounding leaves.
 _NOTHING = 1e-20
-# Components as large as the square root of the error of J begin to be told from that error where this is 1.
-_BLURRED = 0.01
+# Components as large as the square root of the error of J begin to be told from that error where this is 1. A singular
+# value that is lost in the error may be far smaller than that, and what those components add far larger.
+_BLURRED = 1e-5
 # Singular values so many times larger than what rounding is relative to a column are told from zero.
 _ABOVE_NOISE = 10.0
 # Norms whose squares are neither rounded to zero nor infinite.
