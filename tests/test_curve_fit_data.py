@@ -142,3 +142,16 @@ def test_infinite_sigma_leaves_a_point_out():
     popt, _ = curve_fit(line, T, y, sigma=sigma)
     expected, _ = curve_fit(line, np.delete(T, 5), np.delete(y, 5))
     np.testing.assert_allclose(popt, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("late", [None, "text", np.array(["2026-03-01"] * 8, "M8[D]"), {}], ids=str)
+@pytest.mark.parametrize("jac", [None, "2-point", "3-point"])
+def test_values_that_go_bad_beside_the_start_are_refused_in_words(late, jac):
+    calls = iter(range(1, 100))
+
+    def model(x, a, b):
+        return a * np.exp(-b * x) if next(calls) < 3 else late
+
+    x = np.linspace(0, 3, 8)
+    with pytest.raises(TypeError, match=r"f: got .* expected real numbers"):
+        curve_fit(model, x, 2 * np.exp(-x), [1.0, 0.5], jac=jac)

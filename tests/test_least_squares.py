@@ -248,3 +248,23 @@ def test_the_number_of_residuals_may_not_change_between_differences(jac, size):
 def test_a_ragged_start_is_refused_in_words():
     with pytest.raises(ValueError, match="x0: expected an array of real numbers, got rows of unequal length"):
         least_squares(lambda p: p, [[1, 2], [3]])
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
+@pytest.mark.parametrize("at", range(1, 6))
+def test_stop_iteration_of_the_function_comes_out(jac, at):
+    """As the end of a loop over points, it would leave columns of the Jacobian out."""
+    calls = iter(range(1, 100))
+
+    def fun(p):
+        if next(calls) == at:
+            raise StopIteration
+        return p[0] * np.exp(p[1] * np.arange(7.0)) - 1
+
+    with pytest.raises(StopIteration):
+        least_squares(fun, [1.0, 0.1], jac=jac)
+
+
+def test_workers_return_a_result_for_each_point():
+    with pytest.raises(RuntimeError, match="workers returned 1 results for 2 points; expected one for each"):
+        least_squares(lambda p: p[0] + p[1] * np.arange(7.0), [1.0, 1.0], workers=lambda f, x: [f(x[0])])

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._engines.numerical_jacobian import METHODS, Differences, checked_step
+from ._engines.numerical_jacobian import METHODS, Differences, checked_step, in_turn
 from ._input.bounds import Bounds, checked_bounds, refuse_infeasible
 from ._input.validate import (
     MOST_EVALUATIONS,
@@ -279,7 +279,7 @@ class _Functions:
         if info == START_NOT_FINITE:
             raise ValueError("fun: the cost at the starting point is not finite; scale the residuals down")
         if info == JACOBIAN_NOT_FINITE:
-            what = "jac" if self.jac is not None else "fun, a small step away from an iterate,"
+            what = "jac" if self.jac is not None else "jac by differences of fun"
             refuse_not_finite(self.jacobian(last.x, last.residuals), what)
             raise ValueError(f"{what}: the norm of a column overflows; scale the residuals down")
 
@@ -379,12 +379,12 @@ def _refuse_workers(workers: Any) -> None:
 def _mapper(workers: Any, points: int) -> Iterator[Callable[..., Any]]:
     """Give what evaluates a function at so many points at once; more processes than these would have nothing to do."""
     if workers is None or callable(workers):
-        yield map if workers is None else workers
+        yield in_turn if workers is None else workers
         return
     if not is_whole(workers) or not (workers == -1 or workers >= 1):
         raise ValueError(f"workers must be a number of processes, -1 for all, or map-like, got {workers!r}")
     if workers == 1:
-        yield map
+        yield in_turn
         return
     processes = min(os.cpu_count() or 1, _MOST_PROCESSES) if workers == -1 else int(workers)
     if processes > _MOST_PROCESSES:

@@ -92,7 +92,8 @@ def _compare(
         together = together if name == "f" else with_parameter_axis(together, shape)
         together = together if together.shape == shape else np.broadcast_to(together, shape)
     except Exception as error:
-        raise ValueError(f"{name} does not work for several fits at once ({error}). {_advice(block, name)}") from error
+        why = str(error) or type(error).__name__
+        raise ValueError(f"{name} does not work for several fits at once ({why}). {_advice(block, name)}") from error
     for row, values in zip(together, one_by_one, strict=True):
         if values is None or np.count_nonzero(row == values) == row.size:
             continue

@@ -16,6 +16,11 @@ _COMPLEX_STEP: Final = 1e-30
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
+def in_turn(function: Callable[[Any], Any], points: Iterable[Any]) -> list[Any]:
+    """Return what a function gives for points, one after the other; `map` would end where it raises StopIteration."""
+    return [function(point) for point in points]
+
+
 class Differences(NamedTuple):
     """How to take differences of `func`."""
 
@@ -25,7 +30,7 @@ class Differences(NamedTuple):
     relative_step: FloatArray | None
     relative_error: float
     bounds: Bounds | None
-    run: Map = map
+    run: Map = in_turn
 
     def jacobian(self, x: FloatArray, f: FloatArray) -> FloatArray:
         """Return the Jacobian at `x`, where `func` is `f`; shape (M, N), 0 by parameters whose bounds are equal."""
@@ -91,13 +96,22 @@ class Differences(NamedTuple):
         steps = (_COMPLEX_STEP * np.maximum(np.abs(x), 1.0))[free]
         points = np.tile(x.astype(complex), (free.size, 1))
         points[np.arange(free.size), free] += 1j * steps
-        columns = [np.ravel(as_array(values, "fun")) for values in self.run(self.func, points)]
+        columns = [np.ravel(as_array(values, "fun")) for values in self._received(points)]
         for column in columns:
             same_size(column, m, "fun")
         return np.array([values.imag / step for values, step in zip(columns, steps, strict=True)]).T
 
     def _evaluate(self, points: FloatArray, m: int) -> FloatArray:
-        return np.array([residual_array(values, m, "fun") for values in self.run(self.func, points)])
+        return np.array([residual_array(values, m, "fun") for values in self._received(points)])
+
+    def _received(self, points: NDArray[Any]) -> list[Any]:
+        """Return what the function gives for points, refusing other numbers of results than of points."""
+        received = list(self.run(self.func, points))
+        if len(received) != len(points):
+            raise RuntimeError(
+                f"workers returned {len(received)} results for {len(points)} points; expected one for each, in order"
+            )
+        return received
 
 
 def checked_step(diff_step: Any, n: int) -> FloatArray:

@@ -127,7 +127,10 @@ class Single(NamedTuple):
         data, start, box = self.data, *self.begin
 
         def residuals(parameters: FloatArray) -> Any:
-            return data.whiten(np.ravel(as_array(self.f(data.x, *parameters), "f")) - data.y)
+            values = as_array(self.f(data.x, *parameters), "f")
+            if values.dtype.kind != "c":  # as complex steps make them
+                values = real_array(values, "f")
+            return data.whiten(np.ravel(values) - data.y)
 
         last = [start, first]
 
