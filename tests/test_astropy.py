@@ -13,6 +13,7 @@ from astropy.modeling.fitting import FittingWithOutlierRemoval, LevMarLSQFitter,
 from astropy.modeling.models import Const1D, Gaussian1D, Gaussian2D, Polynomial1D, Voigt1D
 from astropy.stats import sigma_clip
 from astropy.utils.exceptions import AstropyUserWarning
+from astropy.utils.masked import Masked
 
 from leastsq.astropy import LevMarFitter
 
@@ -171,13 +172,24 @@ def test_uncertainties_on_the_model():
 def test_masked_and_non_finite_data():
     y = spectrum()
     y[10] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match=r"1 of 60 points are not finite.*filter_non_finite=True leaves them out"):
         LevMarFitter()(line(), X, y)
     left_out = LevMarFitter()(line(), X, y, filter_non_finite=True)
-    masked = LevMarFitter()(line(), X, np.ma.array(np.nan_to_num(y, nan=99), mask=np.isnan(y)), filter_non_finite=True)
+    kinds = [np.ma.array, Masked, lambda y, mask: Masked(y, mask) * u.one]
+    fits = [LevMarFitter()(line(), X, make(np.nan_to_num(y, nan=99), mask=np.isnan(y))) for make in kinds]
     direct = LevMarFitter()(line(), np.delete(X, 10), np.delete(y, 10))
     np.testing.assert_allclose(left_out.parameters, direct.parameters, rtol=1e-9)
-    np.testing.assert_array_equal(masked.parameters, left_out.parameters)
+    for masked in fits:
+        np.testing.assert_array_equal(masked.parameters, left_out.parameters)
+
+
+def test_predictors_that_are_nan():
+    x = np.where(np.arange(X.size) == 10, np.nan, X)
+    with pytest.raises(ValueError, match="1 of 60 points are not finite"):
+        LevMarFitter()(line(), x, spectrum())
+    left_out = LevMarFitter()(line(), x, spectrum(), filter_non_finite=True)
+    direct = LevMarFitter()(line(), np.delete(X, 10), np.delete(spectrum(), 10))
+    np.testing.assert_allclose(left_out.parameters, direct.parameters, rtol=1e-9)
 
 
 def test_inplace_and_astropys_removal_of_outliers():
@@ -199,6 +211,8 @@ def test_warns_where_a_fit_is_not_solved_and_refuses_what_is_no_fit():
         LevMarFitter()(line(), X[:3], spectrum()[:3])
     with pytest.raises(ValueError, match="2 inputs"):
         LevMarFitter()(Gaussian2D(), X, spectrum())
+    with pytest.raises(TypeError, match="model: expected a model of astropy, got function"):
+        LevMarFitter()(spectrum, X, spectrum())
     with pytest.raises(ValueError, match="set of 2 models"):
         LevMarFitter()(Gaussian1D([1, 2], [1, 2], [1, 2], n_models=2), X, spectrum())
 
@@ -322,3 +336,5 @@ def test_cube_refuses_inputs_that_do_not_fit():
         LevMarFitter().fit_cube(line(), data, 0, world=(X, X))
     with pytest.raises(ValueError, match="expected 2 inputs"):
         LevMarFitter().fit_cube(line(), data, (0, 1))
+    with pytest.raises(ValueError, match=r"fitting_axes: \(3,\) do not name axes of the data, which have 3"):
+        LevMarFitter().fit_cube(line(), data, 3)

@@ -484,3 +484,11 @@ def test_what_is_no_number_is_no_predictor_and_no_observation(value):
         models.line.jac(value, 1.0, 2.0)
     with pytest.raises(TypeError, match=r"y: got .* expected real numbers"):
         models.line.guess([1.0, 2.0], value)
+
+
+@pytest.mark.parametrize("value", [None, np.timedelta64(3, "s"), np.array(["2026-03-01"], "M8[D]")], ids=str)
+@pytest.mark.parametrize("model", [models.gaussian, models.gaussian.prefix("a_")], ids=str)
+def test_what_is_no_number_is_no_parameter(model, value):
+    for function in (model, model.jac):
+        with pytest.raises(TypeError, match=r"center: got .* expected real numbers"):
+            function(1.0, 2.0, value, 1.0, 0.5)

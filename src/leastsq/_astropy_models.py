@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from astropy.modeling import Model
 from numpy.typing import NDArray
 
 from ._input.bounds import Bounds
@@ -92,6 +93,12 @@ class Formula:
 def _sides(pairs: list[Any]) -> Any:
     """Return lower bounds with minus infinity, and upper ones with infinity, for those that are None."""
     return zip(zip(*pairs, strict=True), (-np.inf, np.inf), strict=True)
+
+
+def refuse_other_models(model: Any) -> None:
+    """Raise where a model is none of astropy's."""
+    if not isinstance(model, Model):
+        raise TypeError(f"model: expected a model of astropy, got {type(model).__name__}")
 
 
 def refuse_unfit(model: Any, inputs: int) -> None:

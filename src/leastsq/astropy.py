@@ -16,8 +16,9 @@ try:
 except ImportError as error:
     raise ImportError("leastsq.astropy needs astropy: pip install 'leastsq[astropy]'") from error
 
-from ._astropy_models import Formula, refuse_unfit, with_values
+from ._astropy_models import Formula, refuse_other_models, refuse_unfit, with_values
 from ._curve_fit_many import curve_fit_many
+from ._input.pieces import present_numbers
 from ._many.workers import Progress, Workers
 from ._results.result import ManyFits
 
@@ -124,9 +125,11 @@ class LevMarFitter:
             If the fit is not solved; ``fit_info["message"]`` says why.
         """
         options = {"maxfev": maxiter, "ftol": acc, "xtol": acc, "epsfcn": epsilon, "vectorized": False}
-        policy = "omit" if filter_non_finite else "raise"
-        call = {"nan_policy": policy, **options}
-        return self._fit(model, x, y, z, axes=None, weights=weights, inplace=inplace, call=call, **_of(equivalencies))
+        refuse_other_models(model)
+        inputs, data = ((x,), y) if z is None else ((x, y), z)
+        data = _present(inputs, data, filter_non_finite)
+        given = (*inputs, data) if z is not None else (x, data, None)
+        return self._fit(model, *given, axes=None, weights=weights, inplace=inplace, call=options, **_of(equivalencies))
 
     def fit_cube(
         self,
@@ -192,6 +195,7 @@ class LevMarFitter:
         >>> fitter.fit_info["param_cov"].shape
         (3, 4, 3, 3)
         """
+        refuse_other_models(model)
         values = np.asanyarray(data)
         if mask is not None:
             unit = getattr(values, "unit", None)
@@ -200,8 +204,7 @@ class LevMarFitter:
                 values = np.ma.filled(values.astype(float), np.nan) << unit
         axes = tuple(np.atleast_1d(fitting_axes).tolist())
         inputs = _inputs(world, values.shape, axes)
-        call: dict[str, Any] = {"nan_policy": "omit", "maxfev": maxiter, "vectorized": vectorized}
-        call |= {"workers": workers, "progress": progress}
+        call = {"maxfev": maxiter, "vectorized": vectorized, "workers": workers, "progress": progress}
         given = (*inputs, values) if len(inputs) == 2 else (*inputs, values, None)
         if len(inputs) > 2:
             raise ValueError(f"fitting_axes: got {len(inputs)} axes, expected one or two")
@@ -226,8 +229,6 @@ class LevMarFitter:
         data = np.asanyarray(data)
         one = axes is None
         along = tuple(range(data.ndim)) if axes is None else axes
-        if one and call["nan_policy"] == "omit":
-            data = np.where(np.isfinite(data), data, np.nan) if not np.ma.isMaskedArray(data) else data
         formula = Formula.of(model)
         fits = curve_fit_many(
             formula,
@@ -293,6 +294,27 @@ def _of(equivalencies: Any) -> dict[str, Any]:
     return {} if equivalencies is None else {"equivalencies": equivalencies}
 
 
+def _present(inputs: tuple[Any, ...], data: Any, filter_non_finite: bool) -> Any:
+    """Return the data of one fit, NaN where they are masked and, if so asked, not finite; refuse those elsewhere."""
+    if data is None:
+        raise TypeError("data: got None, expected real numbers")
+    unit, data, mask = getattr(data, "unit", None), getattr(data, "unmasked", data), getattr(data, "mask", False)
+    values = present_numbers(np.ma.getdata(data if unit is None else data.value), "data")
+    missing = np.broadcast_to(mask, values.shape)
+    bad = ~np.isfinite(values)
+    for one in inputs:
+        unknown = np.isnan(present_numbers(getattr(one, "value", one), "x"))
+        bad = bad | unknown if unknown.any() else bad
+    found = int(np.count_nonzero(bad & ~missing))
+    if found and not filter_non_finite:
+        raise ValueError(
+            f"data: {found} of {bad.size} points are not finite, in the data or their predictors; "
+            f"filter_non_finite=True leaves them out"
+        )
+    left = values if not (bad | missing).any() else np.where(missing | bad, np.nan, values)
+    return left if unit is None else left << unit
+
+
 def _sigma(weights: Any) -> Any:
     """Return standard errors of data from their weights; a weight of zero leaves a point out."""
     with np.errstate(divide="ignore"):
@@ -301,6 +323,9 @@ def _sigma(weights: Any) -> Any:
 
 def _inputs(world: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> list[Any]:
     """Return the inputs of a model along the axes of a cube, so that they broadcast to its shape."""
+    dimensions = range(-len(shape), len(shape))
+    if not axes or any(axis not in dimensions for axis in axes):
+        raise ValueError(f"fitting_axes: {axes} do not name axes of the data, which have {len(shape)}")
     if world is None:
         world = [np.arange(float(shape[axis])) for axis in axes]
     elif not isinstance(world, (tuple, list)):

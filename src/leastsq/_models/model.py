@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._input.missing import points_first
 from .._input.pieces import present_numbers
-from .._input.validate import FLOAT64, FloatArray
+from .._input.validate import FLOAT64, FloatArray, refuse_unreal
 from .._solver import kernel
 
 if TYPE_CHECKING:
@@ -170,13 +170,19 @@ class Model:
                 raise TypeError(f"{self.__name__}({', '.join(names)}) got {problem} {', '.join(which)}")
         return tuple(found[name] if name in found else named[name] for name in names)
 
-    def refuse_other_count(self, parameters: tuple[Any, ...]) -> None:
-        """Raise unless there are as many parameters as names."""
+    def refuse_other_parameters(self, parameters: tuple[Any, ...]) -> None:
+        """Raise unless there are as many parameters as names, none of them missing or a time."""
         if len(parameters) != len(self.param_names):
             raise TypeError(
                 f"{self.__name__} has {len(self.param_names)} parameters ({', '.join(self.param_names)}), "
                 f"got {len(parameters)}"
             )
+        for name, value in zip(self.param_names, parameters, strict=True):
+            if value is None:
+                raise TypeError(f"{name}: got None, expected real numbers")
+            dtype = getattr(value, "dtype", FLOAT64)
+            if dtype is not FLOAT64 and getattr(dtype, "kind", "f") in "mM":
+                refuse_unreal(dtype, name)
 
 
 class CompiledModel(Model):
@@ -197,7 +203,7 @@ class CompiledModel(Model):
         """Return the values of the model; predictors and parameters broadcast."""
         x, *rest = self.positional(arguments, named)
         parameters = tuple(rest)
-        self.refuse_other_count(parameters)
+        self.refuse_other_parameters(parameters)
         predictors = self.predictor_arrays(x)
         with np.errstate(all="ignore"):  # what has no value is NaN or infinite, as in fits
             return self._formula(predictors if self.predictors > 1 else predictors[0], *parameters)
@@ -233,7 +239,7 @@ class CompiledModel(Model):
         """
         x, *rest = self.positional((x, *parameters), named)
         parameters = tuple(rest)
-        self.refuse_other_count(parameters)
+        self.refuse_other_parameters(parameters)
         return np.moveaxis(self.evaluate_points(x, parameters, True)[1], 0, -1)
 
     def guess(self, x: Any, y: Any) -> FloatArray:

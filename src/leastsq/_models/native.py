@@ -90,7 +90,7 @@ class NativeModel(Model):
 
     def _evaluate(self, x: Any, parameters: tuple[Any, ...], derivatives: bool) -> tuple[FloatArray, FloatArray]:
         """Return values, shape S, and derivatives, shape S + (N,)."""
-        self.refuse_other_count(parameters)
+        self.refuse_other_parameters(parameters)
         if self._layout == "lanes":
             values, slopes = self.evaluate_points(x, parameters, derivatives)
             return values, np.moveaxis(slopes, 0, -1)

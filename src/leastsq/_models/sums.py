@@ -83,7 +83,7 @@ class SumModel(Model):
 
     def _by_name(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         x, *parameters = self.positional(arguments, named)
-        self.refuse_other_count(tuple(parameters))
+        self.refuse_other_parameters(tuple(parameters))
         return x, dict(zip(self.param_names, parameters, strict=True))
 
     def _derivatives(self, *arguments: Any, **named: Any) -> FloatArray:
