@@ -51,17 +51,16 @@ def for_all_fits(
             predictors = x if isinstance(x, tuple) else (x,)
             fits, predictors, y = as_rows(predictors, y)
             m = min(y.shape[-1], most)
-            values = np.empty((len(y), parameters))
-            values.fill(1.0)
+            values = np.empty((len(y), parameters)) if m else np.ones((len(y), parameters))
             numbers = CHUNK // arrays if arrays else CHUNK * _CHUNK_WITHOUT_ARRAYS
             size = max(1, numbers // m) if m else 1
             with np.errstate(all="ignore"):
                 for first in range(0, len(y) if m else 0, size):
-                    some = slice(first, first + size)
-                    x_some = tuple([p if p.ndim == 1 else p[some] for p in predictors])
-                    for rows, x_of, y_of in thinned(x_some, y[some], most):
+                    block, y_some = values[first : first + size], y[first : first + size]
+                    x_some = tuple([p if p.ndim == 1 else p[first : first + size] for p in predictors])
+                    for rows, x_of, y_of in thinned(x_some, y_some, most):
                         for j, found in enumerate(guess(*_finite(x_of, y_of))):
-                            values[some][rows, j] = found
+                            block[rows, j] = found
             if not all_below(values, math.inf):
                 values[~np.isfinite(values)] = 1.0
             return values.reshape(*fits, parameters)
@@ -79,6 +78,8 @@ def as_rows(
     """Return the shape of the fits, and predictors and observations with a row for each, or predictors for all."""
     m = y.shape[-1]
     fits = y.shape[:-1]
+    if not fits and all([p.shape == y.shape for p in predictors]):
+        return fits, predictors, y.reshape(1, m)
     if any([p.ndim > 1 for p in predictors]):
         fits = np.broadcast_shapes(fits, *(p.shape[:-1] for p in predictors))
     rows = (math.prod(fits), m)

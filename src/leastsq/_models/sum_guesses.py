@@ -8,6 +8,7 @@ from .._guesses.lines import MOST_POINTS, as_rows, thinned
 from .._input.validate import FloatArray
 from .find_peaks import PEAKS, Spectra, find_peaks, ordered
 from .find_spots import SPOTS, find_spots
+from .model import CompiledModel
 from .sum_terms import curve_of, guess_of, is_free, median_of
 from .term_guesses import start_of_peak, start_of_product
 
@@ -24,6 +25,11 @@ _MOST = 2 * MOST_POINTS
 
 def start_of_sum(model: "SumModel", predictors: tuple[FloatArray, ...], y: FloatArray) -> FloatArray:
     """Return parameters to start from, shape (..., N)."""
+    only = model.terms[0][0]
+    alone = len(model.terms) == len(model.terms[0]) == 1 and not _is_on_level(only, model.predictors)
+    if alone and isinstance(only.model, CompiledModel):
+        found: FloatArray = only.model.guess(predictors if len(predictors) > 1 else predictors[0], y)
+        return found[..., [only.arguments.index(name) for name in model.param_names]]
     fits, xs, y = as_rows(predictors, y)
     m = y.shape[-1]
     start = np.ones((len(y), len(model.param_names)))
@@ -37,6 +43,11 @@ def start_of_sum(model: "SumModel", predictors: tuple[FloatArray, ...], y: Float
                 start[some][rows] = _block_start(model, x_of, y_of)
     start[~np.isfinite(start)] = 1.0
     return start.reshape(*fits, len(model.param_names))
+
+
+def _is_on_level(factor: "Factor", predictors: int) -> bool:
+    """Return whether a factor is a peak on a level that is fixed."""
+    return bool(_peaks_of(((factor,),), predictors)) and not is_free(factor, "offset")
 
 
 def _peaks_of(terms: "Terms", predictors: int) -> list["Factor"]:
@@ -54,7 +65,7 @@ def _block_start(model: "SumModel", xs: tuple[FloatArray, ...], y: FloatArray) -
         if len(term) > 1:
             found = start_of_product(term, xs, np.where(np.isfinite(y), y, np.nan))
         else:
-            on_level = peaks and not is_free(term[0], "offset")
+            on_level = _is_on_level(term[0], len(xs))
             found[id(term[0])] = (start_of_peak if on_level else guess_of)(term[0], xs, y)
         return _collected(model.terms, model.param_names, found, len(y))
     terms, y = _without_levels(model.terms, peaks, y)
