@@ -148,10 +148,11 @@ def test_a_hundred_thousand_calls_do_not_grow():
 
 def test_references_are_given_back():
     f, j, x0 = np.ones(20), np.ones((20, 2)), np.ones(2)
-    counts = [sys.getrefcount(a) for a in (f, j, x0)]
+    objects = (f, j, x0, np.dtype(np.float64))
+    counts = [sys.getrefcount(a) for a in objects]
     for _ in range(100):
         leastsq(lambda x: f, x0, Dfun=lambda x: j, full_output=True)
-    assert [sys.getrefcount(a) for a in (f, j, x0)] == counts
+    assert [sys.getrefcount(a) for a in objects] == counts
 
 
 def test_references_of_models_and_data_are_given_back():
