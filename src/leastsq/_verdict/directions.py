@@ -48,10 +48,10 @@ class _Directions(NamedTuple):
         return sizes
 
 
-def _dropped(slopes: FloatArray, norms: FloatArray, unknown: NDArray[np.bool_], singular: FloatArray) -> _Directions:
+def _dropped(slopes: FloatArray, norms: FloatArray, weak: NDArray[np.bool_], singular: FloatArray) -> _Directions:
     """Return the directions along which derivatives are not told from zero, but for parameters that have none."""
     n = slopes.shape[2]
-    used = (norms > 0) & np.isfinite(norms) & ~unknown
+    used = (norms > 0) & np.isfinite(norms) & ~weak
     with np.errstate(all="ignore"):
         unit = np.where(used[:, None, :], slopes / np.where(used, norms, 1.0)[:, None, :], 0.0)
     unit[~np.isfinite(unit).all(axis=(1, 2))] = 0.0
@@ -151,7 +151,7 @@ def along_dropped(
     f: FloatArray,
     slopes: FloatArray,
     of: Scales,
-    unknown: NDArray[np.bool_],
+    weak: NDArray[np.bool_],
     singular: FloatArray,
     box: Bounds | None,
     closely: bool = False,
@@ -171,8 +171,8 @@ def along_dropped(
         Where, the residuals there, and their differences.
     of : Scales
         Of each fit.
-    unknown : ndarray of shape (K, N)
-        Which parameters have differences without digits, and are no part of a direction.
+    weak : ndarray of shape (K, N)
+        Which parameters have differences without a length, and are no part of a direction.
     singular : ndarray of shape (K,)
         What sets singular values of the differences apart from zero, relative to the largest.
     box : Bounds, optional
@@ -189,13 +189,13 @@ def along_dropped(
     """
     scale = np.maximum(of.rounding, np.max(of.terms, axis=1, initial=0.0))
     along, sure = _Along(residuals, fits, x, f, slopes, scale, box), np.zeros(len(fits), dtype=np.bool_)
-    left = _dropped(slopes, along.norms, unknown, singular)
+    left = _dropped(slopes, along.norms, weak, singular)
     for _ in range(_ROUNDS if closely else 1):
         measured = along.correct(left)
         sure[left.row] = True
         sure[left.row[~measured]] = False
         before = along.least(left)
-        left = _dropped(slopes, along.norms, unknown, np.where(sure, singular, 0.0))
+        left = _dropped(slopes, along.norms, weak, np.where(sure, singular, 0.0))
         left = left.of(np.flatnonzero((along.least(left) < _FALLEN * before)[left.row]))
     return along.evaluations, sure
 

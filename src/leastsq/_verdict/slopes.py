@@ -24,7 +24,7 @@ class Slopes:
         self._steps = np.zeros((count, n))
         # Evaluations that derivatives took last.
         self.price = np.zeros(count, dtype=np.intc)
-        # What rounding is relative to differences taken last: inf of those that no step was good for.
+        # What rounding is relative to differences taken last; 0 of those that no step was good for.
         self.noise = np.zeros((count, n))
         # Whether differences taken last have shown straight lines, and by which parameters they are next to nothing.
         self.smooth, self.weak = ~np.zeros(count, dtype=np.bool_), np.zeros((count, n), dtype=np.bool_)
@@ -48,9 +48,8 @@ class Slopes:
         accuracy = np.where(of.terms.any(axis=1), ALONG_LINES.singular, CENTRAL.singular)
         if closely:
             accuracy = np.maximum(accuracy, told_from(noise))
-        unknown = np.isinf(noise)
-        more, sure = along_dropped(residuals, fits, x, f, slopes, of, unknown, accuracy, box, closely)
-        self.noise[fits] = np.where(sure[:, None] & ~unknown, 0.0, noise)
+        more, sure = along_dropped(residuals, fits, x, f, slopes, of, self.weak[fits], accuracy, box, closely)
+        self.noise[fits] = np.where(sure[:, None], 0.0, noise)
         self.price[fits] = evaluations + more
         self.solutions.nfev[fits] += self.price[fits]
         return slopes, of, sure
@@ -61,7 +60,7 @@ class Slopes:
             norms = np.sqrt(np.einsum("kij,kij->kj", slopes, slopes))
             scale = np.maximum(of.rounding, np.max(norms * np.abs(x), axis=1))
             noise = max(self.error, EPS) * scale[:, None] / (norms * np.abs(self._steps[fits]))
-        return np.where(norms > 0, noise, 0.0)
+        return np.where(np.isfinite(noise), noise, 0.0)
 
     def of_steps(self, fits: NDArray[np.intp], x: FloatArray, f: FloatArray) -> FloatArray:
         """Return derivatives for a step, without those by parameters that differences see next to nothing of."""

@@ -24,7 +24,7 @@ _NOTHING = 1e-20
 # value that is lost in the error may be far smaller than that, and what those components add far larger.
 _BLURRED = 1e-5
 # Singular values so many times larger than what rounding is relative to a column are told from zero.
-_ABOVE_NOISE = 10.0
+_ABOVE_NOISE = 3.0
 # Norms whose squares are neither rounded to zero nor infinite.
 _SAFE = (1e-140, 1e140)
 
@@ -83,7 +83,7 @@ def statistics(
         Whether the variance of the residuals is known to be 1.
     noise : ndarray of shape (K, N), optional
         What rounding is relative to the columns of J, where that may be more than `accuracy` says: the errors, but not
-        rank and offset, are those of what is told from it. A column of which it is inf has none.
+        rank and offset, are those of what is told from it.
     """
     n = triangle.shape[1]
     r, head = triangle[:, :, :n], triangle[:, :, n]
@@ -98,7 +98,6 @@ def statistics(
         kept = values > accuracy.singular * values[:, :1]
         told, rank = kept, kept.sum(axis=1, dtype=np.intc)
         if noise is not None:
-            used &= noise < np.inf
             told = kept & (values > told_from(noise)[:, None] * values[:, :1])
         inverse = np.where(told, 1.0 / values, 0.0)
         given = np.sum(vectors**2 * (inverse**2)[:, :, None], axis=1)
@@ -118,7 +117,7 @@ def statistics(
 
 def told_from(noise: FloatArray) -> FloatArray:
     """Return what sets singular values apart from the noise of the columns, relative to the largest."""
-    most: FloatArray = np.max(noise, axis=1, where=noise < np.inf, initial=0.0)
+    most: FloatArray = np.max(noise, axis=1, initial=0.0)
     return _ABOVE_NOISE * most
 
 
