@@ -100,6 +100,7 @@ REFUSED = {
         ValueError,
         "method must be one of {None, 'lm', 'trf', 'dogbox'}, got 'newton'",
     ),
+    "equal bounds": (dict(bounds=([0, 0, 0], [5, 0, 5])), ValueError, "both 0; .* use fixed= of curve_fit"),
     "array as method": (dict(method=np.ones(2), jac=np.ones(2)), ValueError, "jac must be callable or None"),
     "scheme for jac": (dict(jac="2-point", method="lm"), ValueError, "jac must be callable or None; got '2-point'"),
     "no scheme for jac": (dict(jac="4-point"), ValueError, "callable or None, or one of '2-point', '3-point', 'cs'"),
@@ -124,7 +125,11 @@ REFUSED = {
     "words as ydata": ({"ydata": ["few"] * 40}, TypeError, "ydata: expected real numbers, got <U3"),
     "complex xdata": ({"xdata": T * 1j}, TypeError, "xdata: got complex numbers"),
     "empty ydata": (dict(xdata=[], ydata=[]), ValueError, "must not be empty"),
-    "NaN in xdata": (dict(xdata=np.where(T > 3, np.nan, T)), ValueError, "xdata: 10 of 40 values are not finite"),
+    "NaN in xdata": (
+        dict(xdata=np.where(T > 3, np.nan, T)),
+        ValueError,
+        "10 of 40 values are not finite.*nan_policy='omit' does so",
+    ),
     "too few points": (dict(xdata=T[:2], ydata=Y[:2]), TypeError, "func parameters=3 must not exceed .* data points=2"),
     "other length": (dict(ydata=Y[:-1]), ValueError, "f returned 40 values for 39 data points"),
     "sigma of other length": (

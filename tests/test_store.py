@@ -41,6 +41,16 @@ def test_parts_of_a_run_are_joined_as_they_come_from_files(model):
     np.testing.assert_array_equal(ManyFits.concatenate(parts).popt, fits.popt)
 
 
+@pytest.mark.parametrize("name", ["fits", "fits.npz", "fits.of.today"])
+def test_files_are_loaded_by_the_names_they_were_saved_under(tmp_path, name):
+    fits = curve_fit_many(models.exponential, X, Y)
+    for path in (tmp_path / name, str(tmp_path / f"other_{name}")):
+        fits.save(path)
+        np.testing.assert_array_equal(ManyFits.load(path).popt, fits.popt)
+    with pytest.raises(FileNotFoundError, match="none"):
+        ManyFits.load(tmp_path / "none")
+
+
 def test_parts_of_other_models_are_not_joined():
     def other(x, amplitude, rate):
         return decay(x, amplitude, rate)

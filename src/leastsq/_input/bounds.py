@@ -129,7 +129,7 @@ def _refuse_unusable(name: str, lower: FloatArray, upper: FloatArray, may_fix: b
     equal = lower == upper
     if (equal & (np.isinf(lower) | (not may_fix))).any():
         bound = lower[equal].flat[0]
-        hint = " To fix it, leave it out of x0, or use fixed= of curve_fit." if np.isfinite(bound) else ""
+        hint = " To hold it there, use fixed= of curve_fit, or leave it out of the start." if np.isfinite(bound) else ""
         raise ValueError(
             f"bounds: lower and upper bound of {name} are both {bound:g}; each lower bound must be strictly less than "
             f"each upper bound.{hint}"

@@ -180,9 +180,12 @@ def refuse_not_finite(array: FloatArray, name: str, where: str = "") -> None:
         return
     first = np.unravel_index(bad[0], array.shape)
     index = ", ".join(str(int(i)) for i in first)
+    advice = "Check the data and the start; leave out points without a value"
+    if name in ("xdata", "ydata"):
+        advice = "Leave out points without a value; nan_policy='omit' does so where they are NaN"
     raise ValueError(
         f"{name}: {bad.size} of {array.size} values{where} are not finite, the first at index [{index}] "
-        f"({array[first]}). Check the data and the start; leave out points without a value."
+        f"({array[first]}). {advice}."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations  # so that help() shows types by their names
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
     Parameters
     ----------
     file : str, path or binary file
-        The file. Nothing in it is executed.
+        The file; to a name that there is not, ``.npz`` is added, as `save` does. Nothing in it is executed.
     model : callable, optional
         The function that was fitted, where it is neither one of `leastsq.models` nor made of them. Without it, the
         result has no predictions.
@@ -166,6 +167,9 @@ def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
     from .._solver.record import ARRAYS
     from .result import ManyFits
 
+    if isinstance(file, (str, os.PathLike)) and not os.path.exists(file):
+        file = os.fspath(file)
+        file += "" if file.endswith(".npz") else ".npz"
     try:
         opened: Any = np.load(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
