@@ -194,6 +194,22 @@ def test_a_width_that_shows_only_once_it_reaches_the_data_has_no_derivative():
 # --- awkward ends ---
 
 
+@pytest.mark.parametrize("phase", [8, 9])
+@pytest.mark.parametrize("start", [(1, -0.5, 0.3, 0.1), (0.9, -0.8, 0.36, 0.16), (-1.5, -1.5, 0.23, 0.12)], ids=str)
+def test_a_cubic_over_years_is_solved_from_where_its_parameters_are_small(start, phase):
+    """Along the way to the minimum, steps of the size of the parameters there change nothing but rounding."""
+    x = 1990 + np.linspace(0, 5, 20)
+    y = 1 - 0.5 * x + 0.3 * x**2 + 0.1 * x**3 + 0.1 * np.cos(phase * np.arange(20) ** 1.5)
+    _, pcov, info, *_ = leastsq.curve_fit(
+        lambda x, a, b, c, d: a + b * x + c * x**2 + d * x**3, x, y, start, full_output=True
+    )
+    t = x - x.mean()
+    least = np.sum((np.polyval(np.polyfit(t, y, 3), t) - y) ** 2)
+    # Solved is less than half a standard error away.
+    assert np.sum(info["fvec"] ** 2) < least * (1 + 0.45**2 / 16)
+    assert np.isfinite(pcov).all()
+
+
 def test_the_offset_beside_a_dead_peak_has_its_own_error():
     x = np.arange(26)
     y = 5 + np.cos(9 * x)

@@ -16,8 +16,9 @@ from .._solver.norms import EPS, row_norms
 from .derivatives import Residuals, Scales
 from .statistics import decomposed
 
-# Steps relative to the parameters: the first is exact where the model is linear, the second small where it is not.
-_LENGTHS = (1.0, 1e-3)
+# Steps relative to the parameters: the first is exact where the model is linear, those that follow are taken where it
+# shows nothing but rounding, and the last is small, for where the model is not linear.
+_LENGTHS = (1.0, 1e3, 1e6, 1e-3)
 # Rounds of corrections, as long as each finds a direction with less than this share of the derivative before.
 _ROUNDS = 3
 _FALLEN = 0.3
@@ -116,27 +117,33 @@ class _Along:
 
     def correct(self, along: _Directions) -> NDArray[np.bool_]:
         """Measure derivatives along directions, and return which of them could be."""
-        left, measured = np.arange(along.row.size), np.zeros(along.row.size, dtype=np.bool_)
+        count = along.row.size
+        measured, quiet = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
         room = _room(self.x[along.row], along.step)
         for length in _LENGTHS:
+            left = np.flatnonzero(~measured & (quiet | (length <= 1.0)))
             h, some = length * room[left], along.of(left)
             inside = (h > 0) & _inside(self.x, h[:, None] * some.step, some.row, self.box)
             left, h, some = left[inside], h[inside], some.of(np.flatnonzero(inside))
             if left.size == 0:
-                break
-            odd, size, bend = self.both_ways(some, h)
-            rounding = self.rounding[some.row]
-            good = (size < np.inf) & (bend <= np.maximum(_BENT * size, rounding))
-            if length == _LENGTHS[-1]:
-                half, _, _ = self.both_ways(some, h / 2)
-                good |= row_norms(odd - 2 * half) <= np.maximum(_CUBIC * size, rounding)
-            # What is less than rounding is zero, unless the differences are known to less.
-            good &= (size > rounding) | (rounding <= h * self.sizes(some))
-            right = np.where(size > rounding, 1 / h, 0.0)[:, None] * odd
-            self._replace(some.of(np.flatnonzero(good)), right[good])
+                continue
+            good, quiet[left] = self._measure(some, h, length == _LENGTHS[-1])
             measured[left[good]] = True
-            left = left[~good]
         return measured
+
+    def _measure(self, some: _Directions, h: FloatArray, last: bool) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Take steps along directions; return which have derivatives now, and which change nothing but rounding."""
+        odd, size, bend = self.both_ways(some, h)
+        rounding = self.rounding[some.row]
+        good = (size < np.inf) & (bend <= np.maximum(_BENT * size, rounding))
+        if last:
+            half, _, _ = self.both_ways(some, h / 2)
+            good |= row_norms(odd - 2 * half) <= np.maximum(_CUBIC * size, rounding)
+        # What is less than rounding is zero, unless the differences are known to less.
+        good &= (size > rounding) | (rounding <= h * self.sizes(some))
+        right = np.where(size > rounding, 1 / h, 0.0)[:, None] * odd
+        self._replace(some.of(np.flatnonzero(good)), right[good])
+        return good, (size <= rounding) & (bend <= rounding)
 
     def _replace(self, along: _Directions, derivative: FloatArray) -> None:
         """Give Jacobians the derivatives along directions, and leave those across as they are."""
