@@ -125,7 +125,7 @@ contains
             if (has_offset(family)) y(i, 1:n) = y(i, 1:n) - 5.0_wp
         end do
         do k = 3, n, 3
-            y(k:k + 3, k) = ieee_value(1.0_wp, ieee_quiet_nan)
+            y(modulo(k, m - 3) + 1:modulo(k, m - 3) + 3, k) = ieee_value(1.0_wp, ieee_quiet_nan)
         end do
         call choose(family, n, m, 1, n, x, y, chosen)
         call choose(family, n, m, n, n, x, y, own)
