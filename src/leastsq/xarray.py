@@ -140,7 +140,11 @@ def curvefit(
         fitted = _fit(whole, predictors, func, start, limits, names, dims, reduced, errors, options)
         result = result.assign({prefix + name: variable for name, variable in fitted.items()})
     keep = {name: coord for name, coord in obj.coords.items() if not set(coord.dims) & set(reduced)}
-    return result.assign_coords({**keep, "param": list(names), "cov_i": list(names), "cov_j": list(names)})
+    return result.assign_coords({**keep, **{dim: list(names) for dim in _OF_RESULTS}})
+
+
+# Dimensions that results have beside those of the data.
+_OF_RESULTS = ("param", "cov_i", "cov_j")
 
 
 def _refuse_method(method: Any, bounds: Any) -> None:
@@ -166,6 +170,14 @@ def _predictors(obj: Any, coords: Any) -> list[xarray.DataArray]:
     )
     if not given:
         raise ValueError("coords is empty: expected at least one predictor")
+    if not isinstance(obj, (xarray.DataArray, xarray.Dataset)):
+        raise TypeError(f"obj: expected a DataArray or a Dataset of xarray, got {type(obj).__name__}")
+    if both := sorted(set(_OF_RESULTS) & set(obj.dims)):
+        raise ValueError(f"obj has a dimension {both[0]!r}, which is one of the result: rename it")
+    known = {*obj.coords, *obj.dims, *(obj.data_vars if isinstance(obj, xarray.Dataset) else ())}
+    for coord in given:
+        if isinstance(coord, Hashable) and coord not in known:
+            raise KeyError(f"coords: the data have no coordinate {coord!r}; they have {sorted(map(str, known))}")
     found = [obj[coord] if isinstance(coord, Hashable) else coord for coord in given]
     for coord in found:
         if not isinstance(coord, xarray.DataArray):
