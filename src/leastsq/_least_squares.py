@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._engines.numerical_jacobian import METHODS, Differences, checked_step, in_turn
+from ._engines.numerical_jacobian import METHODS, Differences, checked_step, one_by_one
 from ._input.bounds import Bounds, checked_bounds, refuse_infeasible
 from ._input.validate import (
     MOST_EVALUATIONS,
@@ -379,12 +379,12 @@ def _refuse_workers(workers: Any) -> None:
 def _mapper(workers: Any, points: int) -> Iterator[Callable[..., Any]]:
     """Give what evaluates a function at so many points at once; more processes than these would have nothing to do."""
     if workers is None or callable(workers):
-        yield in_turn if workers is None else workers
+        yield one_by_one if workers is None else workers
         return
     if not is_whole(workers) or not (workers == -1 or workers >= 1):
         raise ValueError(f"workers must be a number of processes, -1 for all, or map-like, got {workers!r}")
     if workers == 1:
-        yield in_turn
+        yield one_by_one
         return
     processes = min(os.cpu_count() or 1, _MOST_PROCESSES) if workers == -1 else int(workers)
     if processes > _MOST_PROCESSES:

@@ -25,6 +25,8 @@ from ._solver import codes
 __all__ = ["curvefit"]
 
 _Bound = float | xarray.DataArray
+# Dimensions that results have beside those of the data.
+_OF_RESULTS = ("param", "cov_i", "cov_j")
 
 
 def curvefit(
@@ -141,10 +143,6 @@ def curvefit(
         result = result.assign({prefix + name: variable for name, variable in fitted.items()})
     keep = {name: coord for name, coord in obj.coords.items() if not set(coord.dims) & set(reduced)}
     return result.assign_coords({**keep, **{dim: list(names) for dim in _OF_RESULTS}})
-
-
-# Dimensions that results have beside those of the data.
-_OF_RESULTS = ("param", "cov_i", "cov_j")
 
 
 def _refuse_method(method: Any, bounds: Any) -> None:

@@ -13,6 +13,7 @@ from .._input.validate import MOST_DATA, FloatArray, real_array
 from .._models.model import Model
 from .._models.start_of_counts import positive_start
 from .._solver import codes, kernel
+from .._solver.data import that_count
 from .._solver.kernel import TO_FIT
 
 
@@ -205,9 +206,7 @@ def _guessed(
     """Return what a rule gives for all data sets."""
     # A guess of the user's may do with its data as it likes.
     ours = isinstance(getattr(guess, "__self__", None), Model)
-    own = y if ours else y.copy()
-    if ours and np.count_nonzero(weights) < weights.size:
-        own = np.where(weights == 0, np.nan, y)  # what has no weight is no observation
+    own = that_count(y, weights) if ours else y.copy()
     if each:
         rows = []
         for i, row in enumerate(own):

@@ -120,7 +120,7 @@ class Fit(NamedTuple):
         return kernel.covariance_matrix(self.state, self.x.size, 1.0)[0]
 
     def inverse(self, deviation: float = 1.0) -> Inverse:
-        """Do the same times the variance of the residuals, and say how far to trust it."""
+        """Invert JᵀJ for the last Jacobian, times the variance of the residuals, and say how far to trust it."""
         return Inverse(*kernel.covariance_matrix(self.state, self.x.size, deviation))
 
 
@@ -171,7 +171,7 @@ def iterate(
 
 
 def _look(first: Any, x0: FloatArray, bounds: Bounds | None, names: Names) -> tuple[int, float]:
-    """Return how many residuals there are at the start, and their relative error, where 0 is double precision."""
+    """Return how many residuals there are at the start, and their relative error, 0 for that of double precision."""
     plain = type(first) is ndarray and first.dtype is FLOAT64
     m = first.size if plain else residual_array(first, None, names.func).size
     enough_residuals(m, _free(x0.size, bounds), names.func)

@@ -16,7 +16,7 @@ _COMPLEX_STEP: Final = 1e-30
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
-def in_turn(function: Callable[[Any], Any], points: Iterable[Any]) -> list[Any]:
+def one_by_one(function: Callable[[Any], Any], points: Iterable[Any]) -> list[Any]:
     """Return what a function gives for points, one after the other; `map` would end where it raises StopIteration."""
     return [function(point) for point in points]
 
@@ -30,7 +30,7 @@ class Differences(NamedTuple):
     relative_step: FloatArray | None
     relative_error: float
     bounds: Bounds | None
-    run: Map = in_turn
+    run: Map = one_by_one
 
     def jacobian(self, x: FloatArray, f: FloatArray) -> FloatArray:
         """Return the Jacobian at `x`, where `func` is `f`; shape (M, N), 0 by parameters whose bounds are equal."""

@@ -30,7 +30,6 @@ _CHUNK_WITHOUT_ARRAYS = 4  # times that
 # Of more points than these, so many are taken, spread over all of them; peaks, which are narrow, need more.
 MOST_POINTS, MOST_POINTS_OF_PEAKS = 2**11, 2**12
 
-
 Indices: TypeAlias = NDArray[np.intp]
 Predictors: TypeAlias = tuple[FloatArray, ...]
 _Guess: TypeAlias = Callable[[Predictors, FloatArray], tuple[FloatArray, ...]]
@@ -137,17 +136,13 @@ def _finite(x: Predictors, y: FloatArray) -> tuple[Predictors, FloatArray]:
     return tuple(filled), np.where(functools.reduce(np.logical_and, usable), y, np.nan)
 
 
-def or_one(lengths: FloatArray) -> FloatArray:
-    """Return lengths that are positive, and 1 in the place of others."""
-    return np.where(lengths > 0, lengths, 1.0)
-
-
 def unit_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return predictors from 0 to 1, where 0 is, and what 1 stands for."""
     if not all_below(x, math.inf):
         x = np.where(np.isfinite(x), x, np.nan)
     start = np.fmin.reduce(x, axis=-1)
-    length = or_one(np.fmax.reduce(x, axis=-1) - start)
+    length = np.fmax.reduce(x, axis=-1) - start
+    length = np.where(length > 0, length, 1.0)
     unit = (x - start[..., None]) / length[..., None]
     return unit if all_below(unit, math.inf) else np.where(np.isfinite(unit), unit, 0.0), start, length
 
@@ -160,10 +155,3 @@ def best_function(family: int, x: FloatArray, y: FloatArray) -> FloatArray:
 def best_plane(family: int, x: FloatArray, y: FloatArray) -> FloatArray:
     """Fit pairs of functions with an amplitude each and an offset, and choose the best; see `kernel`."""
     return kernel.choose_planes(family, x.reshape(-1, x.shape[-1]), y)
-
-
-def ratio(a: FloatArray, b: FloatArray, least: FloatArray | float = 0.0) -> FloatArray:
-    """Divide where b is larger than `least`; otherwise zero."""
-    quotient: FloatArray = a / b
-    np.copyto(quotient, 0.0, where=~(b > least))
-    return quotient

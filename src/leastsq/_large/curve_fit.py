@@ -14,7 +14,7 @@ from .._single.curve_fit_options import Keywords
 from .._single.least_squares_result import LeastSquaresResult
 from .._single.single_start import Beginning, refuse_too_few
 from .._solver import codes, kernel
-from .._solver.data import Data
+from .._solver.data import Data, that_count
 from .._solver.losses import is_counts
 from .._verdict.judge import Judged
 from .fit import LargeFit, Step, Watch
@@ -27,8 +27,7 @@ _POINTS_OF_GUESSES = 2**12
 def sampled(source: Source) -> Data:
     """Return points from all over the data, for models to guess from where to start."""
     points: Points = source.block(source.sample(_POINTS_OF_GUESSES))
-    y = points.y if points.weights is None else np.where(points.weights == 0, np.nan, points.y)
-    return Data(points.x, y, None)
+    return Data(points.x, that_count(points.y, points.weights), None)
 
 
 def large_fit(

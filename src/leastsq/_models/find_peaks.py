@@ -68,9 +68,10 @@ def find_peaks(
     below: list[tuple["Factor", FloatArray]],
     is_last: bool,
 ) -> tuple[dict[int, FloatArray], FloatArray]:
-    """Guess peaks, those with a place of their own first, and return what is left without them, if nothing is last.
+    """Guess peaks, those with a place of their own first, and return what is left without them.
 
-    `floor` and the curves `below` have been taken off `left` already.
+    `floor` and the curves `below` have been taken off `left` already. If nothing is guessed after the peaks, `is_last`,
+    the last of them is not taken off.
     """
     known = list(below)
     found: dict[int, FloatArray] = {}

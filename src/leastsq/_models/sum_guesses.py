@@ -117,7 +117,10 @@ def _collected(terms: "Terms", names: tuple[str, ...], found: dict[int, FloatArr
 def _peaks_on_others(
     peaks: list["Factor"], others: list["Factor"], data: Spectra, found: dict[int, FloatArray], is_all: bool
 ) -> FloatArray:
-    """Guess peaks and what they stand on, and return what is left of the observations, unless that is all."""
+    """Guess peaks and what they stand on, and return what is left of the observations.
+
+    If these are all terms, `is_all`, nobody needs that, and the last curve is not taken off.
+    """
     left, curves = data.y, {}
     x_edges, edges = _edges(data)
     for factor in others:

@@ -135,7 +135,7 @@ def load(file: Any, model: Callable[..., Any] | None = None) -> ManyFits:
     Parameters
     ----------
     file : str, path or binary file
-        The file; to a name that there is not, ``.npz`` is added, as `save` does. Nothing in it is executed.
+        The file. Where there is none of that name, ``.npz`` is added, as `save` does. Nothing in it is executed.
     model : callable, optional
         The function that was fitted, where it is neither one of `leastsq.models` nor made of them. Without it, the
         result has no predictions.

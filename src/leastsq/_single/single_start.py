@@ -11,7 +11,7 @@ from .._input.parameters import checked_start, positional_arguments
 from .._input.validate import FLOAT64, FloatArray, real_array, refuse_not_finite, refuse_other
 from .._models.model import Model
 from .._models.start_of_counts import positive_start
-from .._solver.data import Data
+from .._solver.data import Data, that_count
 from .._solver.kernel import all_below
 
 UNBOUNDED: Final = (-np.inf, np.inf)
@@ -116,18 +116,12 @@ def _default(f: Callable[..., Any], data: Data, box: Bounds | None, counts: bool
     """Return the start where none is given: what a compiled model guesses, or between the bounds, or ones."""
     if isinstance(f, Model) and f.guess is not None:
         rows = predictor_rows(f, data)
-        guessed = f.guess(tuple(rows) if f.predictors > 1 else rows[0], _that_count(data))
+        y = data.y if data.whole else that_count(data.y, data.weights)
+        guessed = f.guess(tuple(rows) if f.predictors > 1 else rows[0], y)
         if counts:
             guessed = positive_start(f, tuple(row[None] for row in rows), data.y[None], guessed[None])[0]
         return guessed if box is None else np.clip(guessed, *box)
     return np.ones(_count_parameters(f)) if box is None else middle(box)
-
-
-def _that_count(data: Data) -> FloatArray:
-    """Return observations, NaN where one has no weight."""
-    if data.whole or data.weights is None or data.weights.ndim > 1 or np.count_nonzero(data.weights) == data.y.size:
-        return data.y
-    return np.where(data.weights == 0, np.nan, data.y)
 
 
 def _count_parameters(f: Callable[..., Any]) -> int:

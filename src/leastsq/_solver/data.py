@@ -71,6 +71,13 @@ def weighted(values: FloatArray, weights: FloatArray) -> FloatArray:
     return np.where(weights == 0, 0.0, product)
 
 
+def that_count(y: FloatArray, weights: FloatArray | None) -> FloatArray:
+    """Return observations, NaN where one has no weight: guesses, like fits, leave it out."""
+    if weights is None or np.count_nonzero(weights) == weights.size:
+        return y
+    return np.where(weights == 0, np.nan, y)
+
+
 def prepare(x: Any, y: Any, sigma: Any, check_finite: bool | None, nan_policy: str | None) -> Data:
     """Check and weight the data of a fit; leave out missing points if `nan_policy` says so."""
     if isinstance(nan_policy, str) and nan_policy == "propagate":

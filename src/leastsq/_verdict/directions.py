@@ -42,12 +42,6 @@ class _Directions(NamedTuple):
     def of(self, which: NDArray[np.intp]) -> "_Directions":
         return _Directions(self.row[which], self.vector[which], self.step[which])
 
-    def least(self, slopes: FloatArray) -> FloatArray:
-        """Return the least norm of a derivative along a direction, by the Jacobians of all fits."""
-        sizes = np.full(len(slopes), np.inf)
-        np.minimum.at(sizes, self.row, row_norms(np.einsum("kij,kj->ki", slopes[self.row], self.step)))
-        return sizes
-
 
 def _dropped(slopes: FloatArray, norms: FloatArray, weak: NDArray[np.bool_], singular: FloatArray) -> _Directions:
     """Return the directions along which derivatives are not told from zero, but for parameters that have none."""
@@ -185,7 +179,7 @@ def along_dropped(
     box : Bounds, optional
         Outside of which nothing is evaluated.
     closely : bool
-        Whether to correct until the directions stay.
+        Whether to correct until the directions stay, three times at most.
 
     Returns
     -------

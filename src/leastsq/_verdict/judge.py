@@ -119,9 +119,10 @@ def judge_at_once(
     exact: bool,
     absolute: bool,
 ) -> Judged | None:
-    """Judge a fit of `n` parameters that are not fixed by its last Jacobian, or return None where that does not do.
+    """Judge a fit by its last Jacobian, or return None where that does not do.
 
-    `size` and `spread` give norms of the data, as `one_steps_are_good` has them.
+    `n` is how many of its parameters are not fixed. `size` and `spread` give norms of the data, as
+    `one_steps_are_good` has them.
     """
     at_hand = fit.inverse(standard_deviation(fit.fnorm, points, n, absolute))
     offset = _offset(at_hand.tangent, fit.fnorm, n, points, absolute)
