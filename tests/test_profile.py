@@ -74,7 +74,7 @@ def test_residuals_of_tables(vectorized):
         fits.residuals(x, y, groups=np.where(label == "c", "d", label))
 
 
-def test_residuals_without_deviations_are_none():
+def test_deviations_of_residuals_are_positive():
     y, fits = make(sigma=np.ones((5, 1)))
     with pytest.raises(ValueError, match="sigma must be positive, and more than tiny: 6 of 6 standard deviations"):
         fits.residuals(DOSE, y, sigma=0.0)

@@ -205,8 +205,8 @@ def test_a_cubic_over_years_is_solved_from_where_its_parameters_are_small(start,
     )
     t = x - x.mean()
     least = np.sum((np.polyval(np.polyfit(t, y, 3), t) - y) ** 2)
-    # Solved is less than half a standard error away.
-    assert np.sum(info["fvec"] ** 2) < least * (1 + 0.45**2 / 16)
+    # Solved may be half a standard error away; with derivatives that are right, these end within a hundredth.
+    assert np.sum(info["fvec"] ** 2) < least * (1 + 0.1**2 / 16)
     assert np.isfinite(pcov).all()
 
 

@@ -1,4 +1,7 @@
-"""Starts of terms that stand alone: models with fixed parameters, and products."""
+"""Starts of terms that stand alone: models with fixed parameters, and products.
+
+Bars of 0.98 and more leave room for a few of 400 fits: all were found. Where two peaks may touch, noise decides more.
+"""
 
 import numpy as np
 import pytest
@@ -28,8 +31,8 @@ def uniform(ranges, fits=400):
 def test_peaks_on_a_known_level_are_found(level):
     """Of much noise, and at the end of a window that cuts most of them off, where they may look like others."""
     model = peak.fix(offset=level)
-    assert share_at_the_least(model, X, uniform([(0.7, 1.3), (0.1, 0.9), (0.03, 0.2)]), 0.15) > 0.97
-    assert share_at_the_least(model, X, uniform([(0.7, 1.3), (-0.1, 0.1), (0.2, 0.4)])) > 0.97
+    assert share_at_the_least(model, X, uniform([(0.7, 1.3), (0.1, 0.9), (0.03, 0.2)]), 0.15) > 0.98
+    assert share_at_the_least(model, X, uniform([(0.7, 1.3), (-0.1, 0.1), (0.2, 0.4)])) > 0.98
 
 
 @pytest.mark.parametrize("known", [{"center": 0.4}, {"sigma": 0.1}, {"sigma": 0.1, "offset": 0.5}])
@@ -46,7 +49,7 @@ def test_levels_that_are_fixed_are_taken_off_before_peaks_are_looked_for():
     xy = tuple(axis.ravel() for axis in np.meshgrid(np.linspace(0, 1, 13), np.linspace(0, 1, 13)))
     spots = spot.fix(offset=0.5) + spot.fix(offset=0.0).prefix("b_")
     one = [(0.6, 1.4), (0.2, 0.4), (0.2, 0.8), (0.06, 0.12)]
-    assert share_at_the_least(spots, xy, uniform([*one, (0.6, 1.4), (0.6, 0.8), *one[2:]])) > 0.92
+    assert share_at_the_least(spots, xy, uniform([*one, (0.6, 1.4), (0.6, 0.8), *one[2:]])) > 0.9
 
 
 @pytest.mark.parametrize("points", [20, 60])
@@ -55,12 +58,12 @@ def test_factors_are_guessed_from_what_the_others_leave(points):
     x = np.linspace(0, 1, points)
     truth = uniform([(1, 1), (0.3, 4), (2, 0.4 * points**0.8), (-3, 3)])
     wave = models.sine.fix(amplitude=1.0, offset=0.0)
-    assert share_at_the_least(models.exponential.fix(offset=0.0) * wave, x, truth, 0.02) > 0.9
+    assert share_at_the_least(models.exponential.fix(offset=0.0) * wave, x, truth, 0.02) > 0.98
     decay = models.exponential.fix(amplitude=1.0, offset=0.0)
-    assert share_at_the_least(models.sine.fix(offset=0.0) * decay, x, truth[:, [0, 2, 3, 1]], 0.02) > 0.9
+    assert share_at_the_least(models.sine.fix(offset=0.0) * decay, x, truth[:, [0, 2, 3, 1]], 0.02) > 0.98
 
 
 def test_products_next_to_terms_are_guessed_from_what_these_leave():
     wave = models.exponential.fix(offset=0.0) * models.sine.fix(amplitude=1.0, offset=0.0)
     truth = uniform([(1, 1), (0.3, 4), (2, 10), (-3, 3), (-2, 2)])
-    assert share_at_the_least(wave + models.constant, X, truth) > 0.95
+    assert share_at_the_least(wave + models.constant, X, truth) > 0.98
