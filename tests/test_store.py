@@ -51,6 +51,14 @@ def test_files_are_loaded_by_the_names_they_were_saved_under(tmp_path, name):
         ManyFits.load(tmp_path / "none")
 
 
+def test_lambdas_from_files_are_not_taken_for_the_same():
+    functions = (lambda x, a, k: a * np.exp(-k * x), lambda x, a, k: a / (1 + k * x))
+    one, other = (through_file(curve_fit_many(f, X, Y, [2.0, 0.5])) for f in functions)
+    with pytest.raises(ValueError, match="results of different fits: f is"):
+        ManyFits.concatenate([one, other])
+    np.testing.assert_array_equal(ManyFits.concatenate([one[:2], one[2:]]).popt, one.popt)
+
+
 def test_parts_of_other_models_are_not_joined():
     def other(x, amplitude, rate):
         return decay(x, amplitude, rate)

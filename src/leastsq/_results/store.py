@@ -33,8 +33,13 @@ class NotSaved:
         self.__name__ = name
 
     def __eq__(self, other: object) -> bool:
-        """Return whether another stands for one of the same name, so that parts of a run can be joined."""
-        return self.__name__ == other.__name__ if isinstance(other, NotSaved) else NotImplemented
+        """Return whether another stands for one of the same name, so that parts of a run can be joined.
+
+        Any two lambdas have the same name, and may be different functions.
+        """
+        if not isinstance(other, NotSaved):
+            return NotImplemented
+        return self is other or self.__name__ == other.__name__ != "<lambda>"
 
     def __hash__(self) -> int:
         return hash(self.__name__)
