@@ -192,6 +192,15 @@ def test_predictors_that_are_nan():
     np.testing.assert_allclose(left_out.parameters, direct.parameters, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "make", [np.ma.array, Masked, lambda x, mask: Masked(x, mask) * u.one], ids=["ma", "Masked", "unit"]
+)
+def test_masked_predictors(make):
+    masked = LevMarFitter()(line(), make(X, mask=np.arange(X.size) == 10), spectrum())
+    direct = LevMarFitter()(line(), np.delete(X, 10), np.delete(spectrum(), 10))
+    np.testing.assert_allclose(masked.parameters, direct.parameters, rtol=1e-9)
+
+
 def test_inplace_and_astropys_removal_of_outliers():
     model = line()
     assert LevMarFitter()(model, X, spectrum(), inplace=True) is model

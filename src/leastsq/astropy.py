@@ -95,7 +95,7 @@ class LevMarFitter:
         model : astropy.modeling.Model
             What to fit, with the values to start from.
         x, y, z : array_like
-            A predictor and the data, or two predictors and the data; quantities with units too. Masked data are
+            A predictor and the data, or two predictors and the data; quantities with units too. Masked points are
             left out.
         weights : array_like, optional
             One over the standard errors of the data.
@@ -295,7 +295,7 @@ def _of(equivalencies: Any) -> dict[str, Any]:
 
 
 def _present(inputs: tuple[Any, ...], data: Any, filter_non_finite: bool) -> Any:
-    """Return the data of one fit, NaN where they are masked and, if so asked, not finite; refuse those elsewhere."""
+    """Return the data of one fit, NaN where points are masked and, if so asked, not finite; refuse those elsewhere."""
     if data is None:
         raise TypeError("data: got None, expected real numbers")
     unit, data, mask = getattr(data, "unit", None), getattr(data, "unmasked", data), getattr(data, "mask", False)
@@ -303,6 +303,7 @@ def _present(inputs: tuple[Any, ...], data: Any, filter_non_finite: bool) -> Any
     missing = np.broadcast_to(mask, values.shape)
     bad = ~np.isfinite(values)
     for one in inputs:
+        missing = missing | getattr(one, "mask", False)
         unknown = np.isnan(present_numbers(getattr(one, "value", one), "x"))
         bad = bad | unknown if unknown.any() else bad
     found = int(np.count_nonzero(bad & ~missing))
