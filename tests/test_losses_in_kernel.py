@@ -123,6 +123,23 @@ def test_points_without_weight_are_not_looked_at():
         np.testing.assert_allclose(x, others, rtol=1e-6, atol=1e-7)
 
 
+def test_means_of_counts_may_be_too_small_to_divide_by():
+    t = np.linspace(-50, 50, 201)
+
+    def model(p):
+        return p[0] * np.exp(-0.5 * ((t - p[1]) / p[2]) ** 2)
+
+    y = np.rint(model([100, 0, 1.3]))
+    assert np.any((0 < model([100, 0, 1.3])) & (model([100, 0, 1.3]) < np.finfo(float).tiny))
+    x, info, _, cost, _ = fit(model, None, y, [90, 0.1, 1.3], POISSON)
+    few = np.abs(t) < 20
+    others, _, _, same, _ = fit(lambda p: model(p)[few], None, y[few], [90, 0.1, 1.3], POISSON)
+    assert info in (1, 2, 3, 4)
+    # The same sums but for the order of additions, to what differences leave.
+    np.testing.assert_allclose(x, others, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(cost, same, rtol=1e-12)
+
+
 def test_values_are_residuals_to_the_last_bit():
     def model(p):
         return np.exp(DESIGN @ p)

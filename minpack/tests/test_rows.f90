@@ -102,6 +102,7 @@ contains
         end do
         call check_at_most(worst, 4*eps, "deviance of means far from counts")
         call check_at_most(abs(cost(loss_poisson, 1.0_wp, 0.0_wp, 0.3_wp) - 0.6_wp), 2*eps, "deviance of no count")
+        call check_at_most(cost(loss_poisson, 1.0_wp, 0.0_wp, 1.0e-310_wp), 1.0e-300_wp, "of the least means, too")
         call check(cost(loss_poisson, 1.0_wp, 0.0_wp, 0.0_wp) == 0.0_wp, &
                    "nothing expected and nothing counted cost nothing")
         call check(cost(loss_poisson, 1.0_wp, 5.0_wp, 5.0_wp) == 0.0_wp, "a count as expected costs nothing")
