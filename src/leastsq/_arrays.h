@@ -64,8 +64,8 @@ static PyObject *row_norms(PyObject *module, PyObject *rows)
     return norms;
 }
 
-/* A negative number if all of some numbers are smaller in size than a bound above zero, which NaN is not. Sizes are in the
-   order of their bits, NaN beyond infinity: differences are negative, which SIMD of any processor sees. */
+/* A negative number if all of some numbers are smaller in size than a bound above zero, which NaN is not. Sizes are in
+   the order of their bits, NaN beyond infinity: differences are negative, which SIMD of any processor sees. */
 static npy_int64 sign_below(const double *values, npy_intp size, double bound)
 {
     npy_int64 limit, below = -1;

@@ -130,8 +130,8 @@ static int loop_until_done(Loop *loop)
     return task == TASK_DONE || PyErr_Occurred() ? task : refused();
 }
 
-/* Evaluate at the start, if that is still to be done, and set up the packed array for what comes of it, which `watch` is
-   shown if it is not None. */
+/* Evaluate at the start, if that is still to be done, and set up the packed array for what comes of it, which `watch`
+   is shown if it is not None. */
 static int begin_loop(Loop *loop, PyArrayObject *x0, PyObject *options, PyObject *bounds, PyObject *watch)
 {
     PyObject *looked, *watched;
