@@ -129,8 +129,9 @@ def test_means_of_counts_may_be_too_small_to_divide_by():
     def model(p):
         return p[0] * np.exp(-0.5 * ((t - p[1]) / p[2]) ** 2)
 
-    y = np.rint(model([100, 0, 1.3]))
-    assert np.any((0 < model([100, 0, 1.3])) & (model([100, 0, 1.3]) < np.finfo(float).tiny))
+    means = model([100, 0, 1.3])
+    y = np.rint(means)
+    assert np.any((means > 0) & (means < np.finfo(float).tiny))
     x, info, _, cost, _ = fit(model, None, y, [90, 0.1, 1.3], POISSON)
     few = np.abs(t) < 20
     others, _, _, same, _ = fit(lambda p: model(p)[few], None, y[few], [90, 0.1, 1.3], POISSON)
