@@ -56,6 +56,7 @@ bench: setup
 	$(BIN)/python benchmarks/curve_fits.py
 	$(BIN)/python benchmarks/many_fits.py
 	$(BIN)/python benchmarks/native_fits.py
+	$(BIN)/python benchmarks/two_workers.py
 	$(BIN)/python benchmarks/sums.py
 	$(BIN)/python benchmarks/bounded_fits.py
 	$(BIN)/python benchmarks/losses.py

@@ -156,6 +156,11 @@ def rows_of_native_fits() -> list[tuple[str, ...]]:
     ]
 
 
+def rows_of_two_workers() -> list[tuple[str, ...]]:
+    """Return the same of threads: case, rates of two threads and of two processes, one worker being 1."""
+    return [(r["case"], f"{r['ratio']:.2f}", f"{r['processes']:.2f}") for r in measured("two_workers")["results"]]
+
+
 def rows_of_readme() -> list[tuple[str, ...]]:
     """Return the numbers of README: case, fits per second, times SciPy's."""
     many = {row[0]: row for row in rows_of_many_fits()}
@@ -218,6 +223,7 @@ def main() -> None:
         rows_of_single_fits(),
         rows_of_many_fits(),
         rows_of_native_fits(),
+        rows_of_two_workers(),
         rows_of_pipelines(),
         rows_of_astropy_cubes(),
         rows_of_spectral_lines(),

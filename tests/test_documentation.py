@@ -207,6 +207,7 @@ def test_measurements_are_quoted_as_they_were_measured(figures):
         figures.rows_of_many_fits(),
         figures.rows_of_processors(),
         figures.rows_of_native_fits(),
+        figures.rows_of_two_workers(),
         figures.rows_of_pipelines(),
         figures.rows_of_astropy_cubes(),
         figures.rows_of_spectral_lines(),
@@ -225,6 +226,19 @@ def test_the_large_fit_is_quoted_as_it_was_measured(figures):
     page = " ".join((ROOT / "docs" / "single_fits.rst").read_text(encoding="utf-8").split())
     seconds = f"{by_jac['seconds']:.0f} s with ``jac``, {by_differences['seconds']:.0f} s by differences"
     assert f"took {most / 1e6:.0f} MB, the interpreter included, and {seconds}" in page
+
+
+def test_bounds_and_losses_are_quoted_as_they_were_measured(figures):
+    wide, tight, *_ = (result["ratio"] for result in figures.measured("bounded_fits")["results"])
+    losses = {result["case"].split()[-1]: result for result in figures.measured("losses")["results"]}
+    page = " ".join((ROOT / "docs" / "benchmarks.rst").read_text(encoding="utf-8").split())
+    assert f"compiled Gaussians are made at {wide:.2f} of the rate" in page
+    assert f"at {tight:.0f} times that of SciPy" in page
+    robust, counts, least = losses["soft_l1"], losses["poisson"], losses["linear"]
+    assert f"``soft_l1`` at {robust['over_least_squares']:.2f} of the rate" in page
+    assert f"{robust['evaluations']:.1f} evaluations instead of {least['evaluations']:.1f}" in page
+    assert f"``poisson`` at {counts['over_least_squares']:.2f}" in page
+    assert f"these are {robust['over_scipy']:.0f} and {counts['over_scipy']:.0f} times as fast" in page
 
 
 def test_the_pictures_of_the_benchmarks_show_their_cases(figures):
