@@ -1,6 +1,6 @@
 """Where to start sums of models: the background from the edges, and peaks from what is left, one after the other."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,7 +8,6 @@ from .._guesses.lines import MOST_POINTS, as_rows, thinned
 from .._input.validate import FloatArray
 from .find_peaks import PEAKS, Spectra, find_peaks, ordered
 from .find_spots import SPOTS, find_spots
-from .model import CompiledModel
 from .sum_terms import curve_of, guess_of, is_free, median_of
 from .term_guesses import start_of_peak, start_of_product
 
@@ -26,9 +25,9 @@ _MOST = 2 * MOST_POINTS
 def start_of_sum(model: "SumModel", predictors: tuple[FloatArray, ...], y: FloatArray) -> FloatArray:
     """Return parameters to start from, shape (..., N)."""
     only = model.terms[0][0]
-    alone = len(model.terms) == len(model.terms[0]) == 1 and not _is_on_level(only, model.predictors)
-    if alone and isinstance(only.model, CompiledModel):
-        found: FloatArray = only.model.guess(predictors if len(predictors) > 1 else predictors[0], y)
+    if len(model.terms) == len(model.terms[0]) == 1 and not _is_on_level(only, model.predictors):
+        guess: Any = only.model.guess
+        found: FloatArray = guess(predictors if len(predictors) > 1 else predictors[0], y)
         return found[..., [only.arguments.index(name) for name in model.param_names]]
     fits, xs, y = as_rows(predictors, y)
     m = y.shape[-1]
@@ -59,16 +58,14 @@ def _peaks_of(terms: "Terms", predictors: int) -> list["Factor"]:
 def _block_start(model: "SumModel", xs: tuple[FloatArray, ...], y: FloatArray) -> FloatArray:
     """Return the start of a block of fits."""
     found: dict[int, FloatArray] = {}
-    peaks = _peaks_of(model.terms, len(xs))
     if len(model.terms) == 1:
         (term,) = model.terms
         if len(term) > 1:
             found = start_of_product(term, xs, np.where(np.isfinite(y), y, np.nan))
-        else:
-            on_level = _is_on_level(term[0], len(xs))
-            found[id(term[0])] = (start_of_peak if on_level else guess_of)(term[0], xs, y)
+        else:  # a peak on a level that is fixed
+            found[id(term[0])] = start_of_peak(term[0], xs, y)
         return _collected(model.terms, model.param_names, found, len(y))
-    terms, y = _without_levels(model.terms, peaks, y)
+    terms, y = _without_levels(model.terms, _peaks_of(model.terms, len(xs)), y)
     peaks = _peaks_of(terms, len(xs))
     others = [term[0] for term in terms if len(term) == 1 and term[0] not in peaks]
     if peaks and len(xs) == 1:
