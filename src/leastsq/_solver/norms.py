@@ -18,6 +18,13 @@ def norm(x: FloatArray) -> float:
     return float(row_norms(x[None])[0])
 
 
+def column_norms(matrices: FloatArray) -> FloatArray:
+    """Return the Euclidean norms of the columns of matrices (K, M, N); 0 or inf where squares are out of range."""
+    with np.errstate(all="ignore"):
+        norms: FloatArray = np.sqrt(np.einsum("kij,kij->kj", matrices, matrices))
+    return norms
+
+
 def row_norms(rows: FloatArray) -> FloatArray:
     """Return the Euclidean norm of each row, whatever the size of its entries; Inf where one is not finite."""
     norms = kernel.row_norms(rows)

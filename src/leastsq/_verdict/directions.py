@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._input.bounds import Bounds
 from .._input.validate import FloatArray
-from .._solver.norms import EPS, row_norms
+from .._solver.norms import EPS, column_norms, row_norms
 from .derivatives import Residuals, Scales
 from .statistics import decomposed
 
@@ -86,8 +86,7 @@ class _Along:
         self.residuals, self.fits, self.x, self.f, self.slopes, self.box = residuals, fits, x, f, slopes, box
         self.rounding = _ABOVE_ROUNDING * EPS * scale
         self.evaluations = np.zeros(len(fits), dtype=np.intc)
-        with np.errstate(all="ignore"):
-            self.norms = np.sqrt(np.einsum("kij,kij->kj", slopes, slopes))
+        self.norms = column_norms(slopes)
 
     def sizes(self, of: _Directions) -> FloatArray:
         """Return the norms of the derivatives along directions."""

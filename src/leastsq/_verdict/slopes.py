@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from .._engines.solution import Solutions
 from .._input.bounds import Bounds
 from .._input.validate import FloatArray
-from .._solver.norms import EPS
+from .._solver.norms import EPS, column_norms
 from .derivatives import Scales, fresh_slopes, scales
 from .directions import along_dropped
 from .ends import Evaluator
@@ -56,8 +56,8 @@ class Slopes:
 
     def _noise_of(self, fits: NDArray[np.intp], x: FloatArray, slopes: FloatArray, of: Scales) -> FloatArray:
         """Return what rounding is relative to central differences, by the steps that they were taken with."""
+        norms = column_norms(slopes)
         with np.errstate(all="ignore"):
-            norms = np.sqrt(np.einsum("kij,kij->kj", slopes, slopes))
             scale = np.maximum(of.rounding, np.max(norms * np.abs(x), axis=1))
             noise = max(self.error, EPS) * scale[:, None] / (norms * np.abs(self._steps[fits]))
         return np.where(np.isfinite(noise), noise, 0.0)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._input.validate import FloatArray
+from .._solver.norms import column_norms
 
 # Standard errors, relative to their parameters, from which on a model may hardly depend on them.
 SATURATED = 1e5
@@ -151,7 +152,7 @@ def offsets(
 def ill_conditioning(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return norms of columns, and the smallest diagonal entry as a share of its column, of triangles (K, N, N)."""
     with np.errstate(all="ignore"):
-        norms = np.sqrt(np.einsum("kij,kij->kj", r, r))
+        norms = column_norms(r)
         outside = ~np.all((norms > _SAFE[0]) & (norms < _SAFE[1]), axis=1)
         if outside.any():
             largest = np.max(np.abs(r[outside]), axis=1)
