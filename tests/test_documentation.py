@@ -241,6 +241,12 @@ def test_bounds_and_losses_are_quoted_as_they_were_measured(figures):
     assert f"these are {robust['over_scipy']:.0f} and {counts['over_scipy']:.0f} times as fast" in page
 
 
+def test_cubes_of_astropy_are_quoted_as_they_were_measured(figures):
+    ratios = [row["times as fast"] for row in figures.measured("astropy_cubes")["results"] if row["times as fast"] != 1]
+    page = (ROOT / "docs" / "astropy.rst").read_text(encoding="utf-8")
+    assert f"it fits {min(ratios):.0f} to {max(ratios):.0f} times as many spectra a second" in page
+
+
 def test_the_pictures_of_the_benchmarks_show_their_cases(figures):
     many, cubes = figures.many_fits(), figures.pipelines()
     cases = [label.get_text() for label in many.axes[0].get_yticklabels()]
