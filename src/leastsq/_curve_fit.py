@@ -343,7 +343,7 @@ def _reasons(
         return reasons
     of_free: Any = ...
     if begin.box is not None:
-        free = np.flatnonzero(begin.box.lower != begin.box.upper)
+        free = np.flatnonzero(begin.box.free)
         of_free = np.ix_(free, free)
     n = judged.fit.x.size
     if judged.fit.info == codes.CALLBACK:

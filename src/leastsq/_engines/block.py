@@ -248,4 +248,4 @@ def _count_free(box: Bounds | None, p0: FloatArray) -> Any:
     """Return how many parameters are not fixed: a number, or one for each fit."""
     if box is None or not np.count_nonzero(box.lower == box.upper):
         return p0.shape[1]
-    return np.count_nonzero(box.lower != box.upper, axis=1)
+    return np.count_nonzero(box.free, axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from .._input.bounds import Bounds
+from .._input.bounds import Bounds, count_free
 from .._input.validate import (
     FLOAT64,
     FloatArray,
@@ -174,7 +174,7 @@ def _look(first: Any, x0: FloatArray, bounds: Bounds | None, names: Names) -> tu
     """Return how many residuals there are at the start, and their relative error, 0 for that of double precision."""
     plain = type(first) is ndarray and first.dtype is FLOAT64
     m = first.size if plain else residual_array(first, None, names.func).size
-    enough_residuals(m, _free(x0.size, bounds), names.func)
+    enough_residuals(m, count_free(x0.size, bounds), names.func)
     return m, 0.0 if plain else relative_error(first)
 
 
@@ -198,7 +198,7 @@ def iterate_model(
     point so far, still to be made.
     `watch` takes the steps, if it is given: it gets what takes one, the point, the packed array, and residuals.
     """
-    enough_residuals(y.size, _free(x0.size, bounds), names.func)
+    enough_residuals(y.size, count_free(x0.size, bounds), names.func)
     _, whole, analytic = kernel.model_sizes(model.numbers, x0.size, model.predictors, y.size)
     state = kernel.begin(y.size, x0, analytic, options, bounds=bounds)
     point, work = x0.copy(), np.empty(whole)
@@ -229,11 +229,6 @@ def iterate_model(
     return Fit(
         point, info, nfev, njev, fnorm, y.size, options, state, None if analytic == kernel.BY_CALLER else residuals
     )
-
-
-def _free(n: int, bounds: Bounds | None) -> int:
-    """Count the parameters that are not fixed."""
-    return n if bounds is None else int(np.count_nonzero(bounds.lower != bounds.upper))
 
 
 def _run(step: Callable[[], int], long: bool, interrupt: NDArray[np.intc]) -> None:

@@ -36,7 +36,7 @@ class Differences(NamedTuple):
         """Return the Jacobian at `x`, where `func` is `f`; shape (M, N), 0 by parameters whose bounds are equal."""
         free = np.arange(x.size)
         if self.bounds is not None:
-            free = np.flatnonzero(self.bounds.lower < self.bounds.upper)
+            free = np.flatnonzero(self.bounds.free)
         if self.method == "cs":
             columns = self._by_complex_steps(x, f.size, free)
         else:

@@ -27,9 +27,20 @@ class Bounds(NamedTuple):
         held: NDArray[np.bool_] = (x == self.upper) | (x == self.lower)
         return held
 
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Which parameters are not fixed: their bounds differ."""
+        free: NDArray[np.bool_] = self.lower != self.upper
+        return free
+
     def rows(self, which: Any) -> "Bounds":
         """Return the bounds of one of many fits, or of some."""
         return Bounds(self.lower[which], self.upper[which])
+
+
+def count_free(n: int, box: Bounds | None) -> int:
+    """Count the parameters of one fit that are not fixed."""
+    return n if box is None else int(np.count_nonzero(box.free))
 
 
 def checked_bounds(bounds: Any, n: int, names: Sequence[str] | None = None, may_fix: bool = True) -> Bounds | None:

@@ -78,7 +78,7 @@ class LargeFit:
     @property
     def free(self) -> int:
         """The number of parameters that are fitted, of bounds that are there."""
-        return 0 if self.box is None else int(np.count_nonzero(self.box.lower != self.box.upper))
+        return 0 if self.box is None else int(np.count_nonzero(self.box.free))
 
     def evaluations(self, n: int, fold: Fold) -> int:
         """Say how many evaluations derivatives take."""
@@ -253,7 +253,7 @@ class LargeFit:
         return judged._replace(pcov=pcov, fit=fit._replace(nfev=fit.nfev + 1 + self.evaluations(n, fold)))
 
     def _is_free(self, n: int) -> Any:
-        return np.ones(n, dtype=np.bool_) if self.box is None else self.box.lower != self.box.upper
+        return np.ones(n, dtype=np.bool_) if self.box is None else self.box.free
 
 
 def _pushed(x: FloatArray, box: Bounds, rows: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .._input.bounds import Bounds, checked_bounds, middle, refuse_infeasible
+from .._input.bounds import Bounds, checked_bounds, count_free, middle, refuse_infeasible
 from .._input.parameters import checked_start, positional_arguments
 from .._input.validate import FLOAT64, FloatArray, real_array, refuse_not_finite, refuse_other
 from .._models.model import Model
@@ -26,7 +26,7 @@ class Beginning(NamedTuple):
     @property
     def free(self) -> int:
         """The number of parameters that are fitted."""
-        return self.start.size if self.box is None else int(np.count_nonzero(self.box.lower != self.box.upper))
+        return count_free(self.start.size, self.box)
 
 
 def beginning(

@@ -66,7 +66,7 @@ def settle(
 
     Fixed parameters, those with equal bounds, have no variance, and count neither as open nor for degrees of freedom.
     """
-    if box is None or not (box.lower == box.upper).any():
+    if box is None or box.free.all():
         whole = Settler(evaluator, solutions, start, points, options, exact, absolute, interrupt, box)
         return whole.settle(), whole.last
     last: Last = (np.empty(0), np.empty(0))
@@ -78,7 +78,7 @@ def settle(
         np.zeros((count, n), dtype=np.bool_),
         np.zeros(count),
     )
-    for fits, free in _patterns(box.lower != box.upper):
+    for fits, free in _patterns(box.free):
         part = Solutions(
             solutions.popt[np.ix_(fits, free)],
             _of_free(solutions.triangle[fits], free),

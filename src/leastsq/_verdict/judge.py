@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .._engines.iterate import Fit, iterate
 from .._engines.single_loss import Kept, fit_counts
 from .._engines.solution import Solutions
-from .._input.bounds import Bounds
+from .._input.bounds import Bounds, count_free
 from .._input.validate import NO_VALUE, FloatArray
 from .._solver import kernel
 from .._solver.data import Data
@@ -96,9 +96,7 @@ def judge(
 
     Of counts, values of the model are in the place of residuals.
     """
-    n, on_bounds = fit.x.size, False
-    if box is not None:
-        n, on_bounds = int(np.count_nonzero(box.lower < box.upper)), bool(box.active(fit.x).any())
+    n, on_bounds = count_free(fit.x.size, box), box is not None and bool(box.active(fit.x).any())
     if on_bounds or sandwich or is_robust(fit.options):
         one = _One(residuals, jacobian, data, fit)
         return _judge_as_many(fit, start, one, jacobian is not None, data.points(fit.m), absolute, box, sandwich)
@@ -193,7 +191,7 @@ def _moved(fit: Fit, last: Last, x: FloatArray, box: Bounds | None, y: FloatArra
     """Return a fit that went on elsewhere, factored at `x` without another evaluation."""
     f, of_free = last
     jacobian = np.zeros((f.size, x.size))
-    jacobian[:, slice(None) if box is None else box.lower != box.upper] = of_free
+    jacobian[:, slice(None) if box is None else box.free] = of_free
     options = fit.options._replace(maxfev=1)
     if is_counts(options):
         at = fit_counts(Kept(lambda _: f, lambda _: jacobian, 0), y, x, options, box)
