@@ -90,9 +90,18 @@ module lane_kinds
         integer, pointer, contiguous :: status(:)              !! in: info_running, or no fit is wanted; out: exit codes
     end type lane_outcome
 
+    !> What is known of predictors in lanes, and what models have made of it.
+    type, public :: lane_pattern
+        integer :: line(most_width) = 0                         !! points of a line of an image, see `line_of`
+        integer :: before = 0                                   !! rows before the block that is evaluated
+        logical :: tabulated = .false.                          !! whether there is a table
+        real(wp), pointer, contiguous :: table(:, :, :) => null()   !! of functions of one coordinate, see lane_spots
+    end type lane_pattern
+
     !> Where each part of the work of `fit_queue` begins.
     type, public :: lane_layout
         integer(long) :: x, y, w                    !! predictors, observations, weights: blocks of rows of a group
+        integer(long) :: table                      !! functions of one coordinate of images
         integer(long) :: s, v, head                 !! the state of a group
         integer(long) :: fresh                      !! its triangles at the trial points
         integer(long) :: reflected                  !! the same by reflections
@@ -107,6 +116,9 @@ module lane_kinds
     !> The fits that advance in lockstep, and their data in blocks of rows.
     type, public :: lane_group
         integer :: blocks                                       !! blocks of rows of a data set
+        type(lane_pattern) :: pattern                           !! what is known of the predictors
+        logical :: images = .false.                             !! whether any data were those of an image
+        logical :: unweighted(most_width) = .true.              !! whether all weights of a fit are one
         logical :: touching = .false.                           !! whether any fit has to do with a bound, see `touches`
         logical :: fixing = .false.                             !! whether any parameter was ever fixed
         logical :: reflecting = .false.                         !! whether rows are reflected: a fit needed it last time
@@ -142,7 +154,8 @@ contains
         at%x = 1
         at%y = at%x + column*predictors
         at%w = at%y + column
-        at%s = at%w + column
+        at%table = at%w + column
+        at%s = at%table + merge(most_width*3*int(m/2, long), 0_long, predictors == 2)
         at%v = at%s + most_width*scalars
         at%head = at%v + most_width*n*vectors
         at%fresh = at%head + most_width*n*(n + 1)
@@ -171,6 +184,7 @@ contains
         group%x(1:width, 1:lane_rows, 1:predictors, 1:group%blocks) => work(at%x:)
         group%y(1:width, 1:lane_rows, 1:group%blocks) => work(at%y:)
         group%w(1:width, 1:lane_rows, 1:group%blocks) => work(at%w:)
+        group%pattern%table(1:width, 1:3, 1:m/2) => work(at%table:)
         group%s(1:width, 1:scalars) => work(at%s:)
         group%v(1:width, 1:n, 1:vectors) => work(at%v:)
         group%head(1:width, 1:n, 1:n + 1) => work(at%head:)
