@@ -23,11 +23,11 @@ module lane_kinds
     integer, parameter, public :: of_stage = 1      !! what the next residuals are for, one of the stages below
     integer, parameter, public :: of_nfev = 2       !! evaluations of the residuals so far
     integer, parameter, public :: of_first = 3      !! 1 until the first step is accepted, then 0
-    integer, parameter, public :: of_fnorm = 4      !! ‖f‖ at x
-    integer, parameter, public :: of_gnorm = 5      !! largest cosine between f and a column of J
-    integer, parameter, public :: of_xnorm = 6      !! ‖D x‖
+    integer, parameter, public :: of_cost = 4       !! ‖f‖² at x
+    integer, parameter, public :: of_gnorm = 5      !! largest square of a cosine between f and a column of J
+    integer, parameter, public :: of_xnorm = 6      !! ‖D x‖²
     integer, parameter, public :: of_pnorm = 7      !! ‖D step‖
-    integer, parameter, public :: of_linear = 8     !! ‖J step‖
+    integer, parameter, public :: of_linear = 8     !! ‖J step‖²
     integer, parameter, public :: of_delta = 9      !! the step bound
     integer, parameter, public :: of_par = 10       !! the damping parameter
     integer, parameter, public :: of_truncated = 11     !! 1: the step follows bounds that it meets
@@ -38,7 +38,7 @@ module lane_kinds
     ! Vectors.
     integer, parameter, public :: of_x = 1          !! best point so far
     integer, parameter, public :: of_trial = 2      !! where to evaluate next
-    integer, parameter, public :: of_diag = 3       !! the scaling D
+    integer, parameter, public :: of_diag = 3       !! the squares of the scaling, D²
     integer, parameter, public :: of_lower = 4      !! bounds
     integer, parameter, public :: of_upper = 5
     integer, parameter, public :: of_held = 6       !! 1: fixed, or pushed against its bound by the gradient

@@ -95,7 +95,7 @@ contains
         integer, intent(in) :: n
 
         real(wp) :: head(width, n, n + 1), diag(width, n), delta(width), par(width), running(width), z(width, n)
-        real(wp) :: dznorm(width), dz(width, n), w(width, n), triangle(width, n, n)
+        real(wp) :: dznorm(width), row(width, n), w(width, n), triangle(width, n, n)
         real(wp) :: own(n), own_par, s(n, n), wa1(n), wa2(n), wa3(n), worst
         integer :: ipvt(n), l, j
 
@@ -105,7 +105,7 @@ contains
         diag = diag + 0.1_wp
         par = 0.0_wp
         running = 1.0_wp
-        call find_steps(n, head, diag, running, delta, par, z, dznorm, dz, w, triangle)
+        call find_steps(n, head, diag**2, running, delta, par, z, dznorm, row, w, triangle)
         ipvt = [(j, j = 1, n)]
         worst = 0.0_wp
         do l = 1, width
@@ -123,7 +123,7 @@ contains
 
         integer, parameter :: rounds = 200
         real(wp) :: head(width, n, n + 1), reduced(width, n, n + 1), s(width, scalars), v(width, n, vectors)
-        real(wp) :: scale(width, n), delta(width), running(width), z(width, n), pnorm(width), dz(width, n), w(width, n)
+        real(wp) :: scale(width, n), delta(width), running(width), z(width, n), pnorm(width), row(width, n), w(width, n)
         real(wp) :: triangle(width, n, n), worst
         integer :: round, different
         logical :: any_held, touching
@@ -148,7 +148,7 @@ contains
             call hold(n, head, v, reduced, any_held)
             if (.not. any_held) reduced = head
             scale = merge(1.0_wp, v(:, :, of_diag), v(:, :, of_held) == 1.0_wp)
-            call find_steps(n, reduced, scale, running, delta, s(:, of_par), z, pnorm, dz, w, triangle)
+            call find_steps(n, reduced, scale, running, delta, s(:, of_par), z, pnorm, row, w, triangle)
             v(:, :, of_trial) = v(:, :, of_x) - z
             call keep_inside(n, head, running, touching, s, v, z, pnorm)
             call compare_boxes(n, head, s, v, delta, worst, different)
@@ -181,9 +181,8 @@ contains
             call find_held(n, v(l, :, of_x), v(l, :, of_lower), v(l, :, of_upper), gradient, held)
             par = 0.0_wp
             call bounded_step(n, v(l, :, of_x), v(l, :, of_lower), v(l, :, of_upper), held, head(l, :, 1:n), &
-                              head(l, :, n + 1), ipvt, v(l, :, of_diag), delta(l), par, step, trial, reached, rows, &
-                              free, &
-                              damped)
+                              head(l, :, n + 1), ipvt, sqrt(v(l, :, of_diag)), delta(l), par, step, trial, reached, &
+                              rows, free, damped)
             whole = step
             there = trial
             hesitant = .false.
