@@ -5,11 +5,11 @@
 program test_images
     use, intrinsic :: ieee_arithmetic, only: ieee_value, ieee_quiet_nan, ieee_positive_inf, ieee_is_finite
     use kinds, only: wp, eps
-    use lane_kinds, only: lane_rows, lane_pattern
+    use lane_kinds, only: lane_rows, lane_pattern, lane_group, vectors, of_trial, of_lower, of_upper
     use lane_patterns, only: line_of
     use lane_widths_baseline, only: width
     use lane_models_baseline, only: evaluate, tabulate
-    use lane_image_products_baseline, only: multiply_image
+    use lane_image_products_baseline, only: reduce_images, multiply_image
     use testing, only: check, check_at_most, check_equal, finish, digits_of
     implicit none (type, external)
 
@@ -23,6 +23,7 @@ program test_images
     call check_products(17, 9, turned=.false.)
     call check_products(9, 60, turned=.true.)
     call check_products(70, 4, turned=.false.)
+    call check_lanes()
     call check_extremes()
     call check_pixels(15, 15, turned=.false.)
     call check_pixels(4, 40, turned=.true.)
@@ -150,6 +151,47 @@ contains
         row(:, 5) = 1.0_quad
         row(:, 6) = p(1)*row(:, 1) + p(5) - y
     end subroutine exact_rows
+
+    !> Of lanes with images of two shapes, with rows and with a fixed parameter: each has the numbers of its own image.
+    subroutine check_lanes()
+        integer, parameter :: m = 36
+        real(wp), target :: x(width, lane_rows, 2, 1), y(width, lane_rows, 1), v(width, 5, vectors)
+        real(wp), target :: table(width, 3, m/2), fresh(width, 5, 6)
+        real(wp) :: squares(width), wide(width, 5, 6), high(width, 5, 6), of_wide(width), of_high(width), p(width, 5)
+        type(lane_group) :: group
+        integer :: j
+
+        call random_number(y)
+        p = spots(pixels(4, 9, .false.))
+        v(:, :, of_trial) = p
+        v(:, :, of_lower) = -100.0_wp
+        v(:, :, of_upper) = 100.0_wp
+        v(1, 3, of_upper) = -100.0_wp
+        call multiply_image(gaussian_2d, m, 4, in_lanes(pixels(4, 9, .false.)), y, p, table, high, of_high)
+        call multiply_image(gaussian_2d, m, 9, in_lanes(pixels(9, 4, .false.)), y, p, table, wide, of_wide)
+        group%x => x
+        group%y => y
+        group%v => v
+        group%fresh => fresh
+        group%pattern%table => table
+        group%fixing = .true.
+        group%pattern%line = 4
+        group%pattern%line(2) = 9
+        x = in_lanes(pixels(4, 9, .false.))
+        x(2:2, :m, :, 1) = spread(pixels(9, 4, .false.), 1, 1)
+        fresh = -7.0_wp
+        squares = -7.0_wp
+        call reduce_images(gaussian_2d, m, [(j /= 3, j=1, width)], group, squares)
+        call check(all(squares == [of_high(1), of_wide(2), -7.0_wp, of_high(4:)]), "costs of lanes")
+        do j = 1, 6
+            call check(all(fresh(2, :min(j, 5), j) == wide(2, :min(j, 5), j)), "a lane of another shape")
+            call check(all(fresh(3, :min(j, 5), j) == -7.0_wp), "a lane that is left as it is")
+            call check(all(fresh(4:, :min(j, 5), j) == high(4:, :min(j, 5), j)), "the other lanes")
+        end do
+        call check(all(fresh(1, :3, 3) == 0.0_wp) .and. all(fresh(1, 3, 3:) == 0.0_wp), "a fixed parameter")
+        call check(all(fresh(1, 1:2, 2) == high(1, 1:2, 2)) .and. all(fresh(1, 4, 4:) == high(1, 4, 4:)), &
+                   "others than the fixed parameter")
+    end subroutine check_lanes
 
     !> Far from a narrow spot, where only products of exponentials vanish, and at infinity, everything is finite.
     subroutine check_extremes()
