@@ -94,6 +94,7 @@ module lane_kinds
     type, public :: lane_pattern
         integer :: line(most_width) = 0                         !! points of a line of an image, see `line_of`
         integer :: before = 0                                   !! rows before the block that is evaluated
+        real(wp) :: step(most_width) = 0.0_wp                   !! from row to row of this block; 0: not evenly spaced
         logical :: tabulated = .false.                          !! whether there is a table
         real(wp), pointer, contiguous :: table(:, :, :) => null()   !! of functions of one coordinate, see lane_spots
     end type lane_pattern
@@ -101,6 +102,7 @@ module lane_kinds
     !> Where each part of the work of `fit_queue` begins.
     type, public :: lane_layout
         integer(long) :: x, y, w                    !! predictors, observations, weights: blocks of rows of a group
+        integer(long) :: step                       !! steps of evenly spaced predictors
         integer(long) :: table                      !! functions of one coordinate of images
         integer(long) :: s, v, head                 !! the state of a group
         integer(long) :: fresh                      !! its triangles at the trial points
@@ -117,12 +119,14 @@ module lane_kinds
     type, public :: lane_group
         integer :: blocks                                       !! blocks of rows of a data set
         type(lane_pattern) :: pattern                           !! what is known of the predictors
+        logical :: stepping = .false.                           !! whether the model asks for steps of predictors
         logical :: images = .false.                             !! whether any data were those of an image
         logical :: unweighted(most_width) = .true.              !! whether all weights of a fit are one
         logical :: touching = .false.                           !! whether any fit has to do with a bound, see `touches`
         logical :: fixing = .false.                             !! whether any parameter was ever fixed
         logical :: reflecting = .false.                         !! whether rows are reflected: a fit needed it last time
         real(wp), pointer, contiguous :: x(:, :, :, :)          !! predictors (width, lane_rows, predictors, blocks)
+        real(wp), pointer, contiguous :: step(:, :)             !! steps of evenly spaced predictors (width, blocks)
         real(wp), pointer, contiguous :: y(:, :, :)             !! observations (width, lane_rows, blocks)
         real(wp), pointer, contiguous :: w(:, :, :)           !! weights, where there are any (width, lane_rows, blocks)
         real(wp), pointer, contiguous :: s(:, :)                !! scalars (width, scalars)
@@ -148,13 +152,15 @@ contains
         integer(long), intent(in) :: whole          !! numbers of a function for a fit, for each lane
         type(lane_layout) :: at
 
-        integer(long) :: column
+        integer(long) :: blocks, column
 
-        column = most_width*lane_rows*int((m - 1)/lane_rows + 1, long)
+        blocks = (m - 1)/lane_rows + 1
+        column = most_width*lane_rows*blocks
         at%x = 1
         at%y = at%x + column*predictors
         at%w = at%y + column
-        at%table = at%w + column
+        at%step = at%w + column
+        at%table = at%step + most_width*blocks
         at%s = at%table + merge(most_width*3*int(m/2, long), 0_long, predictors == 2)
         at%v = at%s + most_width*scalars
         at%head = at%v + most_width*n*vectors
@@ -182,6 +188,7 @@ contains
         group%blocks = (m + lane_rows - 1)/lane_rows
         numbers = (at%size - at%whole + 1)/most_width
         group%x(1:width, 1:lane_rows, 1:predictors, 1:group%blocks) => work(at%x:)
+        group%step(1:width, 1:group%blocks) => work(at%step:)
         group%y(1:width, 1:lane_rows, 1:group%blocks) => work(at%y:)
         group%w(1:width, 1:lane_rows, 1:group%blocks) => work(at%w:)
         group%pattern%table(1:width, 1:3, 1:m/2) => work(at%table:)

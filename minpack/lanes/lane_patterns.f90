@@ -5,11 +5,20 @@
 !>
 !> An image with its lines one after the other has few coordinates, each many times: one coordinate is the same along a
 !> line, and the other is that of the line before. What a model makes of either alone is worked out once for each.
+!>
+!> Over evenly spaced predictors, exponentials and waves are products of few others. Rows are taken in runs. Row k of a
+!> run, counted from 0, is at x = first + k step + off, where `off` is what rounding left:
+!> exp(-r x) = exp(-r first) exp(-r step)**k (1 - r off), and the powers are the same in all runs.
 module lane_patterns
     use kinds, only: wp
     implicit none (type, external)
     private
-    public :: line_of
+    public :: line_of, step_of
+
+    integer, parameter, public :: run = 8   !! rows of a run
+
+    !> The most that a row may be off, in steps: then the square of what it changes is lost in rounding.
+    real(wp), parameter :: most_off = 2.0_wp**(-36)
 
 contains
 
@@ -47,5 +56,30 @@ contains
         end do
         points = count
     end function points_of_line
+
+    !> The step from row to row of a block, or zero: if rows are not evenly spaced, or so few that it is no use.
+    pure function step_of(rows, x) result(step)
+        integer, intent(in) :: rows
+        real(wp), intent(in) :: x(rows)
+        real(wp) :: step
+
+        real(wp) :: limit, kept
+        integer :: first, i
+
+        step = 0.0_wp
+        if (rows < 2*run) return
+        step = (x(rows) - x(1))*(1.0_wp/(rows - 1))
+        limit = most_off*abs(step)
+        kept = merge(1.0_wp, 0.0_wp, limit > 0.0_wp .and. limit < huge(limit))
+        do first = 1, rows, run
+            !$omp simd reduction(min:kept)
+            do i = first, min(first + run - 1, rows)
+                ! Zero for NaN, too.
+                kept = min(kept, merge(1.0_wp, 0.0_wp, abs((x(i) - x(first)) - (i - first)*step) <= limit))
+            end do
+            if (kept == 0.0_wp) exit
+        end do
+        if (kept == 0.0_wp) step = 0.0_wp
+    end function step_of
 
 end module lane_patterns
