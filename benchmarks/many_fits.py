@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
+from scipy.special import erf
 
 import compiled_peers
 import figures
@@ -81,6 +82,15 @@ def spot(xy: Any, amplitude: Any, x0: Any, y0: Any, sigma: Any, offset: Any) -> 
     return amplitude * np.exp(-((xy[0] - x0) ** 2 + (xy[1] - y0) ** 2) / (2 * sigma**2)) + offset
 
 
+def pixel_spot(xy: Any, intensity: Any, x0: Any, y0: Any, sigma: Any, offset: Any) -> Any:
+    """Return a round spot integrated over pixels."""
+    along, across = (
+        erf((side - center + 0.5) / (np.sqrt(2) * sigma)) - erf((side - center - 0.5) / (np.sqrt(2) * sigma))
+        for side, center in zip(xy, (x0, y0), strict=True)
+    )
+    return intensity * along * across / 4 + offset
+
+
 def decay(x: Any, amplitude: Any, rate: Any, offset: Any) -> Any:
     """Return a decay."""
     return amplitude * np.exp(-rate * x) + offset
@@ -123,6 +133,7 @@ def cases() -> list[Case]:
     peak = [(2.0, 5.0), (3.0, 7.0), (0.7, 1.5), (0.2, 1.0)]
     small = [(2.0, 5.0), (1.5, 2.5), (1.5, 2.5), (0.8, 1.2), (0.2, 1.0)]
     large = [(2.0, 5.0), (6.0, 8.0), (6.0, 8.0), (1.5, 2.5), (0.2, 1.0)]
+    bright = [(20.0, 50.0), *large[1:]]
     decays = [(2.0, 5.0), (0.5, 1.5), (0.2, 1.0)]
     return [
         made("compiled gaussian, M=50", models.gaussian, gaussian, x, peak, 100_000, 200, 300),
@@ -131,6 +142,7 @@ def cases() -> list[Case]:
             "compiled exponential, M=100", models.exponential, decay, np.linspace(0, 5, 100), decays, 100_000, 120, 180
         ),
         made("compiled gaussian_2d, 15x15", models.gaussian_2d, spot, pixels(15), large, 20_000, 100, 160),
+        made("compiled gaussian_2d_pixel, 15x15", models.gaussian_2d_pixel, pixel_spot, pixels(15), bright, 20_000),
         made("compiled gaussian, M=1000", models.gaussian, gaussian, long, peak, 10_000, 50, 80),
         made("NumPy gaussian, M=50", gaussian, gaussian, x, peak, 16_000, 12, 25),
         made("NumPy gaussian with jac, M=50", gaussian, gaussian, x, peak, 16_000, 15, 30, jac=gaussian_jac),
@@ -203,7 +215,7 @@ def _roofline(case: Case, rate: float) -> float | None:
     program = Path(__file__).parent.parent / "build" / "fortran" / "benchmarks" / f"roofline_{level}"
     if not isinstance(case.function, CompiledModel) or not program.exists():
         return None
-    if case.function is models.gaussian_2d:
+    if case.function in (models.gaussian_2d, models.gaussian_2d_pixel):
         return None  # fits of images do not evaluate it pixel by pixel
     model, points = case.function, case.y.shape[1]
     numbers = (model.numbers[0], len(model.param_names), model.predictors, points)
