@@ -20,7 +20,7 @@ program test_spacing
 
     call random_init(repeatable=.true., image_distinct=.false.)
     call check_steps()
-    call check_accuracy(gaussian, 2*run, 60.0_wp)
+    call check_accuracy(gaussian, 2*run, 24.0_wp)
     call check_accuracy(gaussian, lane_rows, 12.0_wp)
     call check_accuracy(exponential, 2*run + 1, 8.0_wp)
     call check_accuracy(exponential, lane_rows, 8.0_wp)
