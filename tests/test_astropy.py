@@ -345,5 +345,12 @@ def test_cube_refuses_inputs_that_do_not_fit():
         LevMarFitter().fit_cube(line(), data, 0, world=(X, X))
     with pytest.raises(ValueError, match="expected 2 inputs"):
         LevMarFitter().fit_cube(line(), data, (0, 1))
-    with pytest.raises(ValueError, match=r"fitting_axes: \(3,\) do not name axes of the data, which have 3"):
-        LevMarFitter().fit_cube(line(), data, 3)
+    for axes in (3, (0, -4)):
+        with pytest.raises(ValueError, match=r"fitting_axes: got .*, but data have 3 axes"):
+            LevMarFitter().fit_cube(line(), data, axes)
+    for axes in ((0, 0), (1, -2), (0, 1, 2), ()):
+        with pytest.raises(ValueError, match=r"fitting_axes: got .*, expected one axis or two different ones"):
+            LevMarFitter().fit_cube(line(), data, axes)
+    for axes in (1.0, (0, 1.0), "x", True, None):
+        with pytest.raises(TypeError, match="fitting_axes must be a whole number or two of them, got"):
+            LevMarFitter().fit_cube(line(), data, axes)

@@ -179,6 +179,14 @@ class LevMarFitter:
             A copy of the model whose parameters are arrays over the fits, of the shape of `data` without the fitting
             axes; NaN where no fit was begun, the best so far where a fit was not solved: ``fit_info["success"]``.
 
+        Raises
+        ------
+        TypeError
+            If `fitting_axes` are not whole numbers, or `world` holds a WCS.
+        ValueError
+            If `fitting_axes` do not name one axis of the data or two, or are not as many as the model has inputs, or
+            if `world` does not match them.
+
         Examples
         --------
         >>> import numpy as np
@@ -202,12 +210,10 @@ class LevMarFitter:
             values = np.ma.array(getattr(values, "value", values), mask=np.broadcast_to(mask, values.shape))
             if unit is not None:
                 values = np.ma.filled(values.astype(float), np.nan) << unit
-        axes = tuple(np.atleast_1d(fitting_axes).tolist())
+        axes = _axes(fitting_axes, values.ndim)
         inputs = _inputs(world, values.shape, axes)
         call = {"maxfev": maxiter, "vectorized": vectorized, "workers": workers, "progress": progress}
         given = (*inputs, values) if len(inputs) == 2 else (*inputs, values, None)
-        if len(inputs) > 2:
-            raise ValueError(f"fitting_axes: got {len(inputs)} axes, expected one or two")
         return self._fit(model, *given, axes=axes, weights=weights, call=call, **_of(equivalencies))
 
     @fitter_unit_support  # type: ignore[untyped-decorator, unused-ignore]
@@ -322,11 +328,20 @@ def _sigma(weights: Any) -> Any:
         return 1 / np.abs(np.asarray(weights, dtype=np.float64))
 
 
+def _axes(fitting_axes: Any, dimensions: int) -> tuple[int, ...]:
+    """Return one or two axes of a cube, or refuse what does not name them."""
+    axes = tuple(np.atleast_1d(np.asarray(fitting_axes, dtype=object)).tolist())
+    if any(isinstance(axis, bool | np.bool_) or not isinstance(axis, int | np.integer) for axis in axes):
+        raise TypeError(f"fitting_axes must be a whole number or two of them, got {fitting_axes!r}")
+    if not all(-dimensions <= axis < dimensions for axis in axes):
+        raise ValueError(f"fitting_axes: got {fitting_axes!r}, but data have {dimensions} axes")
+    if len({axis % dimensions for axis in axes}) != len(axes) or len(axes) not in (1, 2):
+        raise ValueError(f"fitting_axes: got {fitting_axes!r}, expected one axis or two different ones")
+    return tuple(int(axis) for axis in axes)
+
+
 def _inputs(world: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> list[Any]:
     """Return the inputs of a model along the axes of a cube, so that they broadcast to its shape."""
-    dimensions = range(-len(shape), len(shape))
-    if not axes or any(axis not in dimensions for axis in axes):
-        raise ValueError(f"fitting_axes: {axes} do not name axes of the data, which have {len(shape)}")
     if world is None:
         world = [np.arange(float(shape[axis])) for axis in axes]
     elif not isinstance(world, (tuple, list)):
