@@ -91,6 +91,8 @@ def test_all_below_is_what_numpy_says(bound):
             numbers[place] = value
             assert kernel.all_below(numbers, bound) is bool((np.abs(numbers) < bound).all())
     assert kernel.all_below(np.empty((0, 3)), bound) is True
+    with pytest.raises(TypeError, match="expected all_below"):
+        kernel.all_below()
     # Of what is no plain array of doubles nothing is said.
     assert kernel.all_below(np.ones(6)[::2], bound) is False
 

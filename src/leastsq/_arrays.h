@@ -83,7 +83,7 @@ static npy_int64 sign_below(const double *values, npy_intp size, double bound)
    plain. */
 static PyObject *all_below(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
-    PyArrayObject *array = (PyArrayObject *)arguments[0];
+    PyArrayObject *array;
     const double *values;
     double bound;
     npy_intp size;
@@ -93,6 +93,7 @@ static PyObject *all_below(PyObject *module, PyObject *const *arguments, Py_ssiz
         PyErr_SetString(PyExc_TypeError, "expected all_below(array, bound)");
         return NULL;
     }
+    array = (PyArrayObject *)arguments[0];
     bound = PyFloat_AsDouble(arguments[1]);
     if (bound == -1.0 && PyErr_Occurred()) {
         return NULL;
