@@ -15,7 +15,8 @@ program test_products
     use solver_options, only: loss_linear
     use lane_curved_products_baseline, only: add_curved_products
     use lane_plain_curved_products_baseline, only: add_plain_curved_products => add_curved_products
-    use lane_cholesky_baseline, only: factor_products, take_others
+    use lane_cholesky_baseline, only: factor_products
+    use lane_choice_baseline, only: take_triangles
     use testing, only: check, check_at_most, finish, digits_of
     implicit none (type, external)
 
@@ -75,7 +76,7 @@ contains
             worst = max(worst, maxval(abs(abs(products([1, 6, 7, 8], i, i:)) - abs(head([1, 6, 7, 8], i, i:)))))
         end do
         call check_at_most(worst, 1.0e6_wp*eps, "triangles of "//digits_of(n)//" columns from inner products")
-        call take_others(n, sound, head, products)
+        call take_triangles(n, sound, head, products)
         do i = 1, n
             call check(all(products(3:5, i, i:) == head(3:5, i, i:) .or. spread(wanted(3:5) == 1.0_wp, 2, n + 2 - i)), &
                        "rows by reflections")
